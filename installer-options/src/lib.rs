@@ -1,0 +1,1 @@
+//! The install options of every flavour, from one table.
