@@ -1,0 +1,271 @@
+//! The cursor over the source: characters, names and references, each checked once.
+
+use super::document::{Span, Value};
+use super::name::{is_name_char, is_name_start};
+use crate::rejection::{Rejection, RejectionReason};
+
+/// What a byte means to the scanner.
+const PLAIN: u8 = 0;
+/// Stops in text and in attribute values.
+const STOP: u8 = 1;
+/// Stops in text only: `>`, which is escaped there, and `]`, which may begin `]]>`.
+const STOP_IN_TEXT: u8 = 2;
+/// Stops in attribute values only: quotes and white space other than the space.
+const STOP_IN_ATTRIBUTE: u8 = 3;
+
+static CLASS: [u8; 256] = classes();
+
+const fn classes() -> [u8; 256] {
+    let mut table = [PLAIN; 256];
+    let mut byte = 0;
+    while byte < 0x20 {
+        table[byte] = STOP;
+        byte += 1;
+    }
+    table[b'<' as usize] = STOP;
+    table[b'&' as usize] = STOP;
+    // The first byte of U+F000 to U+FFFF, among which are U+FFFE and U+FFFF.
+    table[0xEF] = STOP;
+    table[b'>' as usize] = STOP_IN_TEXT;
+    table[b']' as usize] = STOP_IN_TEXT;
+    table[b'"' as usize] = STOP_IN_ATTRIBUTE;
+    table[b'\'' as usize] = STOP_IN_ATTRIBUTE;
+    table[b'\t' as usize] = STOP_IN_ATTRIBUTE;
+    table[b'\n' as usize] = STOP_IN_ATTRIBUTE;
+    table
+}
+
+static NAME_BYTE: [bool; 256] = name_bytes();
+
+const fn name_bytes() -> [bool; 256] {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        let b = byte as u8;
+        table[byte] = b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
+        byte += 1;
+    }
+    table
+}
+
+/// Both parts of a qualified name; the prefix is empty where there is none.
+#[derive(Clone, Copy)]
+pub(super) struct QName {
+    pub(super) prefix: Span,
+    pub(super) local: Span,
+}
+
+/// Where a value is being read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Text,
+    Attribute { quote: u8 },
+}
+
+pub(super) struct Scanner<'s> {
+    source: &'s str,
+    bytes: &'s [u8],
+    pub(super) position: usize,
+    pub(super) spill: String,
+}
+
+impl<'s> Scanner<'s> {
+    pub(super) fn new(source: &'s str) -> Self {
+        Self { source, bytes: source.as_bytes(), position: 0, spill: String::new() }
+    }
+
+    #[inline]
+    pub(super) fn peek(&self) -> Option<u8> {
+        self.bytes.get(self.position).copied()
+    }
+
+    pub(super) fn rest(&self) -> &'s [u8] {
+        self.bytes.get(self.position..).unwrap_or_default()
+    }
+
+    pub(super) fn slice(&self, span: Span) -> &'s str {
+        self.source.get(span.start as usize..span.end as usize).unwrap_or_default()
+    }
+
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the reader refuses sources longer than its limit, which is far below 4 GiB"
+    )]
+    pub(super) fn span(&self, start: usize) -> Span {
+        Span { start: start as u32, end: self.position as u32 }
+    }
+
+    pub(super) fn fail<T>(&self, reason: RejectionReason) -> Result<T, Rejection> {
+        let mut start = self.position.min(self.source.len());
+        while !self.source.is_char_boundary(start) {
+            start -= 1;
+        }
+        Err(Rejection::about(reason, self.source.get(start..).unwrap_or_default()))
+    }
+
+    pub(super) fn take(&mut self, text: &[u8]) -> bool {
+        let found = self.rest().starts_with(text);
+        if found {
+            self.position += text.len();
+        }
+        found
+    }
+
+    pub(super) fn expect(&mut self, text: &[u8]) -> Result<(), Rejection> {
+        if self.take(text) { Ok(()) } else { self.fail(RejectionReason::NotWellFormed) }
+    }
+
+    /// Skips white space, and says how many bytes of it there were.
+    pub(super) fn skip_space(&mut self) -> usize {
+        let start = self.position;
+        while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
+            self.position += 1;
+        }
+        self.position - start
+    }
+
+    fn ncname(&mut self) -> Result<Span, Rejection> {
+        let start = self.position;
+        while self.bytes.get(self.position).is_some_and(|b| NAME_BYTE[usize::from(*b)]) {
+            self.position += 1;
+        }
+        if self.peek().is_some_and(|b| b >= 0x80) {
+            for c in self.source.get(self.position..).unwrap_or_default().chars() {
+                if !is_name_char(c) {
+                    break;
+                }
+                self.position += c.len_utf8();
+            }
+        }
+        let starts_well =
+            self.source.get(start..self.position).and_then(|name| name.chars().next()).is_some_and(is_name_start);
+        if starts_well { Ok(self.span(start)) } else { self.fail(RejectionReason::NotWellFormed) }
+    }
+
+    pub(super) fn qname(&mut self) -> Result<QName, Rejection> {
+        let first = self.ncname()?;
+        if self.peek() != Some(b':') {
+            return Ok(QName { prefix: Span { start: first.start, end: first.start }, local: first });
+        }
+        self.position += 1;
+        Ok(QName { prefix: first, local: self.ncname()? })
+    }
+
+    /// Text up to the next `<` or the end.
+    pub(super) fn text(&mut self) -> Result<Value, Rejection> {
+        self.value(Place::Text)
+    }
+
+    /// A quoted value, without its quotes, with its closing quote consumed.
+    pub(super) fn attribute_value(&mut self) -> Result<Value, Rejection> {
+        let Some(quote @ (b'"' | b'\'')) = self.peek() else { return self.fail(RejectionReason::NotWellFormed) };
+        self.position += 1;
+        let value = self.value(Place::Attribute { quote })?;
+        self.position += 1;
+        Ok(value)
+    }
+
+    fn value(&mut self, place: Place) -> Result<Value, Rejection> {
+        let plain_stop = if place == Place::Text { STOP_IN_ATTRIBUTE } else { STOP_IN_TEXT };
+        let start = self.position;
+        let mut verbatim = true;
+        // Where the part begins that is not in the spill yet, once there is a spill.
+        let mut spilled: Option<(usize, usize)> = None;
+        loop {
+            while self
+                .bytes
+                .get(self.position)
+                .is_some_and(|b| matches!(CLASS[usize::from(*b)], c if c == PLAIN || c == plain_stop))
+            {
+                self.position += 1;
+            }
+            let at = self.position;
+            let Some(replacement) = self.stop(place, &mut verbatim)? else { break };
+            if let Some(text) = replacement {
+                let (spill_start, from) = spilled.unwrap_or((self.spill.len(), start));
+                self.spill.push_str(self.source.get(from..at).unwrap_or_default());
+                self.spill.push(text);
+                spilled = Some((spill_start, self.position));
+            }
+        }
+        let Some((spill_start, from)) = spilled else {
+            return Ok(Value { span: self.span(start), spilled: false, verbatim });
+        };
+        self.spill.push_str(self.source.get(from..self.position).unwrap_or_default());
+        let span = Span { start: to_u32(spill_start), end: to_u32(self.spill.len()) };
+        Ok(Value { span, spilled: true, verbatim: false })
+    }
+
+    /// Deals with the byte that stopped the scan: `None` at the end of the value, else the character that stands for what was
+    /// consumed, if it is another than the source's.
+    fn stop(&mut self, place: Place, verbatim: &mut bool) -> Result<Option<Option<char>>, Rejection> {
+        let in_text = place == Place::Text;
+        let Some(byte) = self.peek() else {
+            return if in_text { Ok(None) } else { self.fail(RejectionReason::NotWellFormed) };
+        };
+        let replacement = match byte {
+            b'<' if in_text => return Ok(None),
+            b'<' => return self.fail(RejectionReason::NotWellFormed),
+            b'&' => return self.reference().map(|c| Some(Some(c))),
+            b'\r' => {
+                self.position += if self.rest().starts_with(b"\r\n") { 2 } else { 1 };
+                return Ok(Some(Some(if in_text { '\n' } else { ' ' })));
+            }
+            b'\t' | b'\n' => (!in_text).then_some(' '),
+            b'"' | b'\'' if place == (Place::Attribute { quote: byte }) => return Ok(None),
+            b'"' => {
+                *verbatim = false;
+                None
+            }
+            b'\'' => None,
+            b'>' => {
+                *verbatim = false;
+                None
+            }
+            b']' if self.rest().starts_with(b"]]>") => return self.fail(RejectionReason::NotWellFormed),
+            b']' => None,
+            0xEF if !matches!(self.rest(), [_, 0xBF, 0xBE | 0xBF, ..]) => None,
+            _ => return self.fail(RejectionReason::ForbiddenCharacter),
+        };
+        self.position += 1;
+        Ok(Some(replacement))
+    }
+
+    /// A character reference or one of the five predefined entities (XML 1.0, 4.1 and 4.6).
+    fn reference(&mut self) -> Result<char, Rejection> {
+        for (text, c) in [("&amp;", '&'), ("&lt;", '<'), ("&gt;", '>'), ("&quot;", '"'), ("&apos;", '\'')] {
+            if self.take(text.as_bytes()) {
+                return Ok(c);
+            }
+        }
+        if !self.rest().starts_with(b"&#") {
+            return self.fail(RejectionReason::UnknownEntity);
+        }
+        let mut cursor = self.position + 2;
+        let radix = if self.bytes.get(cursor) == Some(&b'x') { 16 } else { 10 };
+        cursor += usize::from(radix == 16);
+        let digits = cursor;
+        let mut code: u32 = 0;
+        while let Some(digit) = self.bytes.get(cursor).and_then(|b| char::from(*b).to_digit(radix)) {
+            code = code.saturating_mul(radix).saturating_add(digit).min(0x11_0000);
+            cursor += 1;
+        }
+        let character =
+            char::from_u32(code).filter(|c| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{FFFD}' | '\u{10000}'..));
+        match character {
+            Some(c) if cursor > digits && self.bytes.get(cursor) == Some(&b';') => {
+                self.position = cursor + 1;
+                Ok(c)
+            }
+            _ => self.fail(RejectionReason::CharacterReference),
+        }
+    }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the spill is never longer than the source, which has a limit far below 4 GiB"
+)]
+fn to_u32(length: usize) -> u32 {
+    length as u32
+}
