@@ -8,6 +8,8 @@
 //! The crate does no I/O, asks no clock and makes no randomness.
 #![forbid(unsafe_code)]
 
+mod dsig;
+pub mod key;
 pub mod name;
 pub mod refusal;
 pub mod rejection;
