@@ -8,11 +8,19 @@
 //! The crate does no I/O, asks no clock and makes no randomness.
 #![forbid(unsafe_code)]
 
+mod assertion;
+pub mod binding;
+pub mod device;
 mod dsig;
 pub mod key;
+mod message;
 pub mod name;
 pub mod refusal;
 pub mod rejection;
+pub mod request;
+pub mod response;
+mod status;
 pub mod time;
 pub mod token;
+mod wire;
 mod xml;

@@ -1,0 +1,4 @@
+//! How messages travel (Bindings).
+
+pub mod post;
+pub mod soap;

@@ -1,0 +1,153 @@
+//! `cs:Device`, the one element of ours in a request's `Extensions`: what the device says about its user and itself.
+
+use crate::dsig::{decode, encode};
+use crate::name::Attribute;
+use crate::rejection::{Rejection, RejectionReason};
+use crate::token::TokenId;
+use crate::wire;
+use crate::xml::{Element, Namespace, Sequence, Writer};
+
+/// Everything the device states; all of it is a claim until a policy says otherwise.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeviceStatement {
+    /// Counts the device's requests, so that a copied key shows.
+    pub sequence: u64,
+    /// Why the device thinks that this user is at it.
+    pub evidence: Evidence,
+    /// What the device says about itself.
+    pub facts: Vec<Attribute>,
+    /// Present in the request that registers the device's key.
+    pub enrolment: Option<Enrolment>,
+}
+
+/// How much stands behind the user's name, weakest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum EvidenceGrade {
+    /// A local account.
+    Local,
+    /// A device management service named the user.
+    Managed,
+    /// A directory authenticated the user.
+    Directory,
+}
+
+impl EvidenceGrade {
+    /// The text on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Local => "local",
+            Self::Managed => "managed",
+            Self::Directory => "directory",
+        }
+    }
+
+    fn parse(text: &str) -> Result<Self, Rejection> {
+        let grade = [Self::Local, Self::Managed, Self::Directory].into_iter().find(|grade| grade.as_str() == text);
+        grade.ok_or_else(|| Rejection::about(RejectionReason::BadValue, text))
+    }
+}
+
+/// Where the user's name comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Evidence {
+    /// Its grade, as the device sees it.
+    pub grade: EvidenceGrade,
+    /// What was asked, for example `logind`.
+    pub source: String,
+    /// What it answered.
+    pub attributes: Vec<Attribute>,
+}
+
+/// The registration of a device key, backed by a device token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Enrolment {
+    /// The token that stands behind it.
+    pub token: TokenId,
+    /// The device key as a DER `SubjectPublicKeyInfo`.
+    pub device_key_spki: Vec<u8>,
+    /// The token's signature over the [`crate::token::EnrolmentProof`].
+    pub token_signature: Vec<u8>,
+}
+
+const CS: Namespace = Namespace::Countersign;
+
+impl DeviceStatement {
+    pub(crate) fn write(&self, writer: &mut Writer) {
+        writer.start(CS, "Device").attribute("Sequence", &self.sequence.to_string());
+        writer
+            .start(CS, "Evidence")
+            .attribute("Grade", self.evidence.grade.as_str())
+            .attribute("Source", &self.evidence.source);
+        for attribute in &self.evidence.attributes {
+            wire::write_attribute(writer, attribute);
+        }
+        writer.end().start(CS, "Facts");
+        for attribute in &self.facts {
+            wire::write_attribute(writer, attribute);
+        }
+        writer.end();
+        if let Some(enrolment) = &self.enrolment {
+            writer
+                .start(CS, "Enrolment")
+                .attribute("Algorithm", "ed25519")
+                .attribute("Token", enrolment.token.as_str());
+            writer.leaf(CS, "PublicKey", &encode(&enrolment.device_key_spki));
+            writer.leaf(CS, "TokenSignature", &encode(&enrolment.token_signature)).end();
+        }
+        writer.end();
+    }
+
+    pub(crate) fn read(element: Element<'_>) -> Result<Self, Rejection> {
+        element.only_attributes(&["Sequence"])?;
+        let mut children = Sequence::new(element)?;
+        let evidence = children.required(CS, "Evidence")?;
+        let facts = children.required(CS, "Facts")?;
+        let enrolment = children.optional(CS, "Enrolment");
+        children.finish()?;
+        evidence.only_attributes(&["Grade", "Source"])?;
+        facts.only_attributes(&[])?;
+        Ok(Self {
+            sequence: number(element.required_attribute("Sequence")?)?,
+            evidence: Evidence {
+                grade: EvidenceGrade::parse(evidence.required_attribute("Grade")?)?,
+                source: evidence.required_attribute("Source")?.to_owned(),
+                attributes: wire::attributes(evidence)?,
+            },
+            facts: wire::attributes(facts)?,
+            enrolment: enrolment.map(Enrolment::read).transpose()?,
+        })
+    }
+}
+
+/// Digits without a sign or a leading zero, so that each number has one spelling.
+fn number(text: &str) -> Result<u64, Rejection> {
+    let plain = text.bytes().all(|byte| byte.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
+    let number = if plain { text.parse().ok() } else { None };
+    number.ok_or_else(|| Rejection::about(RejectionReason::BadValue, text))
+}
+
+impl Enrolment {
+    /// The device key of an enrolment that has not been verified.
+    pub(crate) fn key_of(element: Element<'_>) -> Result<Vec<u8>, Rejection> {
+        let key = Sequence::new(element)?.required(CS, "PublicKey")?;
+        decode(key.text()?)
+    }
+
+    fn read(element: Element<'_>) -> Result<Self, Rejection> {
+        element.only_attributes(&["Algorithm", "Token"])?;
+        let algorithm = element.required_attribute("Algorithm")?;
+        if algorithm != "ed25519" {
+            return Err(Rejection::about(RejectionReason::BadValue, algorithm));
+        }
+        let token = element.required_attribute("Token")?;
+        let mut children = Sequence::new(element)?;
+        let key = children.required(CS, "PublicKey")?;
+        let signature = children.required(CS, "TokenSignature")?;
+        children.finish()?;
+        Ok(Self {
+            token: token.parse().map_err(|_| Rejection::about(RejectionReason::BadValue, token))?,
+            device_key_spki: decode(key.text()?)?,
+            token_signature: decode(signature.text()?)?,
+        })
+    }
+}
