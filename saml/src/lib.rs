@@ -1,8 +1,8 @@
 //! SAML 2.0 for Countersign: one parse, and only what was signed is read.
 //!
 //! A message comes in as an `Unverified…`, which answers no question except the two that choose a key. `verify` consumes it together
-//! with pinned keys, what is expected of it and the time, and only that makes a `VerifiedRequest` or a
-//! `VerifiedAssertion`, read from the signed node of the one parse. What is accepted and refused, with reasons, stands in
+//! with pinned keys, what is expected of it and the time, and only that makes a [`request::VerifiedRequest`] or a
+//! [`response::VerifiedAssertion`], read from the signed node of the one parse. What is accepted and refused, with reasons, stands in
 //! `docs/saml-profile.md`.
 //!
 //! The crate does no I/O, asks no clock and makes no randomness.
@@ -14,6 +14,7 @@ pub mod device;
 mod dsig;
 pub mod key;
 mod message;
+pub mod metadata;
 pub mod name;
 pub mod refusal;
 pub mod rejection;
