@@ -302,9 +302,9 @@ impl Pending {
             let file = imp::create_new(&temporary, access)?;
             let pending = Self { dir: dir.clone(), temporary, _locked: file };
             match pending._locked.try_lock() {
-                Ok(()) => return Ok(pending),
-                // A cleaner got in between creating and locking and is about to remove it.
-                Err(TryLockError::WouldBlock) => {}
+                // A cleaner that got in between creating and locking has removed it, or is about to.
+                Ok(()) if pending.temporary.exists() => return Ok(pending),
+                Ok(()) | Err(TryLockError::WouldBlock) => {}
                 Err(TryLockError::Error(error)) => return Err(error),
             }
         }

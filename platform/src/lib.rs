@@ -9,9 +9,15 @@
     reason = "this crate is the place where the operating system is asked; everything above it goes through here"
 )]
 
+pub mod channel;
 pub mod clock;
+pub mod device;
+pub mod device_key;
 pub mod environment;
 pub mod files;
 pub mod paths;
+pub mod principal;
 pub mod process;
 pub mod random;
+pub mod session;
+pub mod termination;
