@@ -391,7 +391,7 @@ mod tests {
         for fact in facts_of(&machine) {
             match fact.value {
                 FactValue::Known(values) => {
-                    assert!(!values.contains(&String::new()), "{}", fact.name)
+                    assert!(!values.contains(&String::new()), "{}", fact.name);
                 }
                 FactValue::Unknown(why) => assert!(!why.is_empty(), "{}", fact.name),
             }
