@@ -1,1 +1,23 @@
 //! The one door to the operating system.
+//!
+//! A facade on top (one module a subject), and below it one leaf file for each system with the same signatures. What a system cannot do is a
+//! typed error or an `Unknown` with its reason, never a silent success.
+
+#![expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "this crate is the place where the operating system is asked; everything above it goes through here"
+)]
+
+pub mod channel;
+pub mod clock;
+pub mod device;
+pub mod device_key;
+pub mod environment;
+pub mod files;
+pub mod paths;
+pub mod principal;
+pub mod process;
+pub mod random;
+pub mod session;
+pub mod termination;

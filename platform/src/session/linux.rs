@@ -1,0 +1,80 @@
+use super::{EvidenceGrade, SessionChange, SessionError, SessionId, UserEvidence, UserSession, logind};
+use crate::{environment, paths::Paths};
+use rustix::process::geteuid;
+
+pub(super) async fn sessions() -> Result<Vec<UserSession>, SessionError> {
+    let own = geteuid().as_raw();
+    match logind::sessions().await? {
+        logind::Answer::Sessions(mut list) => {
+            list.retain(|session| Paths::is_privileged() || session.uid == Some(own));
+            Ok(list)
+        }
+        // A service belongs to nobody, so its owner says nothing about who is at the keyboard.
+        logind::Answer::Absent(_) if environment::under_service_manager() => Ok(Vec::new()),
+        logind::Answer::Absent(why) => owner_of_this_process(own, why).map(|session| vec![session]),
+    }
+}
+
+fn owner_of_this_process(uid: u32, why: &'static str) -> Result<UserSession, SessionError> {
+    let local_name = whoami::account().map_err(|_| SessionError::NoAccount { uid })?;
+    let reason = format!(
+        "{why} and the agent was started by hand, so the owner of its process, `{local_name}` ({uid}), is taken to be the person"
+    );
+    Ok(UserSession {
+        id: SessionId::new("process"),
+        local_name,
+        stable_id: stable_id(uid),
+        uid: Some(uid),
+        active: true,
+        remote: environment::var("SSH_CONNECTION").is_some(),
+        evidence: UserEvidence {
+            grade: EvidenceGrade::Local,
+            source: "process-owner",
+            principal: None,
+            reason,
+            attributes: Vec::new(),
+        },
+    })
+}
+
+/// User ids are given out anew on every machine, so the machine is part of what stays the same.
+pub(super) fn stable_id(uid: u32) -> String {
+    let machine = crate::device::machine_hash().unwrap_or_else(|| "unknown-machine".to_owned());
+    format!("{uid}@{machine}")
+}
+
+#[derive(Debug)]
+pub(super) struct SessionChanges(Option<logind::Signals>);
+
+impl SessionChanges {
+    pub(super) async fn subscribe() -> Result<Self, SessionError> {
+        logind::Signals::subscribe().await.map(Self)
+    }
+
+    pub(super) async fn next(&mut self) -> SessionChange {
+        if let Some(signals) = &mut self.0
+            && let Some(change) = signals.next().await
+        {
+            return change;
+        }
+        // The bus went away for good: nothing more will ever come.
+        self.0 = None;
+        std::future::pending().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_owner_of_a_process_started_by_hand_is_local_evidence_that_says_so() {
+        let uid = geteuid().as_raw();
+        let session = owner_of_this_process(uid, "there is no logind here").unwrap();
+        assert_eq!(session.local_name, whoami::account().unwrap());
+        assert_eq!(session.evidence.grade, EvidenceGrade::Local);
+        assert_eq!(session.evidence.source, "process-owner");
+        assert!(session.evidence.reason.contains("there is no logind here"), "{}", session.evidence.reason);
+        assert!(session.stable_id.starts_with(&format!("{uid}@")), "{}", session.stable_id);
+    }
+}
