@@ -1,11 +1,23 @@
 //! `cs:Device`, the one element of ours in a request's `Extensions`: what the device says about its user and itself.
 
+use std::fmt;
+use std::str::FromStr;
+
 use crate::dsig::{decode, encode};
-use crate::name::Attribute;
+use crate::name::{Attribute, EntityId};
 use crate::rejection::{Rejection, RejectionReason};
 use crate::token::TokenId;
 use crate::wire;
 use crate::xml::{Element, Namespace, Sequence, Writer};
+
+/// The entity ID of the device whose key this is: `urn:countersign:device:` and the first 128 bits of the SHA-256 of its DER
+/// `SubjectPublicKeyInfo` in hexadecimal. A device can't take another's name without its key.
+#[expect(clippy::expect_used, reason = "a URN of 55 ASCII characters is an entity ID")]
+pub fn entity_id_of_key(spki_der: &[u8]) -> EntityId {
+    let digest = ring::digest::digest(&ring::digest::SHA256, spki_der);
+    let name: String = digest.as_ref().iter().take(16).map(|octet| format!("{octet:02x}")).collect();
+    format!("urn:countersign:device:{name}").parse().expect("it is an entity ID")
+}
 
 /// Everything the device states; all of it is a claim until a policy says otherwise.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +56,20 @@ impl EvidenceGrade {
     fn parse(text: &str) -> Result<Self, Rejection> {
         let grade = [Self::Local, Self::Managed, Self::Directory].into_iter().find(|grade| grade.as_str() == text);
         grade.ok_or_else(|| Rejection::about(RejectionReason::BadValue, text))
+    }
+}
+
+impl fmt::Display for EvidenceGrade {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
+    }
+}
+
+impl FromStr for EvidenceGrade {
+    type Err = Rejection;
+
+    fn from_str(text: &str) -> Result<Self, Rejection> {
+        Self::parse(text)
     }
 }
 
@@ -127,10 +153,12 @@ fn number(text: &str) -> Result<u64, Rejection> {
 }
 
 impl Enrolment {
-    /// The device key of an enrolment that has not been verified.
-    pub(crate) fn key_of(element: Element<'_>) -> Result<Vec<u8>, Rejection> {
+    /// The device key and the token of an enrolment that has not been verified.
+    pub(crate) fn claims_of(element: Element<'_>) -> Result<(Vec<u8>, TokenId), Rejection> {
         let key = Sequence::new(element)?.required(CS, "PublicKey")?;
-        decode(key.text()?)
+        let token = element.required_attribute("Token")?;
+        let token = token.parse().map_err(|_| Rejection::about(RejectionReason::BadValue, token))?;
+        Ok((decode(key.text()?)?, token))
     }
 
     fn read(element: Element<'_>) -> Result<Self, Rejection> {

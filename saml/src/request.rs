@@ -8,6 +8,7 @@ use crate::message::{Message, check_fresh};
 use crate::name::{EntityId, MessageId, NameId, NameIdFormat};
 use crate::rejection::{Rejection, RejectionReason};
 use crate::time::UtcTime;
+use crate::token::TokenId;
 use crate::wire;
 use crate::xml::{Element, Namespace, Sequence, Writer};
 
@@ -334,7 +335,7 @@ pub struct UnverifiedRequest {
     message: Message,
     issuer: EntityId,
     id: MessageId,
-    offered_key: Option<Vec<u8>>,
+    offered: Option<(Vec<u8>, TokenId)>,
 }
 
 /// What a request has to agree with.
@@ -382,11 +383,8 @@ impl UnverifiedRequest {
     }
 
     pub(crate) fn claims(message: Message) -> Result<Self, Rejection> {
-        let offered_key = match offered_enrolment(message.element()) {
-            Some(enrolment) => Some(Enrolment::key_of(enrolment)?),
-            None => None,
-        };
-        Ok(Self { issuer: message.claimed_issuer()?, id: message.claimed_id()?, offered_key, message })
+        let offered = offered_enrolment(message.element()).map(Enrolment::claims_of).transpose()?;
+        Ok(Self { issuer: message.claimed_issuer()?, id: message.claimed_id()?, offered, message })
     }
 
     /// Who the issuer says it is: good for choosing the keys, and for nothing else.
@@ -402,7 +400,12 @@ impl UnverifiedRequest {
     /// The DER `SubjectPublicKeyInfo` in `cs:Enrolment`: the key that the request of an unknown device has to be signed with, which proves
     /// possession and nothing else until the token's signature is checked.
     pub fn offered_key(&self) -> Option<&[u8]> {
-        self.offered_key.as_deref()
+        self.offered.as_ref().map(|(key, _)| key.as_slice())
+    }
+
+    /// The device token that `cs:Enrolment` names: good for choosing the token's public key, and for nothing else.
+    pub fn claimed_token(&self) -> Option<&TokenId> {
+        self.offered.as_ref().map(|(_, token)| token)
     }
 
     /// Checks the signature with the keys pinned for the issuer, then everything expected; the age comes last.

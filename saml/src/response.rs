@@ -150,6 +150,18 @@ impl UnverifiedResponse {
         wire::message_id(self.message.element().attribute("InResponseTo")?).ok()
     }
 
+    /// The address that the response says it is for, where it says so: good for a party that only passes it on to check that all of it agrees,
+    /// and for nothing else.
+    pub fn claimed_destination(&self) -> Option<String> {
+        self.message.element().attribute("Destination").map(str::to_owned)
+    }
+
+    /// The response as it came, octet for octet, without the envelope around it. A signature over it holds in any place only if it declares
+    /// all of its namespaces itself, as ours do.
+    pub fn xml(&self) -> &str {
+        self.message.element().source()
+    }
+
     /// Checks every signature that there is with the keys pinned for the issuer, then everything expected; the times come last.
     ///
     /// The response, the assertion or both may be signed. Where only the assertion is, only what it says itself counts, and the unsigned

@@ -181,7 +181,6 @@ impl<'d> Element<'d> {
     }
 
     /// The octets of the element as they were received.
-    #[cfg(test)]
     pub(crate) fn source(self) -> &'d str {
         let tag = self.tag();
         let end = if tag.close.end == 0 { tag.open.end } else { tag.close.end };
