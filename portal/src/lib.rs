@@ -1,1 +1,17 @@
-//! The portal.
+//! The Countersign portal: the SAML identity provider that answers devices, and what administrators run it with.
+//!
+//! [`sign_on::sign_on`] is the path of a request; [`command`] the command line; [`store`] the database.
+
+pub mod clock;
+pub mod cloud;
+pub mod command;
+pub mod decision;
+pub mod door;
+pub mod evidence;
+pub mod files;
+pub mod issue;
+pub mod random;
+pub mod sign_on;
+pub mod signing;
+pub mod store;
+mod table;

@@ -1,0 +1,202 @@
+//! The command line: one file for each noun. Commands and server call the same functions on the same database.
+
+mod audit;
+mod device;
+mod domain;
+mod key;
+mod serve;
+mod service;
+mod tenant;
+mod token;
+mod user;
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use saml::time::UtcTime;
+use serde_json::Value;
+
+use crate::clock;
+use crate::cloud::PublicUrlInvalid;
+use crate::files::FileError;
+use crate::random::NoRandomness;
+use crate::signing::SigningError;
+use crate::store::audit::Entry;
+use crate::store::{Store, StoreError};
+
+/// The SAML identity provider for devices that sign people in silently.
+///
+/// First steps: `key create`, `tenant create`, `domain add`, `token create`, then `serve`.
+#[derive(Debug, Parser)]
+#[command(name = "countersign-portal", version, arg_required_else_help = true)]
+pub struct CommandLine {
+    /// The portal's directory: the database `portal.db` and the private signing keys in `keys`.
+    #[arg(long, global = true, value_name = "DIR", default_value = "/var/lib/countersign-portal")]
+    data_dir: PathBuf,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Answer devices until SIGTERM or Ctrl-C.
+    Serve(serve::Serve),
+    /// Make and list the portal's signing keys.
+    #[command(subcommand)]
+    Key(key::Key),
+    /// The customers of this cloud and their settings for sign-on.
+    #[command(subcommand)]
+    Tenant(tenant::Tenant),
+    /// User domains and the tenant that each belongs to.
+    #[command(subcommand)]
+    Domain(domain::Domain),
+    /// Device tokens: what lets a device register its key.
+    #[command(subcommand)]
+    Token(token::Token),
+    /// Registered devices.
+    #[command(subcommand)]
+    Device(device::Device),
+    /// People.
+    #[command(subcommand)]
+    User(user::User),
+    /// SAML service providers that may receive assertions.
+    #[command(subcommand)]
+    Service(service::Service),
+    /// Who did what, and how it ended.
+    #[command(subcommand)]
+    Audit(audit::Audit),
+}
+
+/// Why a command ended without success. Each text ends with what to do next where that isn't plain.
+#[derive(Debug, thiserror::Error)]
+enum CommandError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    File(#[from] FileError),
+    #[error(transparent)]
+    Signing(#[from] SigningError),
+    #[error(transparent)]
+    Random(#[from] NoRandomness),
+    #[error(transparent)]
+    PublicUrl(#[from] PublicUrlInvalid),
+    #[error("there is no {noun} `{name}`; `countersign-portal {command} list` shows those that there are")]
+    NotFound { noun: &'static str, name: String, command: &'static str },
+    #[error("{noun} `{name}` is there already")]
+    Duplicate { noun: &'static str, name: String },
+    #[error("`{given}` is not {wanted}")]
+    Invalid { given: String, wanted: &'static str },
+    #[error("can't read the service's metadata: {0}")]
+    Metadata(String),
+    #[error("the audit was changed at row {0}: compare it with your backups")]
+    AuditBroken(i64),
+    #[error("can't {doing}")]
+    Serve {
+        doing: String,
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+impl CommandLine {
+    /// Runs the command and prints its result, or the chain of errors; the exit code is 0 or 1 (clap's own: 2).
+    pub async fn run(self) -> ExitCode {
+        match self.result().await {
+            Ok(output) => {
+                use std::io::Write as _;
+                // A reader that went away (`| head`) is no failure of the command.
+                let _ = std::io::stdout().write_all(output.as_bytes());
+                ExitCode::SUCCESS
+            }
+            Err(error) => {
+                let mut text = format!("error: {error}");
+                let mut cause = std::error::Error::source(&error);
+                while let Some(source) = cause {
+                    let _ = write!(text, ": {source}");
+                    cause = source.source();
+                }
+                #[expect(clippy::print_stderr, reason = "the edge of the program, where the chain is printed once")]
+                {
+                    eprintln!("{text}");
+                }
+                ExitCode::FAILURE
+            }
+        }
+    }
+
+    async fn result(self) -> Result<String, CommandError> {
+        let context = Context::open(self.data_dir).await?;
+        let result = match self.command {
+            Command::Serve(command) => command.run(&context).await,
+            Command::Key(command) => command.run(&context).await,
+            Command::Tenant(command) => command.run(&context).await,
+            Command::Domain(command) => command.run(&context).await,
+            Command::Token(command) => command.run(&context).await,
+            Command::Device(command) => command.run(&context).await,
+            Command::User(command) => command.run(&context).await,
+            Command::Service(command) => command.run(&context).await,
+            Command::Audit(command) => command.run(&context).await,
+        };
+        context.store.close().await;
+        result
+    }
+}
+
+/// What every command has.
+struct Context {
+    data_dir: PathBuf,
+    store: Store,
+    now: UtcTime,
+}
+
+impl Context {
+    async fn open(data_dir: PathBuf) -> Result<Self, CommandError> {
+        crate::files::make_private_directory(&data_dir)?;
+        let store = Store::open(&data_dir.join("portal.db")).await?;
+        Ok(Self { data_dir, store, now: clock::now() })
+    }
+
+    fn keys_dir(&self) -> PathBuf {
+        self.data_dir.join("keys")
+    }
+
+    /// An audit entry for something that an administrator did with a command.
+    fn entry(&self, action: &'static str, subject: &str, tenant_id: Option<String>, detail: Value) -> Entry {
+        Entry {
+            at: self.now,
+            tenant_id,
+            actor: "command line".to_owned(),
+            action,
+            subject: subject.to_owned(),
+            result: "ok".to_owned(),
+            detail,
+        }
+    }
+
+    async fn tenant(&self, name: &str) -> Result<crate::store::tenant::Tenant, CommandError> {
+        let tenant = crate::store::tenant::by_name(&mut *self.store.read().await?, name).await?;
+        tenant.ok_or_else(|| CommandError::NotFound { noun: "tenant", name: name.to_owned(), command: "tenant" })
+    }
+}
+
+/// A list as JSON, one document, indented.
+fn json(rows: &impl serde::Serialize) -> String {
+    // Rows are maps with text keys and plain values, which always have a JSON form.
+    serde_json::to_string_pretty(rows).unwrap_or_default() + "\n"
+}
+
+/// A user domain as it is stored: lower case, at least two labels of letters, digits and hyphens.
+fn domain_name(given: &str) -> Result<String, String> {
+    let name = given.to_ascii_lowercase();
+    let label = |label: &str| {
+        !label.is_empty()
+            && label.len() <= 63
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
+    let sound = name.len() <= 253 && name.contains('.') && name.split('.').all(label);
+    sound.then_some(name).ok_or_else(|| "a domain looks like `example.com`".to_owned())
+}

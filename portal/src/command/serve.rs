@@ -1,0 +1,133 @@
+//! `countersign-portal serve`: the server.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum_server::Handle;
+use axum_server::tls_rustls::RustlsConfig;
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tracing_subscriber::EnvFilter;
+
+use super::{CommandError, Context};
+use crate::cloud::Cloud;
+use crate::sign_on::Portal;
+use crate::signing::SigningKeys;
+use crate::store::seen_request;
+use crate::{clock, door, files};
+
+/// How long requests that are being answered may take after SIGTERM.
+const GRACE: Duration = Duration::from_millis(700);
+/// How often expired request IDs are swept out.
+const SWEEP: Duration = Duration::from_secs(60);
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Serve {
+    /// Where to listen.
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "0.0.0.0:443")]
+    listen: SocketAddr,
+    /// How devices and services reach the portal: `https://cloud.example.net`, with a port if it isn't 443.
+    #[arg(long, value_name = "URL")]
+    public_url: String,
+    /// The TLS certificate and its chain, PEM.
+    #[arg(long, value_name = "FILE")]
+    tls_certificate: PathBuf,
+    /// The certificate's private key, PEM.
+    #[arg(long, value_name = "FILE")]
+    tls_key: PathBuf,
+    /// What to log: `error`, `warn`, `info`, `debug`, or a filter of tracing-subscriber.
+    #[arg(long, value_name = "LEVEL", default_value = "info")]
+    log: EnvFilter,
+    /// Write the log as JSON lines.
+    #[arg(long)]
+    log_json: bool,
+}
+
+impl Serve {
+    pub(super) async fn run(self, context: &Context) -> Result<String, CommandError> {
+        start_log(self.log, self.log_json);
+        let cloud = Cloud::new(&self.public_url)?;
+        let keys = SigningKeys::load(&context.store, &context.keys_dir()).await?;
+        let tls = tls(&self.tls_certificate, &self.tls_key)?;
+        let portal = Arc::new(Portal { store: context.store.clone(), keys, cloud });
+
+        let handle = Handle::new();
+        let serving = |error| failed(format!("listen on {}", self.listen), error);
+        let listener = std::net::TcpListener::bind(self.listen).map_err(|error| serving(error.into()))?;
+        listener.set_nonblocking(true).map_err(|error| serving(error.into()))?;
+        let address = listener.local_addr().map_err(|error| serving(error.into()))?;
+        let stop = stop_signal().map_err(|error| failed("wait for signals".to_owned(), error.into()))?;
+        tokio::spawn(stop_gracefully(stop, handle.clone()));
+        let sweeping = tokio::spawn(sweep(Arc::clone(&portal)));
+        tracing::info!(%address, public_url = portal.cloud.base(), "serving");
+
+        let server = axum_server::from_tcp(listener).map_err(|error| serving(error.into()))?;
+        let server = server.acceptor(axum_server::tls_rustls::RustlsAcceptor::new(tls)).handle(handle);
+        let served = server.serve(door::router(portal).into_make_service()).await;
+        sweeping.abort();
+        served.map_err(|error| failed("serve".to_owned(), error.into()))?;
+        tracing::info!("stopped");
+        Ok(String::new())
+    }
+}
+
+fn start_log(filter: EnvFilter, json: bool) {
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    if json { log.json().init() } else { log.with_ansi(false).init() }
+}
+
+fn tls(certificate: &PathBuf, key: &PathBuf) -> Result<RustlsConfig, CommandError> {
+    let unusable = |path: &PathBuf, error: Box<dyn std::error::Error + Send + Sync>| {
+        failed(format!("use `{}` for TLS", path.display()), error)
+    };
+    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&files::read(certificate)?).collect();
+    let chain = chain.map_err(|error| unusable(certificate, error.into()))?;
+    let private = PrivateKeyDer::from_pem_slice(&files::read(key)?).map_err(|error| unusable(key, error.into()))?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let config = config.map_err(|error| failed("set TLS up".to_owned(), error.into()))?.with_no_client_auth();
+    let mut config = config.with_single_cert(chain, private).map_err(|error| unusable(certificate, error.into()))?;
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(RustlsConfig::from_config(Arc::new(config)))
+}
+
+fn failed(doing: String, source: Box<dyn std::error::Error + Send + Sync>) -> CommandError {
+    CommandError::Serve { doing, source }
+}
+
+/// A future that ends with the first SIGTERM or Ctrl-C. The handlers stand as soon as this returns.
+fn stop_signal() -> std::io::Result<impl Future<Output = ()> + Send + 'static> {
+    #[cfg(unix)]
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    #[cfg(unix)]
+    let terminated = async move { terminate.recv().await };
+    #[cfg(not(unix))]
+    let terminated = std::future::pending::<Option<()>>();
+    Ok(async move {
+        tokio::select! {
+            _ = terminated => {}
+            _ = tokio::signal::ctrl_c() => {}
+        }
+    })
+}
+
+async fn stop_gracefully(stop: impl Future<Output = ()>, handle: Handle<SocketAddr>) {
+    stop.await;
+    tracing::info!("stopping");
+    handle.graceful_shutdown(Some(GRACE));
+}
+
+async fn sweep(portal: Arc<Portal>) {
+    let mut ticks = tokio::time::interval(SWEEP);
+    loop {
+        ticks.tick().await;
+        let now = clock::now();
+        let swept = portal.store.write(move |connection| Box::pin(seen_request::forget_expired(connection, now))).await;
+        if let Err(error) = swept {
+            tracing::warn!(error = &error as &dyn std::error::Error, "can't sweep old request IDs out");
+        }
+    }
+}

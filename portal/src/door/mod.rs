@@ -1,0 +1,55 @@
+//! The portal's doors: what it answers over HTTPS, and to whom.
+
+mod saml;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{Html, IntoResponse, Response};
+use axum::routing::{get, post};
+
+use crate::sign_on::Portal;
+
+/// All routes.
+pub fn router(portal: Arc<Portal>) -> Router {
+    Router::new()
+        .route("/", get(front_page))
+        .route("/saml/soap", post(saml::soap))
+        .route("/saml/metadata", get(saml::metadata))
+        .route("/saml/agent-metadata", get(saml::agent_metadata))
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready))
+        .layer(axum::middleware::map_response(harden))
+        .with_state(portal)
+}
+
+/// Ready means that a sign-on could be answered now: the database answers.
+async fn ready(portal: axum::extract::State<Arc<Portal>>) -> Response {
+    match portal.store.check().await {
+        Ok(()) => "ready\n".into_response(),
+        Err(error) => {
+            tracing::warn!(error = &error as &dyn std::error::Error, "not ready");
+            (StatusCode::SERVICE_UNAVAILABLE, "the database does not answer\n").into_response()
+        }
+    }
+}
+
+/// What somebody sees who opens the portal's address in a browser.
+async fn front_page() -> Html<&'static str> {
+    Html(include_str!("front_page.html"))
+}
+
+/// Headers that every answer carries, so that no page of ours can be framed, sniffed or made to run a script.
+async fn harden(mut response: Response) -> Response {
+    let fixed = [
+        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::STRICT_TRANSPORT_SECURITY, "max-age=31536000"),
+    ];
+    for (name, value) in fixed {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response
+}

@@ -1,0 +1,75 @@
+//! The SAML endpoints: the SOAP binding for devices, and metadata.
+
+use std::sync::Arc;
+
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use saml::binding::soap::{self, FaultCode};
+use saml::metadata::{Binding, Endpoint, IdpMetadata};
+use saml::refusal::RefusalCode;
+
+use crate::clock;
+use crate::sign_on::{Portal, sign_on};
+use crate::store::signing_key::Purpose;
+
+/// The largest body that is read, in octets.
+const LARGEST_BODY: usize = 256 * 1024;
+
+/// `POST /saml/soap`: SAML SOAP binding (Bindings §3.2) for devices.
+pub(super) async fn soap(State(portal): State<Arc<Portal>>, request: Request) -> Response {
+    if !is_xml(request.headers()) {
+        return fault(StatusCode::UNSUPPORTED_MEDIA_TYPE, "the SOAP binding takes `Content-Type: text/xml`");
+    }
+    let Ok(body) = to_bytes(request.into_body(), LARGEST_BODY).await else {
+        return fault(StatusCode::PAYLOAD_TOO_LARGE, "a request may have 256 KiB at most");
+    };
+    let answer = sign_on(&portal, &body, clock::now()).await;
+    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = xml(status, "text/xml; charset=utf-8", answer.body);
+    // Bindings §3.2.3.2: a requester and everything between must not keep SAML messages.
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache, no-store"));
+    if let Some(seconds) = answer.retry_after {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
+}
+
+/// `GET /saml/metadata`: the identity provider as services see it.
+///
+/// Only RSA keys are listed: a service provider that meets a kind of key it does not know may refuse the whole document.
+pub(super) async fn metadata(State(portal): State<Arc<Portal>>) -> Response {
+    describe(&portal, portal.keys.certificates(Some(Purpose::Service)))
+}
+
+/// `GET /saml/agent-metadata`: the identity provider as agents see it, with every key that signs for them.
+pub(super) async fn agent_metadata(State(portal): State<Arc<Portal>>) -> Response {
+    describe(&portal, portal.keys.certificates(None))
+}
+
+fn describe(portal: &Portal, signing_certificates: Vec<Vec<u8>>) -> Response {
+    let metadata = IdpMetadata {
+        entity_id: portal.cloud.entity_id().clone(),
+        valid_until: None,
+        signing_certificates,
+        sso: vec![Endpoint { binding: Binding::Soap, location: portal.cloud.soap_url().to_owned() }],
+        slo: Vec::new(),
+        want_authn_requests_signed: true,
+    };
+    xml(StatusCode::OK, "application/samlmetadata+xml", metadata.to_xml())
+}
+
+fn is_xml(headers: &HeaderMap) -> bool {
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    content_type.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("text/xml"))
+}
+
+fn fault(status: StatusCode, why: &str) -> Response {
+    let body = soap::fault(FaultCode::Client, why, Some(RefusalCode::Malformed));
+    xml(status, "text/xml; charset=utf-8", body)
+}
+
+fn xml(status: StatusCode, kind: &'static str, body: String) -> Response {
+    (status, [(header::CONTENT_TYPE, kind)], Body::from(body)).into_response()
+}

@@ -1,0 +1,92 @@
+//! Evidence: what a device offers for who the person is, and what the portal makes of it.
+
+use saml::device::{Evidence, EvidenceGrade};
+use saml::name::Attribute;
+use saml::refusal::RefusalCode;
+
+use crate::store::device::Facts;
+
+/// Name of the fact that says which platform the device is: `linux`, `macos`, `windows`.
+pub const PLATFORM: &str = "urn:countersign:device:platform";
+/// Name of the fact that holds the device's host name.
+pub const HOSTNAME: &str = "urn:countersign:device:hostname";
+/// Name of the fact that says what protects the device's key.
+pub const KEY_PROTECTION: &str = "urn:countersign:device:key-protection";
+/// The name of the account that owns the session.
+const LOCAL_NAME: &str = "urn:countersign:user:local-name";
+/// The name that a directory knows the person by: a UPN or `user@REALM`.
+const PRINCIPAL: &str = "urn:countersign:user:principal";
+/// The name that the device's management gave.
+const MANAGED_NAME: &str = "urn:countersign:user:managed-name";
+
+/// Facts are stored up to this many, each with values of up to [`LONGEST_VALUE`] characters: they are outside text.
+const MOST_FACTS: usize = 64;
+const LONGEST_VALUE: usize = 512;
+
+/// Checks that `evidence` is of the least grade demanded, and that it names the person it is offered for.
+///
+/// The grade decides which attribute must name them: a device can't offer a local account's name as a directory's.
+///
+/// # Errors
+/// [`RefusalCode::EvidenceTooWeak`].
+pub fn check(evidence: &Evidence, local_part: &str, minimum: EvidenceGrade) -> Result<(), RefusalCode> {
+    let attribute = match evidence.grade {
+        EvidenceGrade::Directory => PRINCIPAL,
+        EvidenceGrade::Managed => MANAGED_NAME,
+        EvidenceGrade::Local => LOCAL_NAME,
+    };
+    let named = value(&evidence.attributes, attribute).unwrap_or_default().to_ascii_lowercase();
+    let named = named.split_once('@').map_or(named.as_str(), |(user, _)| user);
+    if evidence.grade < minimum || named != local_part {
+        return Err(RefusalCode::EvidenceTooWeak);
+    }
+    Ok(())
+}
+
+/// Attributes as a map from names to values, cut to what the portal keeps.
+#[must_use]
+pub fn facts(attributes: &[Attribute]) -> Facts {
+    let kept = attributes.iter().take(MOST_FACTS);
+    kept.map(|attribute| {
+        let values = attribute.values.iter().take(MOST_FACTS);
+        (attribute.name.clone(), values.map(|value| value.chars().take(LONGEST_VALUE).collect()).collect())
+    })
+    .collect()
+}
+
+fn value<'a>(attributes: &'a [Attribute], name: &str) -> Option<&'a str> {
+    let attribute = attributes.iter().find(|attribute| attribute.name == name)?;
+    attribute.values.first().map(String::as_str)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn evidence(grade: EvidenceGrade, name: &str, value: &str) -> Evidence {
+        let attribute =
+            Attribute { name: name.to_owned(), name_format: None, friendly_name: None, values: vec![value.to_owned()] };
+        Evidence { grade, source: "test".to_owned(), attributes: vec![attribute] }
+    }
+
+    #[test]
+    fn a_local_account_signs_its_own_name_in_and_no_other() {
+        let alice = evidence(EvidenceGrade::Local, LOCAL_NAME, "Alice");
+        assert_eq!(check(&alice, "alice", EvidenceGrade::Local), Ok(()));
+        assert_eq!(check(&alice, "bob", EvidenceGrade::Local), Err(RefusalCode::EvidenceTooWeak));
+    }
+
+    #[test]
+    fn a_grade_below_the_least_is_too_weak() {
+        let alice = evidence(EvidenceGrade::Local, LOCAL_NAME, "alice");
+        assert_eq!(check(&alice, "alice", EvidenceGrade::Managed), Err(RefusalCode::EvidenceTooWeak));
+    }
+
+    #[test]
+    fn a_grade_needs_the_attribute_that_belongs_to_it() {
+        let claimed = evidence(EvidenceGrade::Directory, LOCAL_NAME, "alice");
+        assert_eq!(check(&claimed, "alice", EvidenceGrade::Local), Err(RefusalCode::EvidenceTooWeak));
+        let principal = evidence(EvidenceGrade::Directory, PRINCIPAL, "alice@CORP.EXAMPLE");
+        assert_eq!(check(&principal, "alice", EvidenceGrade::Directory), Ok(()));
+    }
+}

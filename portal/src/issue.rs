@@ -1,0 +1,105 @@
+//! Issuing: turns a decision into a signed Response.
+
+use saml::device::EvidenceGrade;
+use saml::key::SignError;
+use saml::name::{Attribute, MessageId};
+use saml::refusal::{Refusal, RefusalCode};
+use saml::response::{Assertion, Response, Status};
+use saml::time::UtcTime;
+
+use crate::decision::{Decision, Grant};
+use crate::random;
+use crate::sign_on::Portal;
+use crate::store::signing_key::Purpose;
+
+/// How long an assertion may be presented, in seconds.
+const ASSERTION_LIFE_SECONDS: i64 = 300;
+/// How far the beginning of an assertion lies back, in seconds, for services whose clocks are behind.
+const NOT_BEFORE_SECONDS: i64 = 90;
+
+/// Names of the attributes that the device's own session carries.
+const DEVICE_ID: &str = "urn:countersign:device:id";
+const EVIDENCE_GRADE: &str = "urn:countersign:user:evidence-grade";
+
+/// The authentication context class that tells a service how good the evidence was.
+#[must_use]
+pub fn authn_context(grade: EvidenceGrade) -> &'static str {
+    match grade {
+        EvidenceGrade::Directory => "urn:countersign:1.0:ac:classes:directory",
+        EvidenceGrade::Managed => "urn:countersign:1.0:ac:classes:managed",
+        EvidenceGrade::Local => "urn:countersign:1.0:ac:classes:local",
+    }
+}
+
+/// Signs the Response that says `decision`. Blocks for as long as the signatures take.
+///
+/// # Errors
+/// [`SignError`] where a key can't sign or the system has no randomness.
+pub fn issue(portal: &Portal, decision: Decision, now: UtcTime) -> Result<String, SignError> {
+    let id = || random::bytes().map(MessageId::from_random).map_err(SignError::new);
+    match decision {
+        Decision::Granted(grant) => {
+            let purpose = if grant.service.is_some() { Purpose::Service } else { Purpose::Agent };
+            let response = granted(portal, *grant, [id()?, id()?, id()?], now);
+            response.sign(&portal.keys.identity(purpose))
+        }
+        Decision::Refused { in_response_to, code } => {
+            let time = (code == RefusalCode::ClockSkew).then_some(now);
+            let status = Status::refused(Refusal { code, retry_after_seconds: None, time });
+            let response = Response {
+                id: id()?,
+                issue_instant: now,
+                destination: None,
+                in_response_to: Some(in_response_to),
+                issuer: portal.cloud.entity_id().clone(),
+                status,
+                assertion: None,
+            };
+            response.sign(&portal.keys.identity(Purpose::Agent))
+        }
+    }
+}
+
+fn granted(portal: &Portal, grant: Grant, [response_id, assertion_id, session]: [MessageId; 3], now: UtcTime) -> Response {
+    // For a service the Response is unsolicited: the service has asked for nothing, and its request ID would be the device's.
+    let in_response_to = grant.service.is_none().then(|| grant.in_response_to.clone());
+    let (recipient, audience) = match &grant.service {
+        Some(service) => (service.acs_url.clone(), service.entity_id.clone()),
+        None => (grant.device.as_str().to_owned(), grant.device.clone()),
+    };
+    // The portal copies nothing that the device says about itself into an assertion for somebody else.
+    let attributes = if grant.service.is_none() {
+        vec![attribute(DEVICE_ID, grant.device.as_str()), attribute(EVIDENCE_GRADE, &grant.grade.to_string())]
+    } else {
+        Vec::new()
+    };
+    let assertion = Assertion {
+        id: assertion_id,
+        issue_instant: now,
+        issuer: portal.cloud.entity_id().clone(),
+        subject: grant.subject,
+        recipient: recipient.clone(),
+        in_response_to: in_response_to.clone(),
+        not_before: now.plus_seconds(-NOT_BEFORE_SECONDS),
+        not_on_or_after: now.plus_seconds(ASSERTION_LIFE_SECONDS),
+        audience,
+        authn_instant: now,
+        session_index: Some(session.as_str().to_owned()),
+        session_not_on_or_after: Some(now.plus_seconds(grant.session_seconds)),
+        authn_context: authn_context(grant.grade).to_owned(),
+        attributes,
+    };
+    Response {
+        id: response_id,
+        issue_instant: now,
+        destination: Some(recipient),
+        in_response_to,
+        issuer: portal.cloud.entity_id().clone(),
+        status: Status::success(),
+        assertion: Some(assertion),
+    }
+}
+
+fn attribute(name: &str, value: &str) -> Attribute {
+    Attribute { name: name.to_owned(), name_format: None, friendly_name: None, values: vec![value.to_owned()] }
+}

@@ -1,0 +1,202 @@
+//! Sign-on: what happens to a device's request between the door and the answer.
+//!
+//! Limits → parse → device → signature → replay → token or device state → tenant, domain, identity provider → evidence and
+//! policy → provision or refuse → issue → audit. Each stage consumes what the one before it returned, so none can be
+//! skipped, and [`sign_on`] shows them all. What is believed is only ever read from a [`VerifiedRequest`].
+
+use std::sync::Arc;
+
+use saml::binding::soap::{self, FaultCode};
+use saml::key::VerifyingKey;
+use saml::name::MessageId;
+use saml::refusal::RefusalCode;
+use saml::request::{RequestExpectations, UnverifiedRequest, VerifiedRequest};
+use saml::time::UtcTime;
+use saml::token::EnrolmentProof;
+
+use crate::cloud::Cloud;
+use crate::decision::{Decision, Enrolling, decide};
+use crate::issue;
+use crate::signing::SigningKeys;
+use crate::store::token::Token;
+use crate::store::{Store, StoreError, device, token};
+
+/// How long after its IssueInstant a request is believed, in seconds.
+pub const REQUEST_LIFE_SECONDS: i64 = 300;
+/// How far a device's clock may be ahead of the portal's, in seconds.
+pub const SKEW_SECONDS: i64 = 90;
+/// After how many seconds a device should come back to a portal that could not write, at the least.
+const RETRY_AFTER_SECONDS: u32 = 5;
+
+/// What the doors share: everything that answering a request needs.
+pub struct Portal {
+    /// The database.
+    pub store: Store,
+    /// What signs.
+    pub keys: SigningKeys,
+    /// The cloud's names and addresses.
+    pub cloud: Cloud,
+}
+
+/// What goes back over the SOAP binding.
+#[derive(Debug)]
+pub struct Answer {
+    /// The HTTP status: 200 with a Response, 400 or 503 with a SOAP fault.
+    pub status: u16,
+    /// A SOAP envelope.
+    pub body: String,
+    /// Seconds for the `Retry-After` header.
+    pub retry_after: Option<u32>,
+}
+
+/// Why a stage ended the way of a request.
+enum Stop {
+    /// No SAML message could be read: the SOAP binding's own error.
+    Fault(String),
+    /// A message could be read and is refused.
+    Refused { in_response_to: MessageId, code: RefusalCode, why: String },
+    /// It is not the request's fault.
+    Failed(StoreError),
+}
+
+impl From<StoreError> for Stop {
+    fn from(error: StoreError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// Answers the request in `body`, which has passed the door's limits, at `now`.
+pub async fn sign_on(portal: &Arc<Portal>, body: &[u8], now: UtcTime) -> Answer {
+    let answered = async {
+        let unverified = parse(body)?;
+        let keyed = find_key(portal, unverified).await?;
+        let verified = verify(portal, keyed, now)?;
+        let decision = decide_durably(portal, verified, now).await?;
+        Ok::<_, Stop>(decision)
+    };
+    match answered.await {
+        Ok(decision) => issue_off_thread(portal, decision, now).await,
+        Err(Stop::Fault(why)) => {
+            tracing::info!(code = %RefusalCode::Malformed, why, "refused what is no SAML request");
+            let body = soap::fault(FaultCode::Client, &why, Some(RefusalCode::Malformed));
+            Answer { status: 400, body, retry_after: None }
+        }
+        Err(Stop::Refused { in_response_to, code, why }) => {
+            tracing::info!(%code, why, request = %in_response_to, "refused before any state was read");
+            issue_off_thread(portal, Decision::refused(in_response_to, code), now).await
+        }
+        Err(Stop::Failed(error)) => {
+            tracing::error!(error = &error as &dyn std::error::Error, "could not answer a request");
+            busy()
+        }
+    }
+}
+
+fn parse(body: &[u8]) -> Result<UnverifiedRequest, Stop> {
+    UnverifiedRequest::parse_soap(body).map_err(|rejection| Stop::Fault(rejection.to_string()))
+}
+
+/// A request with the one key that can prove it.
+struct Keyed {
+    request: UnverifiedRequest,
+    key: VerifyingKey,
+    /// The token that an enrolment names; its signature is still to be checked.
+    token: Option<Token>,
+}
+
+/// Finds the key that the request must be signed with: the registered one of the device that it names, or, in an
+/// enrolment, the one that it brings, which must then be the key that the device's entity ID is made from.
+async fn find_key(portal: &Portal, request: UnverifiedRequest) -> Result<Keyed, Stop> {
+    let id = request.claimed_id().clone();
+    let refuse = |code, why: &str| Stop::Refused { in_response_to: id.clone(), code, why: why.to_owned() };
+    let mut connection = portal.store.read().await?;
+    let Some(offered) = request.offered_key().map(<[u8]>::to_vec) else {
+        let known = device::by_id(&mut connection, request.claimed_issuer().as_str()).await?;
+        let known = known.ok_or_else(|| refuse(RefusalCode::DeviceUnknown, "no such device"))?;
+        let key = VerifyingKey::from_spki_der(&known.public_key)
+            .map_err(|_| StoreError::Unreadable { table: "device", column: "public_key" })?;
+        return Ok(Keyed { request, key, token: None });
+    };
+    let key = VerifyingKey::from_spki_der(&offered)
+        .map_err(|error| refuse(RefusalCode::Malformed, &format!("the offered key can't be used: {error}")))?;
+    if saml::device::entity_id_of_key(&offered) != *request.claimed_issuer() {
+        return Err(refuse(RefusalCode::BadSignature, "the device's entity ID is not made from the key it offers"));
+    }
+    let named = request.claimed_token().ok_or_else(|| refuse(RefusalCode::Malformed, "an enrolment without a token"))?;
+    let token = token::by_id(&mut connection, named).await?;
+    let token = token.ok_or_else(|| refuse(RefusalCode::UnknownToken, "no such token"))?;
+    Ok(Keyed { request, key, token: Some(token) })
+}
+
+/// A request that its device has signed, and, in an enrolment, that the token has signed for.
+struct Proven {
+    request: VerifiedRequest,
+    enrolling: Option<Enrolling>,
+}
+
+fn verify(portal: &Portal, keyed: Keyed, now: UtcTime) -> Result<Proven, Stop> {
+    let Keyed { request, key, token } = keyed;
+    let in_response_to = request.claimed_id().clone();
+    let expect = RequestExpectations {
+        destinations: &[portal.cloud.soap_url()],
+        now,
+        max_age_seconds: REQUEST_LIFE_SECONDS,
+        max_skew_seconds: SKEW_SECONDS,
+    };
+    let request = request.verify(std::slice::from_ref(&key), &expect).map_err(|rejection| Stop::Refused {
+        in_response_to: in_response_to.clone(),
+        code: rejection.code(),
+        why: rejection.to_string(),
+    })?;
+    let Some(token) = token else { return Ok(Proven { request, enrolling: None }) };
+    let refuse = |why: &str| Stop::Refused {
+        in_response_to: in_response_to.clone(),
+        code: RefusalCode::BadSignature,
+        why: why.to_owned(),
+    };
+    let content = request.request();
+    let enrolment = content.device.as_ref().and_then(|device| device.enrolment.as_ref());
+    let enrolment = enrolment.ok_or_else(|| refuse("the enrolment is not in what was signed"))?;
+    let proof = EnrolmentProof {
+        token: &token.id,
+        device_key_spki: &enrolment.device_key_spki,
+        request: &content.id,
+        issue_instant: content.issue_instant,
+        destination: portal.cloud.soap_url(),
+    };
+    let proven = enrolment.token == token.id && enrolment.device_key_spki == key.spki_der();
+    if !proven || token.public_key.verify_enrolment(&proof, &enrolment.token_signature).is_err() {
+        return Err(refuse("the token's signature does not fit"));
+    }
+    let enrolling = Enrolling { token_id: token.id, public_key: key.spki_der().to_vec() };
+    Ok(Proven { request, enrolling: Some(enrolling) })
+}
+
+/// Decides and writes what follows from it, in one transaction; returns when that is on the disk.
+async fn decide_durably(portal: &Portal, proven: Proven, now: UtcTime) -> Result<Decision, Stop> {
+    let Proven { request, enrolling } = proven;
+    let cloud = portal.cloud.clone();
+    Ok(portal.store.write(move |connection| Box::pin(decide(connection, cloud, request, enrolling, now))).await?)
+}
+
+/// Signing takes about a millisecond with RSA: it must not hold up the threads that serve connections.
+async fn issue_off_thread(portal: &Arc<Portal>, decision: Decision, now: UtcTime) -> Answer {
+    let portal = Arc::clone(portal);
+    let issued = tokio::task::spawn_blocking(move || issue::issue(&portal, decision, now)).await;
+    match issued {
+        Ok(Ok(response)) => Answer { status: 200, body: soap::envelope(&response), retry_after: None },
+        Ok(Err(error)) => {
+            tracing::error!(error = &error as &dyn std::error::Error, "could not sign a Response");
+            busy()
+        }
+        Err(error) => {
+            tracing::error!(error = &error as &dyn std::error::Error, "signing a Response ended early");
+            busy()
+        }
+    }
+}
+
+fn busy() -> Answer {
+    let body = soap::fault(FaultCode::Server, RefusalCode::Busy.meaning(), Some(RefusalCode::Busy));
+    Answer { status: 503, body, retry_after: Some(RETRY_AFTER_SECONDS) }
+}

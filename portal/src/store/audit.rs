@@ -1,0 +1,179 @@
+//! The audit: who did what to which, and how it ended. Rows are only ever added, and each carries a hash over itself and
+//! the row before, so that a changed or missing row is found.
+
+use ring::digest::{SHA256, digest};
+use saml::time::UtcTime;
+use serde_json::Value;
+use sqlx::AnyConnection;
+use sqlx::any::AnyRow;
+
+use super::columns::Columns;
+use super::{StoreError, as_text, doing};
+
+/// Something that happened.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// When.
+    pub at: UtcTime,
+    /// In which tenant, where it is known.
+    pub tenant_id: Option<String>,
+    /// Who: a device's entity ID or the account that ran a command.
+    pub actor: String,
+    /// What, for example `sign-on`, `enrol`, `token.create`.
+    pub action: &'static str,
+    /// To what or whom.
+    pub subject: String,
+    /// `ok` or the refusal's code.
+    pub result: String,
+    /// More, as an object. Never a secret.
+    pub detail: Value,
+}
+
+/// An [`Entry`] as it stands in the chain.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct Row {
+    /// Counts from 1 without gaps.
+    pub sequence: i64,
+    /// When.
+    #[serde(serialize_with = "as_text")]
+    pub at: UtcTime,
+    /// In which tenant.
+    #[serde(rename = "tenant")]
+    pub tenant_id: Option<String>,
+    /// Who.
+    pub actor: String,
+    /// What.
+    pub action: String,
+    /// To what or whom.
+    pub subject: String,
+    /// `ok` or the refusal's code.
+    pub result: String,
+    /// More.
+    pub detail: Value,
+    /// Hash of the row before; 64 zeros for the first.
+    pub previous_hash: String,
+    /// Hash of this row.
+    pub hash: String,
+}
+
+impl Row {
+    fn from_row(row: &AnyRow) -> Result<Self, StoreError> {
+        let columns = Columns { table: "audit", row };
+        Ok(Self {
+            sequence: columns.integer("sequence")?,
+            at: columns.time("at")?,
+            tenant_id: columns.optional_text("tenant_id")?,
+            actor: columns.text("actor")?,
+            action: columns.text("action")?,
+            subject: columns.text("subject")?,
+            result: columns.text("result")?,
+            detail: columns.json("detail")?,
+            previous_hash: columns.text("previous_hash")?,
+            hash: columns.text("hash")?,
+        })
+    }
+
+    /// The hash that this row must carry: SHA-256 over a JSON array of its other columns, in hexadecimal.
+    fn computed_hash(&self) -> String {
+        let content = serde_json::json!([
+            self.sequence,
+            self.at.unix_millis(),
+            self.tenant_id,
+            self.actor,
+            self.action,
+            self.subject,
+            self.result,
+            self.detail,
+            self.previous_hash
+        ]);
+        data_encoding::HEXLOWER.encode(digest(&SHA256, content.to_string().as_bytes()).as_ref())
+    }
+}
+
+/// Adds `entry` to the chain.
+///
+/// # Errors
+/// [`StoreError::Statement`].
+pub async fn append(connection: &mut AnyConnection, entry: Entry) -> Result<(), StoreError> {
+    let last = sqlx::query("SELECT * FROM audit ORDER BY sequence DESC LIMIT 1").fetch_optional(&mut *connection).await;
+    let last = last.map_err(doing("read the audit"))?.as_ref().map(Row::from_row).transpose()?;
+    let (sequence, previous_hash) = last.map_or_else(|| (1, "0".repeat(64)), |last| (last.sequence + 1, last.hash));
+    let mut row = Row {
+        sequence,
+        at: entry.at,
+        tenant_id: entry.tenant_id,
+        actor: entry.actor,
+        action: entry.action.to_owned(),
+        subject: entry.subject,
+        result: entry.result,
+        detail: entry.detail,
+        previous_hash,
+        hash: String::new(),
+    };
+    row.hash = row.computed_hash();
+    sqlx::query(
+        "INSERT INTO audit (sequence, at, tenant_id, actor, action, subject, result, detail, previous_hash, hash)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+    )
+    .bind(row.sequence)
+    .bind(row.at.unix_millis())
+    .bind(row.tenant_id)
+    .bind(row.actor)
+    .bind(row.action)
+    .bind(row.subject)
+    .bind(row.result)
+    .bind(row.detail.to_string())
+    .bind(row.previous_hash)
+    .bind(row.hash)
+    .execute(connection)
+    .await
+    .map_err(doing("write the audit"))?;
+    Ok(())
+}
+
+/// The newest `limit` rows, the oldest of them first.
+///
+/// # Errors
+/// [`StoreError::Statement`].
+pub async fn newest(connection: &mut AnyConnection, limit: i64) -> Result<Vec<Row>, StoreError> {
+    let rows = sqlx::query("SELECT * FROM audit ORDER BY sequence DESC LIMIT $1").bind(limit).fetch_all(connection).await;
+    let rows = rows.map_err(doing("read the audit"))?;
+    rows.iter().rev().map(Row::from_row).collect()
+}
+
+/// What [`verify`] found.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Verdict {
+    /// Every row is what it was when it was written; how many there are.
+    Intact(i64),
+    /// The row with this sequence number was changed, or one before it was taken away.
+    BrokenAt(i64),
+}
+
+/// Checks the chain from its beginning, in portions of a thousand rows.
+///
+/// # Errors
+/// [`StoreError::Statement`].
+pub async fn verify(connection: &mut AnyConnection) -> Result<Verdict, StoreError> {
+    let mut previous_hash = "0".repeat(64);
+    let mut checked = 0;
+    loop {
+        let rows = sqlx::query("SELECT * FROM audit WHERE sequence > $1 ORDER BY sequence LIMIT 1000")
+            .bind(checked)
+            .fetch_all(&mut *connection)
+            .await
+            .map_err(doing("read the audit"))?;
+        if rows.is_empty() {
+            return Ok(Verdict::Intact(checked));
+        }
+        for row in &rows {
+            let row = Row::from_row(row)?;
+            let intact = row.sequence == checked + 1 && row.previous_hash == previous_hash && row.hash == row.computed_hash();
+            if !intact {
+                return Ok(Verdict::BrokenAt(row.sequence));
+            }
+            checked = row.sequence;
+            previous_hash = row.hash;
+        }
+    }
+}

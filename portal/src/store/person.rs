@@ -1,0 +1,181 @@
+//! People, and from which devices they sign on.
+
+use std::fmt;
+use std::str::FromStr;
+
+use saml::device::EvidenceGrade;
+use saml::time::UtcTime;
+use sqlx::AnyConnection;
+use sqlx::any::AnyRow;
+
+use super::columns::Columns;
+use super::{StoreError, as_optional_text, as_text, doing};
+
+/// Where a person stands.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum PersonState {
+    /// May sign on.
+    Active,
+    /// An administrator has shut them out.
+    Suspended,
+}
+
+impl fmt::Display for PersonState {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Active => "active",
+            Self::Suspended => "suspended",
+        })
+    }
+}
+
+impl FromStr for PersonState {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        match text {
+            "active" => Ok(Self::Active),
+            "suspended" => Ok(Self::Suspended),
+            _ => Err(()),
+        }
+    }
+}
+
+/// Somebody whom the portal signs in.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct Person {
+    /// Random, stable.
+    pub id: String,
+    /// Whose they are.
+    pub tenant_id: String,
+    /// `user@domain`, lower case.
+    pub name_id: String,
+    /// Where they stand.
+    #[serde(serialize_with = "as_text")]
+    pub state: PersonState,
+    /// When they were provisioned.
+    #[serde(serialize_with = "as_text")]
+    pub created_at: UtcTime,
+    /// When they signed on last.
+    #[serde(serialize_with = "as_optional_text")]
+    pub last_sign_on_at: Option<UtcTime>,
+}
+
+impl Person {
+    fn from_row(row: &AnyRow) -> Result<Self, StoreError> {
+        let columns = Columns { table: "person", row };
+        Ok(Self {
+            id: columns.text("id")?,
+            tenant_id: columns.text("tenant_id")?,
+            name_id: columns.text("name_id")?,
+            state: columns.parsed("state")?,
+            created_at: columns.time("created_at")?,
+            last_sign_on_at: columns.optional_time("last_sign_on_at")?,
+        })
+    }
+}
+
+/// Adds `person`.
+///
+/// # Errors
+/// A [`StoreError::Statement`] that [`StoreError::is_duplicate`] where the name is taken.
+pub async fn insert(connection: &mut AnyConnection, person: &Person) -> Result<(), StoreError> {
+    sqlx::query("INSERT INTO person (id, tenant_id, name_id, state, created_at) VALUES ($1, $2, $3, $4, $5)")
+        .bind(&person.id)
+        .bind(&person.tenant_id)
+        .bind(&person.name_id)
+        .bind(person.state.to_string())
+        .bind(person.created_at.unix_millis())
+        .execute(connection)
+        .await
+        .map_err(doing("provision the person"))?;
+    Ok(())
+}
+
+/// The person of that name.
+///
+/// # Errors
+/// [`StoreError::Statement`].
+pub async fn by_name_id(connection: &mut AnyConnection, name_id: &str) -> Result<Option<Person>, StoreError> {
+    let row = sqlx::query("SELECT * FROM person WHERE name_id = $1").bind(name_id).fetch_optional(connection).await;
+    row.map_err(doing("look the person up"))?.as_ref().map(Person::from_row).transpose()
+}
+
+/// All people by name.
+///
+/// # Errors
+/// [`StoreError::Statement`].
+pub async fn list(connection: &mut AnyConnection) -> Result<Vec<Person>, StoreError> {
+    let rows = sqlx::query("SELECT * FROM person ORDER BY name_id").fetch_all(connection).await;
+    rows.map_err(doing("list the people"))?.iter().map(Person::from_row).collect()
+}
+
+/// Moves the person `name_id` to `state`; says whether there is such a person.
+///
+/// # Errors
+/// [`StoreError::Statement`].
+pub async fn set_state(connection: &mut AnyConnection, name_id: &str, state: PersonState) -> Result<bool, StoreError> {
+    let done = sqlx::query("UPDATE person SET state = $2 WHERE name_id = $1").bind(name_id).bind(state.to_string());
+    Ok(done.execute(connection).await.map_err(doing("change the person"))?.rows_affected() > 0)
+}
+
+/// How many registered devices other than `device_id` the person signs on from.
+///
+/// # Errors
+/// [`StoreError::Statement`].
+pub async fn count_other_devices(
+    connection: &mut AnyConnection,
+    person_id: &str,
+    device_id: &str,
+) -> Result<i64, StoreError> {
+    sqlx::query_scalar(
+        "SELECT COUNT(*) FROM device_person JOIN device ON device.id = device_person.device_id
+         WHERE device_person.person_id = $1 AND device.id <> $2 AND device.state = 'registered'",
+    )
+    .bind(person_id)
+    .bind(device_id)
+    .fetch_one(connection)
+    .await
+    .map_err(doing("count the person's devices"))
+}
+
+/// A sign-on of `person_id` from `device_id`, as it is noted.
+#[derive(Clone, Debug)]
+pub struct SignOnNote<'a> {
+    /// The device's entity ID.
+    pub device_id: &'a str,
+    /// The person.
+    pub person_id: &'a str,
+    /// The evidence's source and attributes, as JSON.
+    pub evidence: String,
+    /// Its grade.
+    pub grade: EvidenceGrade,
+    /// When.
+    pub now: UtcTime,
+}
+
+/// Notes that the person has signed on from the device.
+///
+/// # Errors
+/// [`StoreError::Statement`].
+pub async fn note_sign_on(connection: &mut AnyConnection, note: &SignOnNote<'_>) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO device_person (device_id, person_id, evidence, grade, first_at, last_at) VALUES ($1, $2, $3, $4, $5, $5)
+         ON CONFLICT (device_id, person_id) DO UPDATE SET evidence = excluded.evidence, grade = excluded.grade, last_at = excluded.last_at",
+    )
+    .bind(note.device_id)
+    .bind(note.person_id)
+    .bind(&note.evidence)
+    .bind(note.grade.to_string())
+    .bind(note.now.unix_millis())
+    .execute(&mut *connection)
+    .await
+    .map_err(doing("note the sign-on"))?;
+    sqlx::query("UPDATE person SET last_sign_on_at = $2 WHERE id = $1")
+        .bind(note.person_id)
+        .bind(note.now.unix_millis())
+        .execute(connection)
+        .await
+        .map_err(doing("note the sign-on"))?;
+    Ok(())
+}

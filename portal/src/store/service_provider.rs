@@ -1,0 +1,84 @@
+//! Service providers: who may receive assertions, and where.
+
+use saml::name::EntityId;
+use saml::time::UtcTime;
+use sqlx::AnyConnection;
+use sqlx::any::AnyRow;
+
+use super::columns::Columns;
+use super::{StoreError, as_text, doing};
+
+/// A registered SAML service provider.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct ServiceProvider {
+    /// Its entity ID.
+    #[serde(serialize_with = "as_text")]
+    pub entity_id: EntityId,
+    /// Whose people may use it.
+    pub tenant_id: String,
+    /// The assertion consumer service that Responses go to, and the only one.
+    pub acs_url: String,
+    /// Its metadata as it was given.
+    #[serde(skip)]
+    pub metadata: String,
+    /// When it was registered.
+    #[serde(serialize_with = "as_text")]
+    pub created_at: UtcTime,
+}
+
+impl ServiceProvider {
+    fn from_row(row: &AnyRow) -> Result<Self, StoreError> {
+        let columns = Columns { table: "service_provider", row };
+        Ok(Self {
+            entity_id: columns.parsed("entity_id")?,
+            tenant_id: columns.text("tenant_id")?,
+            acs_url: columns.text("acs_url")?,
+            metadata: columns.text("metadata")?,
+            created_at: columns.time("created_at")?,
+        })
+    }
+}
+
+/// Adds `service`.
+///
+/// # Errors
+/// A [`StoreError::Statement`] that [`StoreError::is_duplicate`] where the entity ID is registered already.
+pub async fn insert(connection: &mut AnyConnection, service: &ServiceProvider) -> Result<(), StoreError> {
+    sqlx::query("INSERT INTO service_provider (entity_id, tenant_id, acs_url, metadata, created_at) VALUES ($1, $2, $3, $4, $5)")
+        .bind(service.entity_id.as_str())
+        .bind(&service.tenant_id)
+        .bind(&service.acs_url)
+        .bind(&service.metadata)
+        .bind(service.created_at.unix_millis())
+        .execute(connection)
+        .await
+        .map_err(doing("register the service"))?;
+    Ok(())
+}
+
+/// Removes the service; says whether it was there.
+///
+/// # Errors
+/// [`StoreError::Statement`].
+pub async fn delete(connection: &mut AnyConnection, entity_id: &str) -> Result<bool, StoreError> {
+    let done = sqlx::query("DELETE FROM service_provider WHERE entity_id = $1").bind(entity_id).execute(connection).await;
+    Ok(done.map_err(doing("remove the service"))?.rows_affected() > 0)
+}
+
+/// The service with that entity ID.
+///
+/// # Errors
+/// [`StoreError::Statement`].
+pub async fn by_entity_id(connection: &mut AnyConnection, id: &str) -> Result<Option<ServiceProvider>, StoreError> {
+    let row = sqlx::query("SELECT * FROM service_provider WHERE entity_id = $1").bind(id).fetch_optional(connection);
+    row.await.map_err(doing("look the service up"))?.as_ref().map(ServiceProvider::from_row).transpose()
+}
+
+/// All services by entity ID.
+///
+/// # Errors
+/// [`StoreError::Statement`].
+pub async fn list(connection: &mut AnyConnection) -> Result<Vec<ServiceProvider>, StoreError> {
+    let rows = sqlx::query("SELECT * FROM service_provider ORDER BY entity_id").fetch_all(connection).await;
+    rows.map_err(doing("list the services"))?.iter().map(ServiceProvider::from_row).collect()
+}

@@ -1,0 +1,119 @@
+//! Tenants: the customers of one cloud, and what each has decided.
+
+use saml::device::EvidenceGrade;
+use saml::time::UtcTime;
+use sqlx::AnyConnection;
+use sqlx::any::AnyRow;
+
+use super::columns::Columns;
+use super::{StoreError, as_text, doing};
+
+/// A customer of the cloud, with its settings for sign-on.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct Tenant {
+    /// Random, stable.
+    pub id: String,
+    /// Chosen by the administrator, unique in the cloud.
+    pub name: String,
+    /// Whether the portal signs anybody of this tenant in.
+    pub idp_enabled: bool,
+    /// Whether a person that the portal has not met is created at the first sign-on.
+    pub auto_provisioning: bool,
+    /// The least grade of evidence that signs somebody in.
+    #[serde(serialize_with = "as_text")]
+    pub minimum_evidence: EvidenceGrade,
+    /// Registered devices that one person may have.
+    pub devices_per_user: i64,
+    /// Life of the agent's own session, in seconds.
+    pub session_seconds: i64,
+    /// When it was made.
+    #[serde(serialize_with = "as_text")]
+    pub created_at: UtcTime,
+}
+
+impl Tenant {
+    fn from_row(row: &AnyRow) -> Result<Self, StoreError> {
+        let columns = Columns { table: "tenant", row };
+        Ok(Self {
+            id: columns.text("id")?,
+            name: columns.text("name")?,
+            idp_enabled: columns.flag("idp_enabled")?,
+            auto_provisioning: columns.flag("auto_provisioning")?,
+            minimum_evidence: columns.parsed("minimum_evidence")?,
+            devices_per_user: columns.integer("devices_per_user")?,
+            session_seconds: columns.integer("session_seconds")?,
+            created_at: columns.time("created_at")?,
+        })
+    }
+}
+
+/// Adds `tenant`.
+///
+/// # Errors
+/// A [`StoreError::Statement`] that [`StoreError::is_duplicate`] where the name is taken.
+pub async fn insert(connection: &mut AnyConnection, tenant: &Tenant) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO tenant (id, name, idp_enabled, auto_provisioning, minimum_evidence, devices_per_user, session_seconds, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+    )
+    .bind(&tenant.id)
+    .bind(&tenant.name)
+    .bind(i64::from(tenant.idp_enabled))
+    .bind(i64::from(tenant.auto_provisioning))
+    .bind(tenant.minimum_evidence.to_string())
+    .bind(tenant.devices_per_user)
+    .bind(tenant.session_seconds)
+    .bind(tenant.created_at.unix_millis())
+    .execute(connection)
+    .await
+    .map_err(doing("add the tenant"))?;
+    Ok(())
+}
+
+/// Writes the settings of `tenant` (not its name).
+///
+/// # Errors
+/// [`StoreError::Statement`].
+pub async fn update_settings(connection: &mut AnyConnection, tenant: &Tenant) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE tenant SET idp_enabled = $2, auto_provisioning = $3, minimum_evidence = $4, devices_per_user = $5, session_seconds = $6
+         WHERE id = $1",
+    )
+    .bind(&tenant.id)
+    .bind(i64::from(tenant.idp_enabled))
+    .bind(i64::from(tenant.auto_provisioning))
+    .bind(tenant.minimum_evidence.to_string())
+    .bind(tenant.devices_per_user)
+    .bind(tenant.session_seconds)
+    .execute(connection)
+    .await
+    .map_err(doing("change the tenant"))?;
+    Ok(())
+}
+
+/// The tenant of that name.
+///
+/// # Errors
+/// [`StoreError::Statement`].
+pub async fn by_name(connection: &mut AnyConnection, name: &str) -> Result<Option<Tenant>, StoreError> {
+    let row = sqlx::query("SELECT * FROM tenant WHERE name = $1").bind(name).fetch_optional(connection).await;
+    row.map_err(doing("look the tenant up"))?.as_ref().map(Tenant::from_row).transpose()
+}
+
+/// The tenant with that id.
+///
+/// # Errors
+/// [`StoreError::Statement`].
+pub async fn by_id(connection: &mut AnyConnection, id: &str) -> Result<Option<Tenant>, StoreError> {
+    let row = sqlx::query("SELECT * FROM tenant WHERE id = $1").bind(id).fetch_optional(connection).await;
+    row.map_err(doing("look the tenant up"))?.as_ref().map(Tenant::from_row).transpose()
+}
+
+/// All tenants by name.
+///
+/// # Errors
+/// [`StoreError::Statement`].
+pub async fn list(connection: &mut AnyConnection) -> Result<Vec<Tenant>, StoreError> {
+    let rows = sqlx::query("SELECT * FROM tenant ORDER BY name").fetch_all(connection).await;
+    rows.map_err(doing("list the tenants"))?.iter().map(Tenant::from_row).collect()
+}

@@ -1,0 +1,135 @@
+//! The one writer: takes what is waiting, runs it in one transaction, commits once, and only then answers everybody.
+//!
+//! A commit costs one flush of the disk however much it holds, so under load the price of durability is shared.
+
+use std::pin::Pin;
+
+use sqlx::{AnyConnection, AnyPool, Connection as _, Executor as _};
+use tokio::sync::{mpsc, oneshot};
+
+use super::{StoreError, doing};
+
+/// Pieces of work that share one commit at most; beyond it the first to come would wait for too many.
+const GROUP: usize = 128;
+/// Pieces of work that may wait before callers are held back.
+const QUEUE: usize = 1024;
+
+/// Work on the writer's connection, as a future that borrows it.
+pub type Work<'c, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'c>>;
+
+/// Tells one caller how its work ended, given how the commit ended.
+type Deliver = Box<dyn FnOnce(Result<(), CommitFailed>) + Send>;
+type Job = Box<dyn for<'c> FnOnce(&'c mut AnyConnection) -> Pin<Box<dyn Future<Output = Done> + Send + 'c>> + Send>;
+
+/// A piece of work that has run and waits for the commit.
+struct Done {
+    keep: bool,
+    deliver: Deliver,
+}
+
+/// The commit failed; the driver's error went to the log, once for the whole group.
+struct CommitFailed;
+
+#[derive(Clone)]
+pub(super) struct Writer {
+    jobs: mpsc::Sender<Message>,
+}
+
+enum Message {
+    Job(Job),
+    Stop(oneshot::Sender<()>),
+}
+
+impl Writer {
+    pub(super) fn start(pool: AnyPool) -> Self {
+        let (jobs, waiting) = mpsc::channel(QUEUE);
+        tokio::spawn(write_in_groups(pool, waiting));
+        Self { jobs }
+    }
+
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        work: impl for<'c> FnOnce(&'c mut AnyConnection) -> Work<'c, T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (answer, answered) = oneshot::channel();
+        let job: Job = Box::new(move |connection| {
+            Box::pin(async move {
+                let result = work(connection).await;
+                let keep = result.is_ok();
+                let deliver: Deliver = Box::new(move |commit| {
+                    let result = match commit {
+                        Ok(()) => result,
+                        Err(CommitFailed) => result.and(Err(StoreError::NotCommitted)),
+                    };
+                    // A caller that has gone away needs no answer; what it asked for stays done.
+                    let _ = answer.send(result);
+                });
+                Done { keep, deliver }
+            })
+        });
+        self.jobs.send(Message::Job(job)).await.map_err(|_| StoreError::Stopping)?;
+        answered.await.map_err(|_| StoreError::Stopping)?
+    }
+
+    pub(super) async fn stop(&self) {
+        let (stopped, ended) = oneshot::channel();
+        if self.jobs.send(Message::Stop(stopped)).await.is_ok() {
+            // An error means that the writer has ended already.
+            let _ = ended.await;
+        }
+    }
+}
+
+async fn write_in_groups(pool: AnyPool, mut waiting: mpsc::Receiver<Message>) {
+    let mut group = Vec::with_capacity(GROUP);
+    while waiting.recv_many(&mut group, GROUP).await > 0 {
+        let mut jobs = Vec::with_capacity(group.len());
+        let mut stop = None;
+        for message in group.drain(..) {
+            match message {
+                Message::Job(job) => jobs.push(job),
+                Message::Stop(stopped) => stop = Some(stopped),
+            }
+        }
+        if !jobs.is_empty() {
+            write_group(&pool, jobs).await;
+        }
+        if let Some(stopped) = stop {
+            pool.close().await;
+            let _ = stopped.send(());
+            return;
+        }
+    }
+}
+
+/// Runs `jobs` in one transaction. If anything around them fails, nothing is kept and each caller is told so.
+async fn write_group(pool: &AnyPool, jobs: Vec<Job>) {
+    let mut done = Vec::with_capacity(jobs.len());
+    let committed = match run_group(pool, jobs, &mut done).await {
+        Ok(()) => true,
+        Err(error) => {
+            tracing::error!(error = &error as &dyn std::error::Error, "can't commit to the database");
+            false
+        }
+    };
+    for Done { deliver, .. } in done {
+        deliver(if committed { Ok(()) } else { Err(CommitFailed) });
+    }
+}
+
+async fn run_group(pool: &AnyPool, jobs: Vec<Job>, done: &mut Vec<Done>) -> Result<(), StoreError> {
+    let mut connection = pool.acquire().await.map_err(doing("get the writing connection"))?;
+    // IMMEDIATE takes the write lock first, so that a command in another process makes us wait and never fail halfway.
+    let mut transaction =
+        connection.begin_with("BEGIN IMMEDIATE").await.map_err(doing("begin a transaction"))?;
+    for job in jobs {
+        transaction.execute("SAVEPOINT work").await.map_err(doing("begin a piece of work"))?;
+        let finished = job(&mut transaction).await;
+        if !finished.keep {
+            transaction.execute("ROLLBACK TO work").await.map_err(doing("undo a piece of work"))?;
+        }
+        transaction.execute("RELEASE work").await.map_err(doing("end a piece of work"))?;
+        done.push(finished);
+    }
+    transaction.commit().await.map_err(doing("commit"))
+}
