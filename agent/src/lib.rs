@@ -1,1 +1,19 @@
-//! The endpoint agent.
+//! The Countersign agent: finds out who is logged in, keeps a key that never leaves the device, and signs people in to the
+//! cloud without asking them anything.
+//!
+//! [`sign_in::sign_in`] is the agent's side of the protocol in one function; [`daemon`] the loop around it.
+
+pub mod command;
+pub mod config;
+pub mod control;
+pub mod daemon;
+pub mod device;
+pub mod device_state;
+pub mod failure;
+pub mod identity;
+pub mod machine;
+pub mod session;
+pub mod sign_in;
+pub mod standing;
+pub mod steps;
+pub mod transport;

@@ -1,0 +1,88 @@
+//! `countersign configure`: the install options, in every flavour's spelling.
+
+use std::ffi::OsString;
+use std::fmt::Write as _;
+use std::path::Path;
+
+use installer_options::{Flavour, Layer, OPTIONS, OptionName, Parsed, parse_arguments};
+use platform::files;
+use platform::paths::Paths;
+use secrecy::SecretString;
+
+use super::{CommandError, Outcome};
+use crate::config::{self, ConfigError};
+use crate::control::{self, Ask, ControlError, Problem, Reply};
+
+/// The largest token file that is read, in octets.
+const LARGEST_TOKEN: usize = 4096;
+
+#[derive(Debug, clap::Args)]
+#[command(disable_help_flag = true)]
+pub(super) struct Configure {
+    /// `--name value` or `--name=value`; see the list that `countersign configure` prints.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "OPTIONS")]
+    options: Vec<OsString>,
+}
+
+impl Configure {
+    pub(super) async fn run(self, paths: &Paths) -> Result<Outcome, CommandError> {
+        let asks_for_help = self.options.iter().any(|option| option == "--help" || option == "-h");
+        if self.options.is_empty() || asks_for_help {
+            return Ok(Outcome::success(help()));
+        }
+        let mut given = parse_arguments(self.options, Layer::Install, "countersign configure");
+        let on_command_line = given.options.get(OptionName::DeviceToken).is_some();
+        let mut text = String::new();
+        read_token_file(&mut given)?;
+        for note in config::add(paths, given)? {
+            let _ = writeln!(text, "note: {note}");
+        }
+        if on_command_line {
+            text.push_str("note: other accounts can see a command line; `--deviceTokenFile FILE` or `--deviceTokenFile -` keeps the token out of it\n");
+        }
+        text.push_str(match reload(paths).await? {
+            true => "configured; the agent works with it now\n",
+            false => "configured; the agent is not running\n",
+        });
+        Ok(Outcome::success(text))
+    }
+}
+
+/// Puts the token that `deviceTokenFile` names in that option's place.
+fn read_token_file(given: &mut Parsed) -> Result<(), CommandError> {
+    let Some(option) = given.options.get(OptionName::DeviceTokenFile) else { return Ok(()) };
+    let path = option.value.expose().to_owned();
+    let bytes = match path.as_str() {
+        "-" => Some(files::read_stdin(LARGEST_TOKEN)?),
+        path => files::read(Path::new(path), LARGEST_TOKEN)?.map(Into::into),
+    };
+    let fault = |why: &str| CommandError::Config(ConfigError::Faults(vec![format!("`deviceTokenFile` {why}")]));
+    let bytes = bytes.ok_or_else(|| fault(&format!("names `{path}`, which is not there")))?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| fault("does not hold a device token: it is not text"))?;
+    given.options.replace_token_file(SecretString::from(text.trim()));
+    Ok(())
+}
+
+/// Tells a daemon, if one runs; says whether one did.
+async fn reload(paths: &Paths) -> Result<bool, CommandError> {
+    match control::ask(paths, &Ask::Reload).await {
+        Ok(Reply::Done) => Ok(true),
+        Ok(Reply::Failed(problem)) => Err(CommandError::Problem(problem)),
+        Ok(Reply::Status(_) | Reply::ServiceResponse { .. }) => {
+            Err(CommandError::Problem(Problem::failure(crate::failure::FailureCode::NotRunning)))
+        }
+        Err(ControlError::Channel(_)) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn help() -> String {
+    let mut text = "Usage: countersign configure --name value …\n\nOptions are added to those that were given before, checked together, and used at once:\n\n".to_owned();
+    for spec in OPTIONS {
+        let Some(spelling) = spec.spellings(Flavour::Arguments).into_iter().next() else { continue };
+        let short = spec.spellings(Flavour::LinuxShortFlags).into_iter().next().map_or_else(|| "    ".to_owned(), |short| format!("{short}, "));
+        let _ = writeln!(text, "  {short}{spelling}\n        {}", spec.help);
+    }
+    text.push_str("\nFor example: countersign configure --userDomain example.com --cloudName cloud.example.net --deviceTokenFile -\n");
+    text
+}

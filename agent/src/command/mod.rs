@@ -1,0 +1,158 @@
+//! The command line: one file for each command.
+
+mod configure;
+mod facts;
+mod params;
+mod run;
+mod sign_in;
+mod status;
+mod whoami;
+
+use std::error::Error;
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use platform::paths::{Paths, PathsError};
+
+use crate::config::ConfigError;
+use crate::control::{ControlError, Problem};
+use crate::daemon::DaemonError;
+use crate::failure::FailureCode;
+use platform::files::FileError;
+use platform::session::SessionError;
+
+/// Signs the people of this device in to the cloud, silently, with a key that never leaves it.
+#[derive(Debug, Parser)]
+#[command(name = "countersign", version, arg_required_else_help = true)]
+pub struct CommandLine {
+    /// The configuration file, in place of the system's or the user's own.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The directory for the key and the state, in place of the system's or the user's own.
+    #[arg(long, global = true, value_name = "DIR")]
+    state_dir: Option<PathBuf>,
+    /// The directory for the local channel, in place of the system's or the user's own.
+    #[arg(long, global = true, value_name = "DIR")]
+    runtime_dir: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the agent in the foreground; this is what service managers start.
+    Run(run::Run),
+    /// Set install options, in the spelling of any installer; with nothing behind it, list them.
+    Configure(configure::Configure),
+    /// Show the effective options and where each comes from.
+    #[command(subcommand)]
+    Params(params::Params),
+    /// Show who is signed in, until when, and what to do where something is wrong.
+    Status(status::StatusCommand),
+    /// Sign in now, or get a Response for a service.
+    SignIn(sign_in::SignIn),
+    /// Show who the operating system says is logged in, the name that is made from it, and why.
+    Whoami(whoami::Whoami),
+    /// Show the facts about this device, where each was read, and whether it is sent.
+    Facts(facts::Facts),
+}
+
+/// Why a command ended without success.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CommandError {
+    #[error(transparent)]
+    Paths(#[from] PathsError),
+    #[error(transparent)]
+    File(#[from] FileError),
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Control(#[from] ControlError),
+    #[error(transparent)]
+    Daemon(#[from] DaemonError),
+    #[error(transparent)]
+    Session(#[from] SessionError),
+    #[error("{} {}", .0.meaning, .0.next_action)]
+    Problem(Problem),
+}
+
+impl CommandError {
+    fn exit_code(&self) -> u8 {
+        match self {
+            Self::Problem(problem) => problem.exit_code,
+            Self::Config(ConfigError::Faults(_)) => FailureCode::OptionsInvalid.exit_code(),
+            Self::Control(ControlError::Channel(_)) => FailureCode::NotRunning.exit_code(),
+            Self::Config(ConfigError::File(_)) | Self::File(_) => FailureCode::StateUnusable.exit_code(),
+            Self::Paths(_) | Self::Control(_) | Self::Daemon(_) | Self::Session(_) => 1,
+        }
+    }
+}
+
+/// What a command printed and how it ended.
+pub(crate) struct Outcome {
+    text: String,
+    exit_code: u8,
+}
+
+impl Outcome {
+    fn success(text: String) -> Self {
+        Self { text, exit_code: 0 }
+    }
+
+    fn json(value: &impl serde::Serialize, exit_code: u8) -> Self {
+        // What is printed are maps with text keys and plain values, which always have a JSON form.
+        Self { text: serde_json::to_string_pretty(value).unwrap_or_default() + "\n", exit_code }
+    }
+}
+
+impl CommandLine {
+    /// Runs the command and prints what came of it. The exit code is 0, 1 for an error without a code of its own, 2 for
+    /// wrong usage, or the code's own number.
+    pub async fn run(self) -> ExitCode {
+        match self.outcome().await {
+            Ok(outcome) => {
+                use std::io::Write as _;
+                // A reader that went away (`| head`) is no failure of the command.
+                let _ = std::io::stdout().write_all(outcome.text.as_bytes());
+                ExitCode::from(outcome.exit_code)
+            }
+            Err(error) => {
+                let mut text = format!("error: {error}");
+                let mut cause = error.source();
+                while let Some(source) = cause {
+                    let _ = write!(text, ": {source}");
+                    cause = source.source();
+                }
+                #[expect(clippy::print_stderr, reason = "the edge of the program, where the chain is printed once")]
+                {
+                    eprintln!("{text}");
+                }
+                ExitCode::from(error.exit_code())
+            }
+        }
+    }
+
+    async fn outcome(self) -> Result<Outcome, CommandError> {
+        let mut paths = if Paths::is_privileged() { Paths::system() } else { Paths::of_user()? };
+        if let Some(config) = self.config {
+            paths.config_file = config;
+        }
+        if let Some(state_dir) = self.state_dir {
+            paths.state_dir = state_dir;
+        }
+        if let Some(runtime_dir) = self.runtime_dir {
+            paths.runtime_dir = runtime_dir;
+        }
+        match self.command {
+            Command::Run(command) => command.run(paths).await,
+            Command::Configure(command) => command.run(&paths).await,
+            Command::Params(command) => command.run(&paths),
+            Command::Status(command) => command.run(&paths).await,
+            Command::SignIn(command) => command.run(&paths).await,
+            Command::Whoami(command) => command.run(&paths).await,
+            Command::Facts(command) => command.run(&paths),
+        }
+    }
+}

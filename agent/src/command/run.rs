@@ -1,0 +1,39 @@
+//! `countersign run`: the daemon in the foreground.
+
+use std::io::Write as _;
+
+use platform::paths::Paths;
+use tracing_subscriber::EnvFilter;
+
+use super::{CommandError, Outcome};
+use crate::daemon;
+use crate::steps::{Step, Steps};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Run {
+    /// Print each step of a sign-in on standard output as it happens, one JSON object a line. Names the person.
+    #[arg(long)]
+    steps: bool,
+    /// What to log on standard error: `error`, `warn`, `info`, `debug`, or a filter of tracing-subscriber.
+    #[arg(long, value_name = "LEVEL", default_value = "info")]
+    log: EnvFilter,
+    /// Write the log as JSON lines.
+    #[arg(long)]
+    log_json: bool,
+}
+
+impl Run {
+    pub(super) async fn run(self, paths: Paths) -> Result<Outcome, CommandError> {
+        let log = tracing_subscriber::fmt().with_env_filter(self.log).with_writer(std::io::stderr);
+        if self.log_json { log.json().init() } else { log.with_ansi(false).init() }
+        let steps = if self.steps { Steps::told_to(print_step) } else { Steps::silent() };
+        daemon::run(paths, steps).await?;
+        Ok(Outcome::success(String::new()))
+    }
+}
+
+fn print_step(step: &Step) {
+    let line = serde_json::to_string(step).unwrap_or_default() + "\n";
+    // Whoever watched may have gone; the agent goes on.
+    let _ = std::io::stdout().write_all(line.as_bytes());
+}

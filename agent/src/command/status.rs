@@ -1,0 +1,143 @@
+//! `countersign status`: one screen that says who is signed in, until when, and what to do where something is wrong.
+
+use std::fmt::Write as _;
+
+use clap::ValueEnum;
+use platform::paths::Paths;
+
+use super::{CommandError, Outcome};
+use crate::config::{self, ConfigError};
+use crate::control::{self, Ask, ControlError, PersonStatus, Problem, Reply, STATUS_VERSION, Status};
+use crate::device_state::DeviceState;
+use crate::failure::FailureCode;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct StatusCommand {
+    /// As JSON.
+    #[arg(long)]
+    json: bool,
+    /// Print nothing, and end with 0 if the agent is alive, or ready: could authenticate now.
+    #[arg(long, value_name = "WHAT")]
+    check: Option<Check>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Check {
+    /// The daemon answers.
+    Live,
+    /// Somebody is signed in, or could be now.
+    Ready,
+}
+
+impl StatusCommand {
+    pub(super) async fn run(self, paths: &Paths) -> Result<Outcome, CommandError> {
+        let status = match control::ask(paths, &Ask::Status).await {
+            Ok(Reply::Status(status)) => *status,
+            Ok(Reply::Failed(problem)) => return Err(CommandError::Problem(problem)),
+            Ok(Reply::Done | Reply::ServiceResponse { .. }) => return Err(CommandError::Problem(Problem::failure(FailureCode::NotRunning))),
+            Err(ControlError::Channel(_)) => without_daemon(paths),
+            Err(error) => return Err(error.into()),
+        };
+        let exit_code = match self.check {
+            Some(Check::Live) if status.agent == "running" => 0,
+            Some(Check::Live | Check::Ready) | None => exit_code(&status),
+        };
+        Ok(match (self.check, self.json) {
+            (Some(_), _) => Outcome { text: String::new(), exit_code },
+            (None, true) => Outcome::json(&status, exit_code),
+            (None, false) => Outcome { text: screen(&status), exit_code },
+        })
+    }
+}
+
+/// What the disk tells while no daemon answers.
+fn without_daemon(paths: &Paths) -> Status {
+    let mut faults = Vec::new();
+    let config = match config::load(paths) {
+        Ok(config) => Some(config),
+        Err(ConfigError::Faults(found)) => {
+            faults = found;
+            None
+        }
+        Err(error) => {
+            faults.push(error.to_string());
+            None
+        }
+    };
+    let state = DeviceState::load(&paths.state_dir);
+    if let Err(error) = &state {
+        faults.push(error.to_string());
+    }
+    let portal = config.as_ref().zip(state.as_ref().ok()).and_then(|(config, state)| state.portal(&config.cloud_url).cloned());
+    Status {
+        version: STATUS_VERSION,
+        agent: "not-running".to_owned(),
+        agent_version: env!("CARGO_PKG_VERSION").to_owned(),
+        agent_rss_kib: None,
+        cloud: config.as_ref().map(|config| config.cloud_host.clone()),
+        device: None,
+        enrolled: portal.is_some_and(|portal| portal.enrolled_by.is_some()),
+        key_protection: None,
+        token_waiting: config.as_ref().is_some_and(|config| config.token.is_some()),
+        faults,
+        people: Vec::new(),
+        problem: Some(Problem::failure(FailureCode::NotRunning)),
+    }
+}
+
+/// 0 if somebody is signed in; otherwise the number of what is in the way.
+fn exit_code(status: &Status) -> u8 {
+    if let Some(problem) = &status.problem {
+        return problem.exit_code;
+    }
+    if status.people.iter().any(|person| person.user.is_some()) {
+        return 0;
+    }
+    let problem = status.people.iter().find_map(|person| person.problem.as_ref());
+    problem.map_or(FailureCode::NotSignedIn.exit_code(), |problem| problem.exit_code)
+}
+
+fn screen(status: &Status) -> String {
+    let mut text = String::new();
+    let enrolled = match (status.enrolled, status.token_waiting) {
+        (true, _) => "enrolled",
+        (false, true) => "not enrolled yet; a device token is waiting",
+        (false, false) => "not enrolled, and there is no device token",
+    };
+    let mut line = |label: &str, value: &str| {
+        let _ = writeln!(text, "{label:<10} {value}");
+    };
+    line("Agent", &format!("{} ({})", status.agent.replace('-', " "), status.agent_version));
+    line("Cloud", status.cloud.as_deref().unwrap_or("not configured"));
+    line("Device", &status.device.as_ref().map_or_else(|| enrolled.to_owned(), |device| format!("{device}, {enrolled}")));
+    if let Some(protection) = &status.key_protection {
+        line("Key", &format!("P-256, protected by: {protection}"));
+    }
+    for person in &status.people {
+        line("Person", &person_line(person));
+    }
+    for fault in &status.faults {
+        line("Fault", fault);
+    }
+    let problems = status.problem.iter().chain(status.people.iter().filter_map(|person| person.problem.as_ref()));
+    for problem in problems {
+        line("Problem", &format!("{} [{}]", problem.meaning, problem.code));
+        line("Next", &problem.next_action);
+    }
+    text
+}
+
+fn person_line(person: &PersonStatus) -> String {
+    let state = person.state.replace('-', " ");
+    let mut text = match &person.user {
+        Some(user) => format!("{user}, {state}"),
+        None => format!("{}, {state}", person.account),
+    };
+    if let (Some(since), Some(until)) = (&person.since, &person.until) {
+        let _ = write!(text, " since {since} until {until}");
+    }
+    if let Some(next) = person.next_at.as_ref().filter(|_| person.problem.is_some()) {
+        let _ = write!(text, "; tries again at {next}");
+    }
+    text
+}

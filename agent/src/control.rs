@@ -1,0 +1,182 @@
+//! What the command line and the daemon say to each other over the local channel: one line of JSON each way.
+
+use platform::channel::{self, ChannelError, Connection};
+use platform::paths::Paths;
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+
+use crate::failure::FailureCode;
+
+/// The longest line, in octets.
+const LONGEST_LINE: u64 = 512 * 1024;
+/// The version of the JSON that `countersign status --json` prints.
+pub const STATUS_VERSION: u32 = 1;
+
+/// What a command asks of the daemon.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(tag = "command", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Ask {
+    /// How things stand.
+    Status,
+    /// Sign the asking person in now; for a service where one is named.
+    SignIn {
+        /// The service's entity ID.
+        service: Option<String>,
+    },
+    /// Read the configuration again.
+    Reload,
+}
+
+/// What the daemon answers.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(tag = "answer", rename_all = "kebab-case")]
+pub enum Reply {
+    /// How things stand.
+    Status(Box<Status>),
+    /// A Response for a service, base64 as the POST binding wants it.
+    ServiceResponse {
+        /// Where to post it.
+        acs_url: String,
+        /// The value of the form's `SAMLResponse`.
+        saml_response: String,
+    },
+    /// It was done.
+    Done,
+    /// It could not be done.
+    Failed(Problem),
+}
+
+/// Something that is wrong, in words for an administrator.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Problem {
+    /// The stable code.
+    pub code: String,
+    /// What has happened.
+    pub meaning: String,
+    /// What to do.
+    pub next_action: String,
+    /// The exit code of a command that ends with it.
+    pub exit_code: u8,
+}
+
+impl Problem {
+    /// The problem with that code.
+    #[must_use]
+    pub fn of(code: crate::sign_in::Code) -> Self {
+        Self {
+            code: code.as_str().to_owned(),
+            meaning: code.meaning().to_owned(),
+            next_action: code.next_action().to_owned(),
+            exit_code: code.exit_code(),
+        }
+    }
+
+    /// A failure of ours with that code.
+    #[must_use]
+    pub fn failure(code: FailureCode) -> Self {
+        Self::of(crate::sign_in::Code::Failure(code))
+    }
+}
+
+/// How the agent stands. This is what `countersign status --json` prints; fields are added to it, not changed.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Status {
+    /// The version of this JSON.
+    pub version: u32,
+    /// `running`, or `not-running` where only the disk could be asked.
+    pub agent: String,
+    /// The agent's version.
+    pub agent_version: String,
+    /// Resident memory of the daemon, in KiB.
+    pub agent_rss_kib: Option<u64>,
+    /// The cloud's host.
+    pub cloud: Option<String>,
+    /// The device's entity ID.
+    pub device: Option<String>,
+    /// Whether the key is registered with the cloud.
+    pub enrolled: bool,
+    /// What protects the key.
+    pub key_protection: Option<String>,
+    /// Whether a device token waits to be used. Never the token.
+    pub token_waiting: bool,
+    /// What is wrong with the options.
+    pub faults: Vec<String>,
+    /// The people at this device whom the asking account may see.
+    pub people: Vec<PersonStatus>,
+    /// What concerns the whole device.
+    pub problem: Option<Problem>,
+}
+
+/// How one person's session stands.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct PersonStatus {
+    /// The operating system's session.
+    pub session: String,
+    /// The account's name.
+    pub account: String,
+    /// `enrolling`, `signing-in`, `signed-in`, `waiting` or `refused`.
+    pub state: String,
+    /// `user@domain`, once signed in.
+    pub user: Option<String>,
+    /// The evidence's source.
+    pub evidence: String,
+    /// When the session began.
+    pub since: Option<String>,
+    /// When it ends unless it is renewed.
+    pub until: Option<String>,
+    /// When the agent acts next.
+    pub next_at: Option<String>,
+    /// What is wrong.
+    pub problem: Option<Problem>,
+}
+
+/// What went wrong on the channel.
+#[derive(Debug, thiserror::Error)]
+pub enum ControlError {
+    /// No daemon, or no right to speak to it.
+    #[error(transparent)]
+    Channel(#[from] ChannelError),
+    /// The other side went away.
+    #[error("the agent ended the conversation")]
+    Broken(#[source] std::io::Error),
+    /// The other side says something else.
+    #[error("the agent answers in a way that this version doesn't understand; restart it after an upgrade")]
+    NotUnderstood(#[source] serde_json::Error),
+}
+
+/// Asks the daemon whose runtime directory `paths` names.
+///
+/// # Errors
+/// [`ControlError`].
+pub async fn ask(paths: &Paths, ask: &Ask) -> Result<Reply, ControlError> {
+    let mut connection = channel::connect(&paths.runtime_dir).await?;
+    write_line(&mut connection, ask).await.map_err(ControlError::Broken)?;
+    let line = read_line(&mut connection).await.map_err(ControlError::Broken)?;
+    serde_json::from_str(&line).map_err(ControlError::NotUnderstood)
+}
+
+/// Reads what the other side asks.
+///
+/// # Errors
+/// [`ControlError::Broken`], [`ControlError::NotUnderstood`].
+pub async fn read_ask(connection: &mut Connection) -> Result<Ask, ControlError> {
+    let line = read_line(connection).await.map_err(ControlError::Broken)?;
+    serde_json::from_str(&line).map_err(ControlError::NotUnderstood)
+}
+
+/// Writes `message` as one line.
+///
+/// # Errors
+/// Where the other side has gone.
+pub async fn write_line(connection: &mut Connection, message: &impl Serialize) -> std::io::Result<()> {
+    let mut line = serde_json::to_vec(message).map_err(std::io::Error::other)?;
+    line.push(b'\n');
+    connection.write_all(&line).await?;
+    connection.flush().await
+}
+
+async fn read_line(connection: &mut Connection) -> std::io::Result<String> {
+    let mut line = String::new();
+    BufReader::new(connection).take(LONGEST_LINE).read_line(&mut line).await?;
+    Ok(line)
+}

@@ -1,0 +1,411 @@
+//! The daemon: one loop, one mailbox. Whatever happens becomes a [`Mail`], and one match decides.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine as _;
+use platform::channel::{ChannelError, Connection, Listener, Peer};
+use platform::files::{self, FileError};
+use platform::paths::Paths;
+use platform::random;
+use platform::session::{self, SessionChanges, SessionError, SessionId, UserSession};
+use platform::termination::Termination;
+use saml::name::EntityId;
+use tokio::sync::mpsc;
+
+use crate::config::{self, ConfigError};
+use crate::control::{self, Ask, Problem, Reply};
+use crate::device::{CorrectedClock, Device};
+use crate::failure::FailureCode;
+use crate::machine::{Effect, Event, Moment, State};
+use crate::sign_in::{Code, Granted, SignInError, sign_in};
+use crate::standing::{DeviceSummary, Standing};
+use crate::steps::Steps;
+
+/// The longest sleep: timers stand still while a laptop is asleep, so the clock is looked at again after this long.
+const LONGEST_SLEEP: Duration = Duration::from_secs(300);
+/// How long a command may take to say what it wants.
+const ASK_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Why the daemon could not start or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum DaemonError {
+    /// The state directory could not be made or locked: another agent runs on it.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The local channel could not be opened.
+    #[error(transparent)]
+    Channel(#[from] ChannelError),
+    /// The operating system does not tell who is logged in.
+    #[error(transparent)]
+    Session(#[from] SessionError),
+    /// Signals can't be caught.
+    #[error("can't wait for signals")]
+    Signals(#[source] std::io::Error),
+}
+
+/// What arrives in the mailbox.
+enum Mail {
+    /// Who is logged in may have changed.
+    SessionsChanged,
+    /// A command on the local channel.
+    Asked { ask: Ask, peer: Peer, connection: Connection },
+    /// What was in flight has ended.
+    Finished { device: Box<Device>, job: Job, result: Result<Granted, SignInError> },
+}
+
+/// Something that needs the device, one at a time.
+enum Job {
+    /// A person's own session.
+    Session(SessionId),
+    /// A Response for a service, asked for by the person whose session it is.
+    Service { session: Box<UserSession>, service: EntityId, connection: Connection },
+}
+
+/// A person who is logged in.
+struct Person {
+    session: UserSession,
+    state: State,
+    /// Commands that wait for the sign-in that is on its way.
+    waiting: Vec<Connection>,
+}
+
+struct Daemon {
+    paths: Paths,
+    steps: Arc<Steps>,
+    standing: Standing,
+    summary: DeviceSummary,
+    reload_wanted: bool,
+    clock: CorrectedClock,
+    people: BTreeMap<SessionId, Person>,
+    jobs: VecDeque<Job>,
+    mailbox: mpsc::UnboundedSender<Mail>,
+}
+
+/// Runs the agent until it is asked to end.
+///
+/// # Errors
+/// [`DaemonError`], only at the start: afterwards whatever fails is reported and tried again.
+pub async fn run(paths: Paths, steps: Steps) -> Result<(), DaemonError> {
+    let mut termination = Termination::install().map_err(DaemonError::Signals)?;
+    files::create_private_dir(&paths.state_dir)?;
+    let _lock = files::lock(&paths.state_dir.join("lock"))?;
+    let listener = Listener::bind(&paths.runtime_dir)?;
+    let (mailbox, mut mail) = mpsc::unbounded_channel();
+    tokio::spawn(listen(listener, mailbox.clone()));
+    tokio::spawn(watch_sessions(SessionChanges::subscribe().await?, mailbox.clone()));
+    let mut daemon = Daemon {
+        paths,
+        steps: Arc::new(steps),
+        standing: Standing::Busy,
+        summary: DeviceSummary::default(),
+        reload_wanted: false,
+        clock: CorrectedClock::default(),
+        people: BTreeMap::new(),
+        jobs: VecDeque::new(),
+        mailbox,
+    };
+    daemon.open_device();
+    daemon.see_sessions().await;
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), "running");
+    loop {
+        let sleep = tokio::time::sleep(daemon.sleep_for());
+        tokio::select! {
+            biased;
+            () = termination.requested() => break,
+            Some(message) = mail.recv() => daemon.take(message).await,
+            () = sleep => daemon.on_timer(),
+        }
+    }
+    tracing::info!("stopping");
+    Ok(())
+}
+
+async fn listen(mut listener: Listener, mailbox: mpsc::UnboundedSender<Mail>) {
+    loop {
+        let (mut connection, peer) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "a command could not be heard");
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                continue;
+            }
+        };
+        let mailbox = mailbox.clone();
+        tokio::spawn(async move {
+            let asked = tokio::time::timeout(ASK_TIMEOUT, control::read_ask(&mut connection)).await;
+            if let Ok(Ok(ask)) = asked {
+                // The daemon is ending if its mailbox is gone.
+                let _ = mailbox.send(Mail::Asked { ask, peer, connection });
+            }
+        });
+    }
+}
+
+async fn watch_sessions(mut changes: SessionChanges, mailbox: mpsc::UnboundedSender<Mail>) {
+    loop {
+        changes.next().await;
+        if mailbox.send(Mail::SessionsChanged).is_err() {
+            return;
+        }
+    }
+}
+
+impl Daemon {
+    async fn take(&mut self, message: Mail) {
+        match message {
+            Mail::SessionsChanged => self.see_sessions().await,
+            Mail::Asked { ask, peer, connection } => self.answer(ask, &peer, connection),
+            Mail::Finished { device, job, result } => self.finish(*device, job, result),
+        }
+        self.start_next_job();
+    }
+
+    /// Reads the configuration and opens the device with it; then everybody is to be signed in afresh.
+    fn open_device(&mut self) {
+        self.reload_wanted = false;
+        self.steps.begin();
+        self.standing = match config::load(&self.paths) {
+            Err(ConfigError::Faults(faults)) => {
+                tracing::warn!(faults = faults.len(), "the options are not usable; see `countersign status`");
+                Standing::Unconfigured { faults }
+            }
+            Err(error @ ConfigError::File(_)) => Standing::Unconfigured { faults: vec![error.to_string()] },
+            Ok(config) => {
+                self.steps.done("options-read", || format!("{} at {}", config.user_domain, config.cloud_host));
+                match Device::open(Arc::new(config), self.paths.clone()) {
+                    Ok(mut device) => {
+                        device.clock = self.clock;
+                        self.summary = DeviceSummary::of(&device);
+                        Standing::Ready(Box::new(device))
+                    }
+                    Err(error) => {
+                        tracing::error!(error = &error as &dyn std::error::Error, "the device can't be used");
+                        Standing::Broken { code: error.code(), text: error.to_string() }
+                    }
+                }
+            }
+        };
+    }
+
+    /// Compares who is logged in with who was.
+    async fn see_sessions(&mut self) {
+        let seen = match session::sessions().await {
+            Ok(seen) => seen,
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "can't see who is logged in");
+                return;
+            }
+        };
+        self.people.retain(|id, _| seen.iter().any(|session| session.id == *id));
+        for session in seen {
+            if let Some(person) = self.people.get_mut(&session.id) {
+                person.session = session;
+                continue;
+            }
+            tracing::info!(session = %session.id, evidence = session.evidence.source, "somebody is logged in");
+            let (state, effect) = State::begin();
+            let id = session.id.clone();
+            self.people.insert(id.clone(), Person { session, state, waiting: Vec::new() });
+            self.carry_out(id, effect);
+        }
+        self.start_next_job();
+    }
+
+    fn answer(&mut self, ask: Ask, peer: &Peer, connection: Connection) {
+        match ask {
+            Ask::Status => {
+                let status = Box::new(self.standing.status(&self.summary, self.visible_people(peer), self.now()));
+                reply(connection, Reply::Status(status));
+            }
+            Ask::Reload if peer.privileged || peer.same_user => {
+                self.reload();
+                reply(connection, Reply::Done);
+            }
+            Ask::Reload => reply(connection, Reply::Failed(Problem::not_allowed())),
+            Ask::SignIn { service } => self.sign_in_asked(service, peer, connection),
+        }
+    }
+
+    /// The sessions that the asking account may see: its own, and all of them for an administrator.
+    fn visible_people(&self, peer: &Peer) -> impl Iterator<Item = (&UserSession, &State)> {
+        let (everybody, uid) = (peer.privileged || peer.same_user, peer.uid);
+        let people = self.people.values().map(|person| (&person.session, &person.state));
+        people.filter(move |(session, _)| everybody || (uid.is_some() && session.uid == uid))
+    }
+
+    /// Somebody asks to be signed in. Whoever asks gets their own identity, administrators too.
+    fn sign_in_asked(&mut self, service: Option<String>, peer: &Peer, connection: Connection) {
+        let own = self.people.values().find(|person| peer.uid.is_some() && person.session.uid == peer.uid);
+        let Some(own) = own else {
+            return reply(connection, Reply::Failed(Problem::failure(FailureCode::NobodyLoggedIn)));
+        };
+        let id = own.session.id.clone();
+        let Some(service) = service else {
+            if let Some(person) = self.people.get_mut(&id) {
+                person.waiting.push(connection);
+            }
+            return self.step(&id, Event::Wanted);
+        };
+        match service.parse() {
+            Ok(service) => self.jobs.push_back(Job::Service { session: Box::new(own.session.clone()), service, connection }),
+            Err(_) => {
+                let problem = Problem { meaning: "That is no entity ID.".to_owned(), ..Problem::of(Code::Refusal(saml::refusal::RefusalCode::ServiceUnknown)) };
+                reply(connection, Reply::Failed(problem));
+            }
+        }
+    }
+
+    fn reload(&mut self) {
+        if matches!(self.standing, Standing::Busy) {
+            self.reload_wanted = true;
+            return;
+        }
+        self.open_device();
+        for id in self.people.keys().cloned().collect::<Vec<_>>() {
+            self.step(&id, Event::Wanted);
+        }
+    }
+
+    fn finish(&mut self, device: Device, job: Job, result: Result<Granted, SignInError>) {
+        self.clock = device.clock;
+        self.summary = DeviceSummary::of(&device);
+        let spent = result.is_ok() && device.config.token.is_some() && !device.config.keep_token;
+        self.standing = Standing::Ready(Box::new(device));
+        if spent {
+            self.forget_token();
+        }
+        match job {
+            Job::Session(id) => self.step(&id, outcome(result)),
+            Job::Service { connection, .. } => reply(connection, for_service(result)),
+        }
+        if self.reload_wanted {
+            self.reload();
+        }
+    }
+
+    /// The token has bought what it buys: from now on it would only be a secret that lies about.
+    fn forget_token(&mut self) {
+        match config::forget_token(&self.paths) {
+            Ok(true) => {
+                self.steps.done("token-forgotten", || "the device token is gone from this device".to_owned());
+                self.open_device();
+            }
+            Ok(false) => tracing::warn!("the device token stands in the configuration file, which the agent does not change: remove it there"),
+            Err(error) => tracing::error!(error = &error as &dyn std::error::Error, "can't remove the device token; it is tried again at the next sign-in"),
+        }
+    }
+
+    fn step(&mut self, id: &SessionId, event: Event) {
+        let now = self.now();
+        let Some(mut person) = self.people.remove(id) else { return };
+        let at = Moment { now, jitter: u32::from_le_bytes(random::bytes()) };
+        let (state, effect) = person.state.step(event, at);
+        if let State::SignedIn { session, .. } = &state {
+            self.steps.done("session", || format!("{} until {}", session.user, session.until));
+        }
+        person.state = state;
+        if !matches!(person.state, State::SigningIn { .. }) {
+            let status = self.standing.status(&self.summary, std::iter::once((&person.session, &person.state)), now);
+            for connection in person.waiting.drain(..) {
+                reply(connection, Reply::Status(Box::new(status.clone())));
+            }
+        }
+        self.people.insert(id.clone(), person);
+        self.carry_out(id.clone(), effect);
+    }
+
+    fn carry_out(&mut self, id: SessionId, effect: Option<Effect>) {
+        match effect {
+            Some(Effect::SignIn) => self.jobs.push_back(Job::Session(id)),
+            None => {}
+        }
+    }
+
+    fn on_timer(&mut self) {
+        for id in self.people.keys().cloned().collect::<Vec<_>>() {
+            self.step(&id, Event::Timer);
+        }
+        self.start_next_job();
+    }
+
+    /// Hands the device to the next job, if it is free.
+    fn start_next_job(&mut self) {
+        while let Some(job) = self.jobs.pop_front() {
+            let Some((session, service)) = self.subject_of(&job) else { continue };
+            let mut device = match std::mem::replace(&mut self.standing, Standing::Busy) {
+                Standing::Ready(device) => device,
+                Standing::Busy => return self.jobs.push_front(job),
+                standing @ (Standing::Unconfigured { .. } | Standing::Broken { .. }) => {
+                    let code = standing.code();
+                    self.standing = standing;
+                    self.refuse(job, code);
+                    continue;
+                }
+            };
+            let (steps, mailbox) = (Arc::clone(&self.steps), self.mailbox.clone());
+            tokio::spawn(async move {
+                let result = sign_in(&mut device, &session, service.as_ref(), &steps).await;
+                if let Err(error) = &result {
+                    tracing::warn!(code = error.code().as_str(), error = error as &dyn std::error::Error, "nobody was signed in");
+                }
+                // The daemon is ending if its mailbox is gone.
+                let _ = mailbox.send(Mail::Finished { device, job, result });
+            });
+            return;
+        }
+    }
+
+    fn subject_of(&self, job: &Job) -> Option<(UserSession, Option<EntityId>)> {
+        match job {
+            Job::Session(id) => self.people.get(id).map(|person| (person.session.clone(), None)),
+            Job::Service { session, service, .. } => Some(((**session).clone(), Some(service.clone()))),
+        }
+    }
+
+    fn refuse(&mut self, job: Job, code: Code) {
+        match job {
+            Job::Session(id) => self.step(&id, Event::Failed { code, retry_after: None }),
+            Job::Service { connection, .. } => reply(connection, Reply::Failed(Problem::of(code))),
+        }
+    }
+
+    fn sleep_for(&self) -> Duration {
+        let now = self.now();
+        let next = self.people.values().filter_map(|person| person.state.wake_at()).min();
+        let until = next.map(|at| u64::try_from(at.unix_millis() - now.unix_millis()).unwrap_or(0));
+        until.map_or(LONGEST_SLEEP, |millis| Duration::from_millis(millis).min(LONGEST_SLEEP))
+    }
+
+    fn now(&self) -> saml::time::UtcTime {
+        self.clock.now()
+    }
+}
+
+fn outcome(result: Result<Granted, SignInError>) -> Event {
+    match result {
+        Ok(Granted::Session(session)) => Event::Granted(session),
+        // A Response for a service is never asked for a person's own session.
+        Ok(Granted::ForService(_)) => Event::Failed { code: Code::Failure(FailureCode::AnswerNotTrusted), retry_after: None },
+        Err(error) => Event::Failed { code: error.code(), retry_after: error.retry_after() },
+    }
+}
+
+fn for_service(result: Result<Granted, SignInError>) -> Reply {
+    match result {
+        Ok(Granted::ForService(response)) => Reply::ServiceResponse {
+            acs_url: response.acs_url,
+            saml_response: base64::engine::general_purpose::STANDARD.encode(response.xml),
+        },
+        Ok(Granted::Session(_)) => Reply::Failed(Problem::failure(FailureCode::AnswerNotTrusted)),
+        Err(error) => Reply::Failed(Problem::of(error.code())),
+    }
+}
+
+/// Answers and ends the conversation; a command that has gone away needs no answer.
+fn reply(mut connection: Connection, reply: Reply) {
+    tokio::spawn(async move {
+        let _ = tokio::time::timeout(ASK_TIMEOUT, control::write_line(&mut connection, &reply)).await;
+    });
+}

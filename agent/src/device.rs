@@ -1,0 +1,143 @@
+//! The device: its configuration, its key, its standing with the portal, and its clock. One thing at a time owns it, so
+//! that its requests are numbered and sent in one order.
+
+use std::sync::Arc;
+
+use platform::clock;
+use platform::device_key::{self, DeviceKey, KeyError};
+use platform::paths::Paths;
+use saml::key::{SignError, SignatureAlgorithm, Signer};
+use saml::metadata::IdpMetadata;
+use saml::name::EntityId;
+use saml::time::UtcTime;
+
+use crate::config::Config;
+use crate::device_state::{DeviceState, PinnedPortal};
+use crate::sign_in::SignInError;
+use crate::steps::Steps;
+use crate::transport::Transport;
+
+/// Everything that signing somebody in needs from the device.
+#[derive(Debug)]
+pub struct Device {
+    /// What it works with.
+    pub config: Arc<Config>,
+    /// What it remembers.
+    pub state: DeviceState,
+    /// The way to the portal.
+    pub transport: Transport,
+    /// The time, as the portal sees it.
+    pub clock: CorrectedClock,
+    paths: Paths,
+    key: Option<DeviceKey>,
+}
+
+/// The machine's clock with what the portal has shown it to be off by.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CorrectedClock {
+    offset_millis: i64,
+}
+
+impl CorrectedClock {
+    /// A clock that is off by `offset_millis` from the machine's.
+    #[must_use]
+    pub const fn off_by(offset_millis: i64) -> Self {
+        Self { offset_millis }
+    }
+
+    /// The time.
+    #[must_use]
+    pub fn now(self) -> UtcTime {
+        UtcTime::from_unix_millis(clock::unix_millis().saturating_add(self.offset_millis))
+    }
+
+    /// What turns the clock to `time`, which is now by a clock that can be trusted.
+    #[must_use]
+    pub fn set_to(self, time: UtcTime) -> Self {
+        Self::off_by(time.unix_millis().saturating_sub(clock::unix_millis()))
+    }
+}
+
+impl Device {
+    /// Opens what the device has on the disk.
+    ///
+    /// # Errors
+    /// [`SignInError`] where the state or the key can't be read, or the CA file can't be used.
+    pub fn open(config: Arc<Config>, paths: Paths) -> Result<Self, SignInError> {
+        let transport = Transport::new(&config.cloud_host, config.ca_pem.as_deref())?;
+        let state = DeviceState::load(&paths.state_dir)?;
+        let key = device_key::load(&paths.state_dir)?;
+        Ok(Self { config, state, transport, clock: CorrectedClock::default(), paths, key })
+    }
+
+    /// Whether the key is registered with the configured cloud.
+    #[must_use]
+    pub fn is_enrolled(&self) -> bool {
+        let portal = self.state.portal(&self.config.cloud_url);
+        self.key.is_some() && portal.is_some_and(|portal| portal.enrolled_by.is_some())
+    }
+
+    /// What protects the key; nothing where there is none yet.
+    #[must_use]
+    pub fn key_protection(&self) -> Option<String> {
+        self.key.as_ref().map(|key| key.protection().to_string())
+    }
+
+    /// The device's entity ID; nothing before it has a key.
+    #[must_use]
+    pub fn entity_id(&self) -> Option<EntityId> {
+        self.key.as_ref().map(|key| saml::device::entity_id_of_key(key.public_key_spki()))
+    }
+
+    /// The device's key. It is made when there is none and a device token that it can be registered with.
+    ///
+    /// # Errors
+    /// [`SignInError::NotEnrolled`] where there is neither, [`SignInError::Key`] where none can be made.
+    pub fn key(&mut self, steps: &Steps) -> Result<&DeviceKey, SignInError> {
+        let key = match self.key.take() {
+            Some(key) => key,
+            None if self.config.token.is_none() => return Err(SignInError::NotEnrolled),
+            None => {
+                let key = device_key::create(&self.paths.state_dir)?;
+                steps.done("key-made", || format!("P-256, protection: {}", key.protection()));
+                key
+            }
+        };
+        Ok(self.key.insert(key))
+    }
+
+    /// The portal: the one that is pinned, or, before the first enrolment, what the cloud's metadata says.
+    ///
+    /// # Errors
+    /// [`SignInError::Transport`], [`SignInError::MetadataRefused`], [`SignInError::MetadataUnusable`].
+    pub async fn portal(&self, steps: &Steps) -> Result<PinnedPortal, SignInError> {
+        if let Some(portal) = self.state.portal(&self.config.cloud_url) {
+            return Ok(portal.clone());
+        }
+        let url = format!("{}/saml/agent-metadata", self.config.cloud_url);
+        let bytes = self.transport.fetch(&url).await?;
+        let metadata = IdpMetadata::parse(&bytes).map_err(SignInError::MetadataRefused)?;
+        let portal = PinnedPortal::from_metadata(&self.config.cloud_url, &metadata)?;
+        steps.done("metadata-fetched", || portal.entity_id.clone());
+        Ok(portal)
+    }
+}
+
+/// The device key as SAML's signer: P-256 with SHA-256.
+pub struct KeySigner<'a>(pub &'a DeviceKey);
+
+impl Signer for KeySigner<'_> {
+    fn algorithm(&self) -> SignatureAlgorithm {
+        SignatureAlgorithm::EcdsaP256Sha256
+    }
+
+    fn sign(&self, octets: &[u8]) -> Result<Vec<u8>, SignError> {
+        self.0.sign(octets).map(|signature| signature.to_vec()).map_err(SignError::new)
+    }
+}
+
+impl From<KeyError> for SignInError {
+    fn from(error: KeyError) -> Self {
+        Self::Key(error)
+    }
+}

@@ -1,0 +1,116 @@
+//! What can go wrong on the agent's side, in one table: code, what it means, what to do next, exit code.
+//!
+//! What the portal refuses has its own table, [`saml::refusal::RefusalCode`]; the exit codes of the two don't meet.
+
+use std::fmt;
+
+macro_rules! failures {
+    ($($variant:ident, $code:literal, $exit:literal, $meaning:literal, $next:literal;)*) => {
+        /// A kind of failure with a stable code.
+        #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+        pub enum FailureCode {
+            $(#[doc = $meaning] $variant,)*
+        }
+
+        impl FailureCode {
+            /// Every code, in the order of the table.
+            pub const ALL: &[Self] = &[$(Self::$variant),*];
+
+            /// The stable text, for scripts and search.
+            #[must_use]
+            pub const fn code(self) -> &'static str {
+                match self { $(Self::$variant => $code),* }
+            }
+
+            /// What has happened, in one sentence.
+            #[must_use]
+            pub const fn meaning(self) -> &'static str {
+                match self { $(Self::$variant => $meaning),* }
+            }
+
+            /// What an administrator does about it.
+            #[must_use]
+            pub const fn next_action(self) -> &'static str {
+                match self { $(Self::$variant => $next),* }
+            }
+
+            /// The exit code of a command that ends with it.
+            #[must_use]
+            pub const fn exit_code(self) -> u8 {
+                match self { $(Self::$variant => $exit),* }
+            }
+        }
+    };
+}
+
+failures! {
+    NotRunning, "not-running", 3,
+        "The agent is not running.",
+        "Start it with `countersign run`, or start its service.";
+    NotSignedIn, "not-signed-in", 4,
+        "The agent is running and has not signed anybody in yet.",
+        "Wait a moment and look again with `countersign status`.";
+    OptionsInvalid, "options-invalid", 5,
+        "The install options are not complete or contradict each other.",
+        "Mend each fault that `countersign status` lists with `countersign configure`.";
+    NobodyLoggedIn, "nobody-logged-in", 6,
+        "Nobody is logged in whom the agent could sign in.",
+        "Log in to the computer; `countersign whoami` says what the agent sees.";
+    NameUnusable, "name-unusable", 7,
+        "The name of the account can't become the local part of a user name.",
+        "See `countersign whoami`; an administrator can set `userName`.";
+    NotEnrolled, "not-enrolled", 8,
+        "The device has no registered key and there is no device token to register one with.",
+        "Get a device token from the portal and give it to `countersign configure --deviceTokenFile FILE`.";
+    TokenUnusable, "token-unusable", 9,
+        "The device token is not one: it is cut off or mistyped. Nothing was sent.",
+        "Copy the whole token again, from `cst1_` on, and give it to `countersign configure --deviceTokenFile FILE`.";
+    NameNotResolved, "name-not-resolved", 10,
+        "The cloud's name does not resolve to an address.",
+        "Check `cloudName` with `countersign params list` and the name servers of this network.";
+    PortalUnreachable, "portal-unreachable", 11,
+        "The portal does not accept a connection, or did not answer in time.",
+        "Check the network, the proxy and the firewall; the agent tries again by itself.";
+    TlsNotTrusted, "tls-not-trusted", 12,
+        "The portal's certificate was not issued by anybody whom this device trusts, or is for another name.",
+        "If the portal has a CA of its own, set `caFile`; if a proxy inspects TLS, exempt the portal or add the proxy's CA.";
+    PortalFailing, "portal-failing", 13,
+        "The portal answers with an error of its own.",
+        "Tell whoever runs the portal; the agent tries again by itself.";
+    AnswerNotUnderstood, "answer-not-understood", 14,
+        "What answered is no SAML identity provider: a captive portal, a proxy's page, or another server.",
+        "Open the portal's address in a browser on this network, and check `cloudName`.";
+    AnswerNotTrusted, "answer-not-trusted", 15,
+        "The answer is not signed by the portal that this device enrolled with, or is not for this request.",
+        "Ask whoever runs the portal whether its keys were replaced; if so, enrol again with a new token.";
+    KeyUnusable, "key-unusable", 16,
+        "The device's key can't be read or can't sign.",
+        "See the log for the reason; a lost key needs `countersign configure` with a new device token.";
+    StateUnusable, "state-unusable", 17,
+        "The agent's state can't be read or written.",
+        "See the message: free the disk, or mend the permissions that it names.";
+}
+
+impl fmt::Display for FailureCode {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.code())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use saml::refusal::RefusalCode;
+
+    use super::*;
+
+    #[test]
+    fn codes_and_exit_codes_are_told_apart_from_each_other_and_from_the_portals() {
+        let codes: HashSet<_> = FailureCode::ALL.iter().map(|code| code.code()).chain(RefusalCode::ALL.iter().map(|code| code.code())).collect();
+        let exits: HashSet<_> = FailureCode::ALL.iter().map(|code| code.exit_code()).chain(RefusalCode::ALL.iter().map(|code| code.exit_code())).collect();
+        assert_eq!(codes.len(), FailureCode::ALL.len() + RefusalCode::ALL.len());
+        assert_eq!(exits.len(), FailureCode::ALL.len() + RefusalCode::ALL.len());
+        assert!(exits.iter().all(|&exit| exit > 2), "0, 1 and 2 mean success, any error, wrong usage");
+    }
+}

@@ -1,0 +1,334 @@
+//! Signing in: the agent's whole side of the protocol, in one function.
+//!
+//! Every step hands the next one a type that only it can make: a session's evidence makes an [`Identity`], an identity an
+//! [`AuthnRequest`], the key a [`SignedRequest`](saml::request::SignedRequest), the portal's pinned keys a
+//! [`VerifiedAssertion`](saml::response::VerifiedAssertion), and only that a [`Session`].
+
+use platform::device_key::KeyError;
+use platform::principal::NameFault;
+use platform::random;
+use platform::session::UserSession;
+use saml::device::{DeviceStatement, Enrolment};
+use saml::key::SignError;
+use saml::name::{EntityId, MessageId, NameIdFormat};
+use saml::refusal::{Refusal, RefusalCode};
+use saml::rejection::Rejection;
+use saml::request::{AuthnRequest, Comparison, NameIdPolicy, RequestedAuthnContext};
+use saml::response::{Answer, InResponseTo, ResponseExpectations, UnverifiedResponse};
+use saml::token::{EnrolmentProof, TokenId};
+
+use crate::device::{Device, KeySigner};
+use crate::device_state::{DeviceStateError, MetadataUnusable, PinnedPortal};
+use crate::failure::FailureCode;
+use crate::identity::{self, Identity};
+use crate::session::Session;
+use crate::steps::Steps;
+use crate::transport::TransportError;
+
+/// How far the portal's clock may differ from the corrected one, in seconds.
+const SKEW_SECONDS: i64 = 90;
+/// The authentication context that a device key gives (AuthnContext §3.4.16).
+const X509: &str = "urn:oasis:names:tc:SAML:2.0:ac:classes:X509";
+
+/// Why nobody was signed in.
+#[derive(Debug, thiserror::Error)]
+pub enum SignInError {
+    /// The portal refused, and said why.
+    #[error("the portal refused: {}", .0.code.meaning())]
+    Refused(Refusal),
+    /// The portal refused, and did not say why in a way that this version knows.
+    #[error("the portal refused for a reason that this version doesn't know; update the agent")]
+    RefusedWithoutCode,
+    /// No key is registered and there is no token.
+    #[error("this device isn't enrolled and has no device token")]
+    NotEnrolled,
+    /// The account's name can't be sent.
+    #[error(transparent)]
+    Name(#[from] NameFault),
+    /// The key failed.
+    #[error(transparent)]
+    Key(KeyError),
+    /// The key could not sign.
+    #[error("can't sign the request")]
+    Sign(#[source] SignError),
+    /// The state failed.
+    #[error(transparent)]
+    State(#[from] DeviceStateError),
+    /// No answer.
+    #[error(transparent)]
+    Transport(#[from] TransportError),
+    /// What came back can't be read as metadata.
+    #[error("the cloud's metadata was refused")]
+    MetadataRefused(#[source] Rejection),
+    /// The metadata is of no use.
+    #[error(transparent)]
+    MetadataUnusable(#[from] MetadataUnusable),
+    /// What came back can't be read as a SAML Response.
+    #[error("the answer was not understood")]
+    NotUnderstood(#[source] Rejection),
+    /// What came back isn't proven to be the portal's answer to this request.
+    #[error("the answer was not trusted")]
+    NotTrusted(#[source] Rejection),
+}
+
+impl SignInError {
+    /// The stable code of a failure of ours, or the portal's own.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        Code::Failure(match self {
+            Self::Refused(refusal) => return Code::Refusal(refusal.code),
+            Self::NotEnrolled => FailureCode::NotEnrolled,
+            Self::Name(_) => FailureCode::NameUnusable,
+            Self::Key(_) | Self::Sign(_) => FailureCode::KeyUnusable,
+            Self::State(_) => FailureCode::StateUnusable,
+            Self::Transport(error) => error.code(),
+            Self::MetadataRefused(_) | Self::MetadataUnusable(_) | Self::NotUnderstood(_) | Self::RefusedWithoutCode => FailureCode::AnswerNotUnderstood,
+            Self::NotTrusted(_) => FailureCode::AnswerNotTrusted,
+        })
+    }
+
+    /// The seconds that the portal asked to wait, where it did.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<u32> {
+        match self {
+            Self::Refused(refusal) => refusal.retry_after_seconds,
+            Self::Transport(TransportError::Failing { retry_after, .. }) => *retry_after,
+            _ => None,
+        }
+    }
+}
+
+/// A code of the agent's or of the portal's table.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Code {
+    /// Ours.
+    Failure(FailureCode),
+    /// The portal's.
+    Refusal(RefusalCode),
+}
+
+impl Code {
+    /// The stable text.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Failure(code) => code.code(),
+            Self::Refusal(code) => code.code(),
+        }
+    }
+
+    /// What has happened.
+    #[must_use]
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Self::Failure(code) => code.meaning(),
+            Self::Refusal(code) => code.meaning(),
+        }
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn next_action(self) -> &'static str {
+        match self {
+            Self::Failure(code) => code.next_action(),
+            Self::Refusal(code) => code.next_action(),
+        }
+    }
+
+    /// The exit code of a command that ends with it.
+    #[must_use]
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Self::Failure(code) => code.exit_code(),
+            Self::Refusal(code) => code.exit_code(),
+        }
+    }
+}
+
+/// What a sign-in gave.
+#[derive(Debug)]
+pub enum Granted {
+    /// The person's session with the portal.
+    Session(Session),
+    /// A Response for a service, to be posted to its assertion consumer service.
+    ForService(ServiceResponse),
+}
+
+/// A Response for a service: whoever posts it first is signed in there. It is shown to the person that it names only.
+#[derive(Debug)]
+pub struct ServiceResponse {
+    /// Where to post it.
+    pub acs_url: String,
+    /// The Response as the portal signed it.
+    pub xml: String,
+}
+
+/// Signs the owner of `session` in: with the portal itself, or, where `service` is given, for that service.
+///
+/// Enrols the device's key first where it isn't registered: that takes no second exchange. A clock that is wrong is
+/// corrected from the portal's signed answer, and a registration that the portal has forgotten is renewed with the device
+/// token where there is one; each once.
+///
+/// # Errors
+/// [`SignInError`]. Nothing is lost: what was enrolled before stays enrolled.
+pub async fn sign_in(
+    device: &mut Device,
+    session: &UserSession,
+    service: Option<&EntityId>,
+    steps: &Steps,
+) -> Result<Granted, SignInError> {
+    steps.begin();
+    let identity = Identity::of(session, &device.config.user_domain, device.config.user_name.as_ref())?;
+    steps.done("user", || format!("{} ({})", identity.name_id.value, identity.reason));
+    device.key(steps)?;
+    let mut portal = device.portal(steps).await?;
+    let mut corrections = Corrections::default();
+    loop {
+        let request = number_and_fill(device, &identity, &portal, service, steps)?;
+        let signed = request.sign(&KeySigner(device.key(steps)?)).map_err(SignInError::Sign)?;
+        steps.done("request-signed", || format!("sequence {}, {} octets", device.state.sequence(), signed.xml().len()));
+        let answer = device.transport.exchange(&portal.soap_url, signed.to_soap()).await?;
+        steps.done("answered", || format!("{} octets", answer.len()));
+        match verify(device, &portal, &request, service, &answer)? {
+            Verdict::Granted(granted) => {
+                steps.done("response-verified", || identity.name_id.value.clone());
+                settle(device, portal, &request, steps)?;
+                return Ok(granted);
+            }
+            Verdict::Refused(refusal) => portal = corrections.apply(device, portal, refusal)?,
+        }
+    }
+}
+
+/// What has been put right already: each only once, so that no refusal makes a loop.
+#[derive(Default)]
+struct Corrections {
+    clock: bool,
+    enrolment: bool,
+}
+
+impl Corrections {
+    /// Puts right what `refusal` complains of, if that can be done here; returns the portal to try again with.
+    fn apply(&mut self, device: &mut Device, portal: PinnedPortal, refusal: Refusal) -> Result<PinnedPortal, SignInError> {
+        match (refusal.code, refusal.time) {
+            (RefusalCode::ClockSkew, Some(time)) if !self.clock => {
+                self.clock = true;
+                device.clock = device.clock.set_to(time);
+                tracing::warn!("this machine's clock is wrong; working with the portal's time");
+                Ok(portal)
+            }
+            (RefusalCode::DeviceUnknown | RefusalCode::DeviceRemoved, _)
+                if !self.enrolment && portal.enrolled_by.is_some() && device.config.token.is_some() =>
+            {
+                self.enrolment = true;
+                tracing::info!(code = %refusal.code, "the portal has no registration of this device; enrolling again");
+                Ok(portal.not_enrolled())
+            }
+            _ => Err(SignInError::Refused(refusal)),
+        }
+    }
+}
+
+/// Fills the request in. Its number is on the disk before it can be sent.
+fn number_and_fill(
+    device: &mut Device,
+    identity: &Identity,
+    portal: &PinnedPortal,
+    service: Option<&EntityId>,
+    steps: &Steps,
+) -> Result<AuthnRequest, SignInError> {
+    let enrolling = portal.enrolled_by.is_none();
+    if enrolling && device.config.token.is_none() {
+        return Err(SignInError::NotEnrolled);
+    }
+    let sequence = device.state.next_sequence()?;
+    let (id, now) = (MessageId::from_random(random::bytes()), device.clock.now());
+    let key = device.key(steps)?;
+    let (spki, protection) = (key.public_key_spki().to_vec(), key.protection().to_string());
+    let facts = identity::sent_facts(&device.config, &protection);
+    steps.done("facts", || format!("{} facts", facts.len()));
+    let token = device.config.token.as_ref().filter(|_| enrolling);
+    let enrolment = token.map(|token| {
+        let proof = EnrolmentProof {
+            token: token.id(),
+            device_key_spki: &spki,
+            request: &id,
+            issue_instant: now,
+            destination: &portal.soap_url,
+        };
+        let token_signature = token.sign_enrolment(&proof).to_vec();
+        Enrolment { token: token.id().clone(), device_key_spki: spki.clone(), token_signature }
+    });
+    Ok(AuthnRequest {
+        destination: Some(portal.soap_url.clone()),
+        is_passive: true,
+        respond_to: service.cloned(),
+        device: Some(DeviceStatement { sequence, evidence: identity.evidence.clone(), facts, enrolment }),
+        subject: Some(identity.name_id.clone()),
+        name_id_policy: Some(NameIdPolicy { format: Some(NameIdFormat::EmailAddress), allow_create: true }),
+        requested_authn_context: Some(RequestedAuthnContext {
+            comparison: Comparison::Minimum,
+            class_refs: vec![X509.to_owned()],
+        }),
+        requesters: service.cloned().into_iter().collect(),
+        ..AuthnRequest::new(id, now, saml::device::entity_id_of_key(&spki))
+    })
+}
+
+/// An answer that is the portal's, and is for this request.
+enum Verdict {
+    Granted(Granted),
+    Refused(Refusal),
+}
+
+/// Believes the answer if a pinned key has signed it and it is for this request.
+fn verify(
+    device: &Device,
+    portal: &PinnedPortal,
+    request: &AuthnRequest,
+    service: Option<&EntityId>,
+    answer: &[u8],
+) -> Result<Verdict, SignInError> {
+    let response = UnverifiedResponse::parse_soap(answer).map_err(SignInError::NotUnderstood)?;
+    let issuer = portal.issuer().ok_or(MetadataUnusable("has no entity ID"))?;
+    let xml = response.xml().to_owned();
+    // A service knows nothing of our request, so a Response for it names none; a refusal names it all the same. Where it
+    // goes is the portal's to say: what the envelope claims has to be what is signed.
+    let names_request = response.claimed_in_response_to().as_ref() == Some(&request.id);
+    let unsolicited = service.is_some() && !names_request;
+    let claimed = response.claimed_destination().filter(|_| unsolicited);
+    let expect = ResponseExpectations {
+        issuer: &issuer,
+        audience: service.unwrap_or(&request.issuer),
+        recipient: claimed.as_deref().unwrap_or(request.issuer.as_str()),
+        in_response_to: if unsolicited { InResponseTo::Unsolicited } else { InResponseTo::Exactly(&request.id) },
+        now: device.clock.now(),
+        max_skew_seconds: SKEW_SECONDS,
+    };
+    match response.verify(&portal.keys(), &expect).map_err(SignInError::NotTrusted)? {
+        Answer::Verified(assertion) if service.is_some() => {
+            let acs_url = assertion.assertion().recipient.clone();
+            Ok(Verdict::Granted(Granted::ForService(ServiceResponse { acs_url, xml })))
+        }
+        Answer::Verified(assertion) => Ok(Verdict::Granted(Granted::Session(Session::opened_by(&assertion)))),
+        Answer::Refused(refused) => {
+            let refusal = refused.refusal().cloned();
+            Ok(Verdict::Refused(refusal.ok_or(SignInError::RefusedWithoutCode)?))
+        }
+    }
+}
+
+/// Remembers the portal and the registration, durably: from here on the key alone signs in.
+fn settle(device: &mut Device, portal: PinnedPortal, request: &AuthnRequest, steps: &Steps) -> Result<(), SignInError> {
+    let enrolment = request.device.as_ref().and_then(|device| device.enrolment.as_ref());
+    let token: Option<&TokenId> = enrolment.map(|enrolment| &enrolment.token);
+    let portal = match token {
+        Some(token) => portal.enrolled_by(token),
+        None => portal,
+    };
+    device.state.pin(portal)?;
+    if token.is_some() {
+        steps.done("enrolled", || request.issuer.to_string());
+    }
+    Ok(())
+}

@@ -1,0 +1,200 @@
+//! HTTPS to the portal: the operating system's trust store, an extra CA where one is configured, and nothing else.
+//!
+//! No redirect is followed, no connection is kept at rest, and no more of an answer is read than a SAML message may have.
+
+use std::error::Error;
+use std::time::Duration;
+
+use reqwest::{Client, StatusCode};
+
+use crate::failure::FailureCode;
+
+/// How long a connection may take to be made.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a whole exchange may take.
+const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(30);
+/// The largest answer that is read, in octets.
+const LARGEST_ANSWER: usize = 256 * 1024;
+
+/// A client for one portal.
+#[derive(Clone, Debug)]
+pub struct Transport {
+    client: Client,
+    host: String,
+}
+
+/// Why an exchange gave no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum TransportError {
+    /// The CA file holds no certificate that can be used.
+    #[error("can't use the CA file")]
+    CaFile(#[source] reqwest::Error),
+    /// The client could not be made.
+    #[error("can't set TLS up")]
+    SetUp(#[source] reqwest::Error),
+    /// The name of the portal has no address.
+    #[error("`{host}` does not resolve")]
+    NameNotResolved {
+        /// The name.
+        host: String,
+        /// What was found.
+        #[source]
+        source: std::io::Error,
+    },
+    /// No connection, or no answer in time.
+    #[error("can't reach `{host}`")]
+    Unreachable {
+        /// The portal's host.
+        host: String,
+        /// What was found.
+        #[source]
+        source: reqwest::Error,
+    },
+    /// The portal could not prove its name.
+    #[error("the TLS certificate of `{host}` is not trusted")]
+    NotTrusted {
+        /// The portal's host.
+        host: String,
+        /// What was found.
+        #[source]
+        source: rustls::Error,
+    },
+    /// The portal said with the status code that it can't answer now.
+    #[error("`{host}` answered with the status {status}")]
+    Failing {
+        /// The portal's host.
+        host: String,
+        /// The HTTP status.
+        status: u16,
+        /// When it may be tried again, in seconds, where it said so.
+        retry_after: Option<u32>,
+    },
+    /// The answer is longer than a SAML message may be.
+    #[error("`{host}` answered with more than {LARGEST_ANSWER} octets")]
+    TooLong {
+        /// The portal's host.
+        host: String,
+    },
+}
+
+impl TransportError {
+    /// The stable code.
+    #[must_use]
+    pub fn code(&self) -> FailureCode {
+        match self {
+            Self::CaFile(_) | Self::SetUp(_) => FailureCode::OptionsInvalid,
+            Self::NameNotResolved { .. } => FailureCode::NameNotResolved,
+            Self::Unreachable { .. } => FailureCode::PortalUnreachable,
+            Self::NotTrusted { .. } => FailureCode::TlsNotTrusted,
+            Self::Failing { status, .. } if *status < 500 => FailureCode::AnswerNotUnderstood,
+            Self::Failing { .. } => FailureCode::PortalFailing,
+            Self::TooLong { .. } => FailureCode::AnswerNotUnderstood,
+        }
+    }
+}
+
+impl Transport {
+    /// A client for the portal at `host`, which trusts what the system trusts and the certificates in `ca_pem`.
+    ///
+    /// # Errors
+    /// [`TransportError::CaFile`], [`TransportError::SetUp`].
+    pub fn new(host: &str, ca_pem: Option<&[u8]>) -> Result<Self, TransportError> {
+        // A second installation in the same process is refused and changes nothing: the first was the same provider.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let mut builder = Client::builder()
+            .https_only(true)
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(EXCHANGE_TIMEOUT)
+            .pool_max_idle_per_host(0)
+            .user_agent(concat!("countersign/", env!("CARGO_PKG_VERSION")));
+        if let Some(pem) = ca_pem {
+            let certificates = reqwest::Certificate::from_pem_bundle(pem).map_err(TransportError::CaFile)?;
+            builder = builder.tls_certs_merge(certificates);
+        }
+        let client = builder.build().map_err(TransportError::SetUp)?;
+        Ok(Self { client, host: host.to_owned() })
+    }
+
+    /// Fetches the document at `url`.
+    ///
+    /// # Errors
+    /// [`TransportError`].
+    pub async fn fetch(&self, url: &str) -> Result<Vec<u8>, TransportError> {
+        let response = self.client.get(url).send().await;
+        let response = self.sort_out(response).await?;
+        if response.status() != StatusCode::OK {
+            return Err(self.failing(&response));
+        }
+        self.body(response).await
+    }
+
+    /// Sends a SOAP envelope to `url` and returns the envelope that comes back (SAML SOAP binding, Bindings §3.2).
+    ///
+    /// # Errors
+    /// [`TransportError`]; an answer that isn't 200 is [`TransportError::Failing`].
+    pub async fn exchange(&self, url: &str, envelope: String) -> Result<Vec<u8>, TransportError> {
+        let request = self.client.post(url).body(envelope);
+        let request = request
+            .header("content-type", "text/xml; charset=utf-8")
+            .header("soapaction", "\"http://www.oasis-open.org/committees/security\"");
+        let response = self.sort_out(request.send().await).await?;
+        if response.status() != StatusCode::OK {
+            return Err(self.failing(&response));
+        }
+        self.body(response).await
+    }
+
+    fn failing(&self, response: &reqwest::Response) -> TransportError {
+        let retry_after = response.headers().get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok());
+        TransportError::Failing { host: self.host.clone(), status: response.status().as_u16(), retry_after }
+    }
+
+    async fn body(&self, mut response: reqwest::Response) -> Result<Vec<u8>, TransportError> {
+        let mut body = Vec::new();
+        loop {
+            let chunk = match response.chunk().await {
+                Ok(Some(chunk)) => chunk,
+                Ok(None) => return Ok(body),
+                Err(source) => return Err(TransportError::Unreachable { host: self.host.clone(), source }),
+            };
+            if body.len() + chunk.len() > LARGEST_ANSWER {
+                return Err(TransportError::TooLong { host: self.host.clone() });
+            }
+            body.extend_from_slice(&chunk);
+        }
+    }
+
+    /// Finds out why there was no response: the name, the certificate, or the way.
+    async fn sort_out(&self, result: Result<reqwest::Response, reqwest::Error>) -> Result<reqwest::Response, TransportError> {
+        let source = match result {
+            Ok(response) => return Ok(response),
+            Err(error) => error,
+        };
+        if let Some(source) = tls_error(&source) {
+            return Err(TransportError::NotTrusted { host: self.host.clone(), source: source.clone() });
+        }
+        let name = self.host.rsplit_once(':').map_or(self.host.as_str(), |(name, _)| name);
+        match tokio::net::lookup_host((name, 443)).await {
+            Err(source) if !name.starts_with('[') => Err(TransportError::NameNotResolved { host: name.to_owned(), source }),
+            _ => Err(TransportError::Unreachable { host: self.host.clone(), source }),
+        }
+    }
+}
+
+/// The TLS error that is somewhere in the chain; layers wrap it in `io::Error`, which hides it from `source()`.
+fn tls_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref::<rustls::Error>() {
+            return Some(found);
+        }
+        if let Some(inner) = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref)
+            && let Some(found) = tls_error(inner)
+        {
+            return Some(found);
+        }
+        next = error.source();
+    }
+    None
+}
