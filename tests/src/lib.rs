@@ -1,1 +1,18 @@
-//! Whole-system tests and the quick start.
+//! What the whole-system tests and the quick start share: the two programs as real processes over real TLS.
+#![expect(
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "test code: it starts programs, writes their files, and a surprise must end it loudly"
+)]
+
+pub mod agent;
+pub mod authority;
+pub mod binaries;
+pub mod components;
+pub mod device;
+pub mod https;
+pub mod portal;
+pub mod program;
+pub mod recorder;

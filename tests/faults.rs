@@ -1,0 +1,106 @@
+//! What the agent says and does when something between it and the portal is wrong.
+
+use std::sync::Arc;
+
+use agent::config;
+use agent::device::{CorrectedClock, Device};
+use agent::sign_in::{Granted, sign_in};
+use agent::steps::Steps;
+use tests::agent::{Agent, is_session};
+use tests::authority::Authority;
+use tests::portal::Portal;
+
+/// Starts an agent that can't get anywhere, waits for `code`, and returns what `status` says.
+fn stuck(agent: &Agent, code: &str) -> String {
+    let mut running = agent.start();
+    running.wait_for(|line| line.contains(&format!("\"{code}\"")));
+    let output = agent.run(&["status"]);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(text.contains(&format!("[{code}]")) && text.contains("Next"), "{text}");
+    assert!(text.contains("tries again at"), "{text}");
+    text
+}
+
+#[test]
+fn an_unreachable_portal_is_named_and_enrolment_goes_on_when_it_is_back() {
+    let dir = tempfile::tempdir().expect("a directory can be made");
+    let portal = Portal::create(dir.path());
+    let agent = Agent::in_dir(&dir.path().join("agent"));
+    assert!(agent.configure(&portal, &portal.token(&["--uses", "1"])).status.success());
+    let mut running = agent.start();
+    running.wait_for(|line| line.contains("\"portal-unreachable\""));
+    let _serving = portal.serve();
+    running.wait_for(is_session);
+}
+
+#[test]
+fn a_certificate_of_another_ca_is_not_trusted() {
+    let dir = tempfile::tempdir().expect("a directory can be made");
+    let portal = Portal::create(dir.path());
+    let _serving = portal.serve();
+    let stranger = Authority::create(&dir.path().join("stranger"), "Another CA");
+    let agent = Agent::in_dir(&dir.path().join("agent"));
+    let ca = stranger.ca.to_str().expect("paths in tests are text");
+    assert!(agent.configure_with(&portal, &portal.token(&[]), &["--caFile", ca]).status.success());
+    let text = stuck(&agent, "tls-not-trusted");
+    assert!(text.contains("caFile"), "{text}");
+}
+
+#[test]
+fn a_name_that_does_not_resolve_is_named() {
+    let dir = tempfile::tempdir().expect("a directory can be made");
+    let portal = Portal::create(dir.path());
+    let agent = Agent::in_dir(&dir.path().join("agent"));
+    // RFC 6761: this name resolves nowhere.
+    let cloud = ["--cloudName", "portal.invalid"];
+    assert!(agent.configure_with(&portal, &portal.token(&[]), &cloud).status.success());
+    let text = stuck(&agent, "name-not-resolved");
+    assert!(text.contains("portal.invalid"), "{text}");
+}
+
+#[test]
+fn what_answers_and_is_no_portal_is_not_believed() {
+    let dir = tempfile::tempdir().expect("a directory can be made");
+    let portal = Portal::create(dir.path());
+    let other = Portal::create(&dir.path().join("other"));
+    let mut serving = portal.serve();
+    let agent = Agent::in_dir(&dir.path().join("agent"));
+    assert!(agent.configure(&portal, &portal.token(&[])).status.success());
+    drop(agent.start_signed_in());
+    serving.kill();
+    // Another portal under the same name, with a certificate that is trusted: it does not know the device, and its word is not signed by
+    // a key that the device has pinned.
+    let impostor = Portal { data_dir: other.data_dir.clone(), authority: portal.authority.clone(), port: portal.port, listen_port: portal.port };
+    let _serving = impostor.serve();
+    let mut running = agent.start();
+    running.wait_for(|line| line.contains("\"answer-not-trusted\""));
+    let status = agent.json(&["status", "--json"]);
+    assert_eq!(status["enrolled"], true, "the registration is not thrown away: {status}");
+}
+
+#[test]
+fn a_clock_that_is_wrong_by_a_day_signs_in_all_the_same() {
+    for hours in [-24, 24] {
+        let dir = tempfile::tempdir().expect("a directory can be made");
+        let portal = Portal::create(dir.path());
+        let _serving = portal.serve();
+        let agent = Agent::in_dir(&dir.path().join("agent"));
+        assert!(agent.configure(&portal, &portal.token(&[])).status.success());
+        let paths = platform::paths::Paths {
+            config_file: agent.config_file.clone(),
+            state_dir: agent.state_dir.clone(),
+            runtime_dir: agent.runtime_dir.clone(),
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime can be made");
+        runtime.block_on(async {
+            let config = config::load(&paths).expect("the options are sound");
+            let mut device = Device::open(Arc::new(config), paths).expect("the device can be opened");
+            device.clock = CorrectedClock::off_by(hours * 3_600_000);
+            let sessions = platform::session::sessions().await.expect("somebody runs this test");
+            let granted = sign_in(&mut device, &sessions[0], None, &Steps::silent()).await.expect("it signs in");
+            let Granted::Session(session) = granted else { panic!("not a session: {granted:?}") };
+            let off = session.since.seconds_since(CorrectedClock::default().now()).abs();
+            assert!(off < 60, "the session counts by the portal's time, not {off} s off it");
+        });
+    }
+}

@@ -1,0 +1,109 @@
+//! `kill -9` at every point: whatever the moment, afterwards there is one device, one use of the token, and a sign-in.
+//!
+//! strace sends SIGKILL to the program as it enters its first, second, third … system call that changes a file or speaks
+//! to the other side, until a whole enrolment passes without one being left.
+
+use std::process::Command;
+
+use tests::agent::{Agent, is_session};
+use tests::components::trial;
+use tests::portal::Portal;
+use tests::program::Program;
+
+/// The portal's.
+const PORTAL_CALLS: &str = "pwrite64,fsync,fdatasync,ftruncate,write,writev,sendto";
+/// The agent's system calls between which a crash makes a difference.
+const AGENT_CALLS: &str = "mkdir,mkdirat,fsync,fdatasync,rename,renameat,renameat2,link,linkat,unlink,unlinkat,connect,sendto,writev";
+
+fn main() {
+    let arguments = libtest_mimic::Arguments::from_args();
+    let tests = vec![
+        trial("enrolment_survives_the_death_of_the_agent_at_every_step", &["strace"], agent_dies),
+        trial("enrolment_survives_the_death_of_the_portal_at_every_step", &["strace"], portal_dies),
+    ];
+    libtest_mimic::run(&arguments, tests).exit();
+}
+
+/// Attaches strace to `program`, to kill it as it enters the call number `count` of `calls`.
+fn kill_at(program: &Program, calls: &str, count: usize) -> Program {
+    let mut strace = Command::new("strace");
+    strace.args(["-f", "-e", &format!("trace={calls}"), "-e", &format!("inject={calls}:signal=SIGKILL:when={count}")]);
+    strace.args(["-o", "/dev/null", "-p", &program.id().to_string()]);
+    let mut strace = Program::start(strace);
+    strace.wait_for(|line| line.contains("attached"));
+    strace
+}
+
+/// Waits until `program` has a session; false if it died before.
+fn reaches_session(program: &mut Program) -> bool {
+    std::iter::from_fn(|| program.next_line()).any(|line| is_session(&line))
+}
+
+/// What must hold however the enrolment by the token went.
+fn check(portal: &Portal, agent: &Agent, token: &str, at: &str) {
+    let id = saml::token::DeviceToken::parse(token).expect("a token").id().to_string();
+    let of = |noun: &str, key: &str| {
+        let rows = portal.json(&[noun, "list", "--json"]);
+        rows.as_array().expect("a list").iter().filter(|row| row[key] == id.as_str()).cloned().collect::<Vec<_>>()
+    };
+    assert_eq!(of("device", "token_id").len(), 1, "{at}: one device");
+    assert_eq!(of("token", "id")[0]["uses"], 1, "{at}: one use");
+    let status = agent.json(&["status", "--json"]);
+    assert_eq!(status["people"][0]["state"], "signed-in", "{at}: {status}");
+    assert_eq!(status["token_waiting"], false, "{at}: the token is gone");
+    assert_eq!(portal.ok(&["audit", "verify"]).contains("intact"), true, "{at}: the audit is intact");
+}
+
+fn agent_dies() {
+    let dir = tempfile::tempdir().expect("a directory can be made");
+    let portal = Portal::create(dir.path());
+    portal.ok(&["tenant", "set", "acme", "--devices-per-user", "1000"]);
+    let _serving = portal.serve();
+    for count in 1.. {
+        let agent = Agent::in_dir(&dir.path().join(format!("agent-{count}")));
+        let token = portal.token(&["--uses", "1"]);
+        assert!(agent.configure(&portal, &token).status.success());
+        // The shell stops itself before it becomes the agent, so that strace is there from the first call on.
+        let run = agent.run_command();
+        let mut stopped = Command::new("sh");
+        stopped.args(["-c", "kill -STOP $$; exec \"$0\" \"$@\""]).arg(run.get_program()).args(run.get_args());
+        let mut running = Program::start(stopped);
+        let _strace = kill_at(&running, AGENT_CALLS, count);
+        running.signal("CONT");
+        if reaches_session(&mut running) {
+            assert!(count > 10, "strace killed nothing: an enrolment has more than {count} steps");
+            check(&portal, &agent, &token, "undisturbed");
+            return;
+        }
+        running.kill();
+        let _running = agent.start_signed_in();
+        check(&portal, &agent, &token, &format!("killed at call {count}"));
+    }
+}
+
+fn portal_dies() {
+    let dir = tempfile::tempdir().expect("a directory can be made");
+    let portal = Portal::create(dir.path());
+    portal.ok(&["tenant", "set", "acme", "--devices-per-user", "1000"]);
+    for count in 1.. {
+        let agent = Agent::in_dir(&dir.path().join(format!("agent-{count}")));
+        let token = portal.token(&["--uses", "1"]);
+        assert!(agent.configure(&portal, &token).status.success());
+        let mut serving = portal.serve();
+        let strace = kill_at(&serving, PORTAL_CALLS, count);
+        let mut running = agent.start();
+        // Either the portal dies, or the enrolment passes.
+        let first = running.wait_for(|line| is_session(line) || line.contains("\"nobody was signed in\""));
+        let undisturbed = is_session(&first);
+        serving.kill();
+        drop(strace);
+        if undisturbed {
+            assert!(count > 5, "strace killed nothing: an enrolment has more than {count} steps");
+            check(&portal, &agent, &token, "undisturbed");
+            return;
+        }
+        let _serving = portal.serve();
+        running.wait_for(is_session);
+        check(&portal, &agent, &token, &format!("killed at call {count}"));
+    }
+}

@@ -1,0 +1,58 @@
+//! A plain HTTPS client, for requests that no agent would send.
+
+use std::path::Path;
+
+use tokio::runtime::Runtime;
+
+/// A client that trusts one CA.
+#[derive(Debug)]
+pub struct Https {
+    client: reqwest::Client,
+    runtime: Runtime,
+}
+
+/// What came back.
+#[derive(Clone, Debug)]
+pub struct HttpAnswer {
+    /// The status.
+    pub status: u16,
+    /// The `Retry-After` header.
+    pub retry_after: Option<String>,
+    /// The body.
+    pub body: String,
+}
+
+impl Https {
+    /// A client that trusts the CA in the file `ca`, keeps cookies, and follows redirects.
+    #[must_use]
+    pub fn trusting(ca: &Path) -> Self {
+        // A second installation in the same process is refused and changes nothing.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let pem = std::fs::read(ca).expect("the CA file is there");
+        let certificates = reqwest::Certificate::from_pem_bundle(&pem).expect("it holds certificates");
+        let client = reqwest::Client::builder().tls_certs_only(certificates).build().expect("a client can be made");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime can be made");
+        Self { client, runtime }
+    }
+
+    /// Fetches `url`.
+    #[must_use]
+    pub fn get(&self, url: &str) -> HttpAnswer {
+        self.send(self.client.get(url))
+    }
+
+    /// Posts a SOAP envelope, or whatever is to be taken for one.
+    #[must_use]
+    pub fn post_soap(&self, url: &str, body: impl Into<Vec<u8>>) -> HttpAnswer {
+        self.send(self.client.post(url).header("content-type", "text/xml; charset=utf-8").body(body.into()))
+    }
+
+    fn send(&self, request: reqwest::RequestBuilder) -> HttpAnswer {
+        self.runtime.block_on(async {
+            let response = request.send().await.expect("the portal answers");
+            let retry_after = response.headers().get("retry-after").map(|value| value.to_str().expect("it is text").to_owned());
+            let status = response.status().as_u16();
+            HttpAnswer { status, retry_after, body: response.text().await.expect("the body can be read") }
+        })
+    }
+}

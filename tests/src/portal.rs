@@ -1,0 +1,119 @@
+//! The portal in a directory of its own.
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::authority::Authority;
+use crate::binaries::binaries;
+use crate::program::Program;
+
+/// A portal's directory: commands can be run on it, and it can be served.
+#[derive(Debug)]
+pub struct Portal {
+    /// Its data directory.
+    pub data_dir: PathBuf,
+    /// Its TLS certificate and the CA behind it.
+    pub authority: Authority,
+    /// The port that it is reached on.
+    pub port: u16,
+    /// The port that it listens on: the same, unless something stands in front of it.
+    pub listen_port: u16,
+}
+
+impl Portal {
+    /// A new portal in `dir`: CA, signing keys, the tenant `acme` with the domain `example.test`.
+    #[must_use]
+    pub fn create(dir: &Path) -> Self {
+        let authority = Authority::create(&dir.join("tls"), "Countersign test CA");
+        let port = free_port();
+        let portal = Self { data_dir: dir.join("portal"), authority, port, listen_port: port };
+        portal.ok(&["key", "create"]);
+        portal.ok(&["tenant", "create", "acme"]);
+        portal.ok(&["domain", "add", "example.test", "--tenant", "acme"]);
+        portal
+    }
+
+    /// The portal that [`Portal::create`] made in `dir` earlier, served on `port`.
+    #[must_use]
+    pub fn in_dir(dir: &Path, port: u16) -> Self {
+        Self { data_dir: dir.join("portal"), authority: Authority::in_dir(&dir.join("tls")), port, listen_port: port }
+    }
+
+    /// The cloud's name, as an administrator gives it to agents.
+    #[must_use]
+    pub fn cloud_name(&self) -> String {
+        format!("localhost:{}", self.port)
+    }
+
+    /// Its public URL.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("https://{}", self.cloud_name())
+    }
+
+    /// Where devices send their requests.
+    #[must_use]
+    pub fn soap_url(&self) -> String {
+        format!("{}/saml/soap", self.url())
+    }
+
+    /// `countersign-portal` on its directory, with `arguments`.
+    #[must_use]
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&binaries().portal);
+        command.args(arguments).arg("--data-dir").arg(&self.data_dir);
+        command
+    }
+
+    /// Runs a command that must succeed; returns what it printed.
+    ///
+    /// # Panics
+    /// Where it fails.
+    pub fn ok(&self, arguments: &[&str]) -> String {
+        let output = self.command(arguments).output().expect("the portal can be started");
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "`countersign-portal {}` failed: {errors}", arguments.join(" "));
+        String::from_utf8(output.stdout).expect("output is text")
+    }
+
+    /// What a command prints as JSON.
+    ///
+    /// # Panics
+    /// Where it fails, or prints something else.
+    pub fn json(&self, arguments: &[&str]) -> serde_json::Value {
+        serde_json::from_str(&self.ok(arguments)).expect("output is JSON")
+    }
+
+    /// Makes a device token with these limits; returns its text.
+    pub fn token(&self, limits: &[&str]) -> String {
+        self.ok(&[&["token", "create", "--tenant", "acme"], limits].concat()).trim().to_owned()
+    }
+
+    /// The command that serves it.
+    #[must_use]
+    pub fn serve_command(&self) -> Command {
+        let listen = format!("127.0.0.1:{}", self.listen_port);
+        let mut command = self.command(&["serve", "--log-json", "--listen", &listen, "--public-url", &self.url()]);
+        command.arg("--tls-certificate").arg(&self.authority.certificate).arg("--tls-key").arg(&self.authority.key);
+        command
+    }
+
+    /// Serves it; returns when it accepts connections.
+    #[must_use]
+    pub fn serve(&self) -> Program {
+        let mut program = Program::start(self.serve_command());
+        program.wait_for(|line| line.contains("\"serving\""));
+        program
+    }
+}
+
+/// A port that nothing listens on. Something else may take it before we do; then the portal says so.
+///
+/// # Panics
+/// Where none is free.
+#[must_use]
+pub fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    listener.local_addr().expect("it is bound").port()
+}
