@@ -236,7 +236,7 @@ impl<'s> Reader<'s> {
                 _ if space == 0 => return self.scanner.fail(RejectionReason::NotWellFormed),
                 _ => {}
             }
-            content.tidy &= space == 1 && self.scanner.slice(self.scanner.span(space_at)) == " ";
+            content.tidy &= space == 1 && self.scanner.octets(self.scanner.span(space_at)) == b" ";
             let name = self.scanner.qname()?;
             content.tidy &= self.scanner.skip_space() == 0;
             self.scanner.expect(b"=")?;
@@ -248,10 +248,10 @@ impl<'s> Reader<'s> {
     }
 
     fn add_attribute(&mut self, content: &mut TagContent, name: QName, value: Value) -> Result<(), Rejection> {
-        let (prefix, local) = (self.scanner.slice(name.prefix), self.scanner.slice(name.local));
-        let declared = if prefix == "xmlns" {
+        let (prefix, local) = (self.scanner.octets(name.prefix), self.scanner.octets(name.local));
+        let declared = if prefix == b"xmlns" {
             Some(name.local)
-        } else if prefix.is_empty() && local == "xmlns" {
+        } else if prefix.is_empty() && local == b"xmlns" {
             Some(name.prefix)
         } else {
             None
@@ -264,7 +264,7 @@ impl<'s> Reader<'s> {
         if self.attributes.len() >= MAX_ATTRIBUTES || of_element >= MAX_ATTRIBUTES_OF_ELEMENT {
             return self.scanner.fail(RejectionReason::TooManyAttributes);
         }
-        if local.len() == 2 && local.eq_ignore_ascii_case("id") {
+        if local.len() == 2 && local.eq_ignore_ascii_case(b"id") {
             self.ids.push(value);
         }
         self.attributes.push(Attribute { prefix: name.prefix, local: name.local, binding: Binding::None, value });
@@ -309,22 +309,22 @@ impl<'s> Reader<'s> {
     fn bring_into_scope(&mut self, content: &mut TagContent) -> Result<(), Rejection> {
         let scanner = &self.scanner;
         let Some(own) = self.declarations.get_mut(content.first_declaration as usize..) else { return Ok(()) };
-        if !own.is_sorted_by(|a, b| scanner.slice(a.prefix) < scanner.slice(b.prefix)) {
+        if !own.is_sorted_by(|a, b| scanner.octets(a.prefix) < scanner.octets(b.prefix)) {
             content.tidy = false;
-            own.sort_unstable_by(|a, b| scanner.slice(a.prefix).cmp(scanner.slice(b.prefix)));
+            own.sort_unstable_by(|a, b| scanner.octets(a.prefix).cmp(scanner.octets(b.prefix)));
         }
         self.scope.extend(content.first_declaration..count(self.declarations.len()));
         Ok(())
     }
 
     fn resolve(&self, prefix: Span, default_applies: bool) -> Result<Binding, Rejection> {
-        let text = self.scanner.slice(prefix);
-        if text.is_empty() && !default_applies {
+        let wanted = self.scanner.octets(prefix);
+        if wanted.is_empty() && !default_applies {
             return Ok(Binding::None);
         }
         for &index in self.scope.iter().rev() {
             let Some(declaration) = self.declarations.get(index as usize) else { continue };
-            if self.scanner.slice(declaration.prefix) == text {
+            if self.scanner.octets(declaration.prefix) == wanted {
                 return Ok(if declaration.namespace == Namespace::None {
                     Binding::None
                 } else {
@@ -332,10 +332,10 @@ impl<'s> Reader<'s> {
                 });
             }
         }
-        match text {
-            "" => Ok(Binding::None),
-            "xml" => Ok(Binding::Xml),
-            _ => Err(Rejection::about(RejectionReason::UndeclaredPrefix, text)),
+        match wanted {
+            b"" => Ok(Binding::None),
+            b"xml" => Ok(Binding::Xml),
+            _ => Err(Rejection::about(RejectionReason::UndeclaredPrefix, self.scanner.slice(prefix))),
         }
     }
 
@@ -373,7 +373,7 @@ impl<'s> Reader<'s> {
             } else {
                 self.uri(a.binding).cmp(self.uri(b.binding))
             };
-            by_uri.then_with(|| self.scanner.slice(a.local).cmp(self.scanner.slice(b.local)))
+            by_uri.then_with(|| self.scanner.octets(a.local).cmp(self.scanner.octets(b.local)))
         };
         let own = self.attributes.get(first..).unwrap_or_default();
         if own.is_sorted_by(|a, b| order(a, b).is_lt()) {
@@ -400,8 +400,8 @@ impl<'s> Reader<'s> {
         let Some(Node { end: node_end, kind: Kind::Element(tag), .. }) = self.nodes.get_mut(index as usize) else {
             return self.scanner.fail(RejectionReason::NotWellFormed);
         };
-        let name = self.scanner.slice(Span { start: tag.prefix.start, end: tag.local.end });
-        self.scanner.expect(name.as_bytes())?;
+        let name = self.scanner.octets(Span { start: tag.prefix.start, end: tag.local.end });
+        self.scanner.expect(name)?;
         self.scanner.skip_space();
         self.scanner.expect(b">")?;
         tag.close = self.scanner.span(start);

@@ -35,17 +35,49 @@ const fn classes() -> [u8; 256] {
     table
 }
 
-static NAME_BYTE: [bool; 256] = name_bytes();
+/// The bytes of ASCII names.
+const NAME: u8 = 1;
+/// Those that a name may begin with.
+const NAME_START: u8 = 3;
 
-const fn name_bytes() -> [bool; 256] {
-    let mut table = [false; 256];
+static NAME_CLASS: [u8; 256] = name_classes();
+
+const fn name_classes() -> [u8; 256] {
+    let mut table = [0; 256];
     let mut byte = 0;
-    while byte < 128 {
-        let b = byte as u8;
-        table[byte] = b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
+    while byte < 128_u8 {
+        table[byte as usize] = match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'_' => NAME_START,
+            b'0'..=b'9' | b'-' | b'.' => NAME,
+            _ => 0,
+        };
         byte += 1;
     }
     table
+}
+
+/// Whether an ASCII byte is one that names are made of.
+pub(super) fn is_ascii_name_byte(byte: u8) -> bool {
+    NAME_CLASS[usize::from(byte)] != 0
+}
+
+/// How many bytes are looked at together.
+const CHUNK: usize = 16;
+
+/// Whether a chunk may hold a byte that is not [`PLAIN`]; written so that it becomes a few vector instructions.
+fn may_stop(chunk: &[u8; CHUNK]) -> bool {
+    let mut found = [0_u8; CHUNK];
+    for (found, &b) in found.iter_mut().zip(chunk) {
+        *found = u8::from(b < 0x20)
+            | u8::from(b == b'<')
+            | u8::from(b == b'>')
+            | u8::from(b == b'&')
+            | u8::from(b == b']')
+            | u8::from(b == b'"')
+            | u8::from(b == b'\'')
+            | u8::from(b == 0xEF);
+    }
+    u128::from_ne_bytes(found) != 0
 }
 
 /// Both parts of a qualified name; the prefix is empty where there is none.
@@ -81,6 +113,12 @@ impl<'s> Scanner<'s> {
 
     pub(super) fn rest(&self) -> &'s [u8] {
         self.bytes.get(self.position..).unwrap_or_default()
+    }
+
+    /// The octets of a name, to be compared.
+    #[inline]
+    pub(super) fn octets(&self, span: Span) -> &'s [u8] {
+        self.bytes.get(span.start as usize..span.end as usize).unwrap_or_default()
     }
 
     pub(super) fn slice(&self, span: Span) -> &'s str {
@@ -126,20 +164,28 @@ impl<'s> Scanner<'s> {
 
     fn ncname(&mut self) -> Result<Span, Rejection> {
         let start = self.position;
-        while self.bytes.get(self.position).is_some_and(|b| NAME_BYTE[usize::from(*b)]) {
-            self.position += 1;
+        let rest = self.rest();
+        let length = rest.iter().position(|&b| !is_ascii_name_byte(b)).unwrap_or(rest.len());
+        self.position += length;
+        if rest.get(length).is_some_and(|&b| b >= 0x80) {
+            self.rest_of_name();
         }
-        if self.peek().is_some_and(|b| b >= 0x80) {
-            for c in self.source.get(self.position..).unwrap_or_default().chars() {
-                if !is_name_char(c) {
-                    break;
-                }
-                self.position += c.len_utf8();
-            }
-        }
-        let starts_well =
-            self.source.get(start..self.position).and_then(|name| name.chars().next()).is_some_and(is_name_start);
+        let starts_well = match rest.first() {
+            Some(&b) if b < 0x80 => NAME_CLASS[usize::from(b)] == NAME_START,
+            _ => self.source.get(start..self.position).and_then(|name| name.chars().next()).is_some_and(is_name_start),
+        };
         if starts_well { Ok(self.span(start)) } else { self.fail(RejectionReason::NotWellFormed) }
+    }
+
+    /// Goes on behind the first character of a name that is not ASCII.
+    #[cold]
+    fn rest_of_name(&mut self) {
+        for c in self.source.get(self.position..).unwrap_or_default().chars() {
+            if !is_name_char(c) {
+                break;
+            }
+            self.position += c.len_utf8();
+        }
     }
 
     pub(super) fn qname(&mut self) -> Result<QName, Rejection> {
@@ -172,13 +218,7 @@ impl<'s> Scanner<'s> {
         // Where the part begins that is not in the spill yet, once there is a spill.
         let mut spilled: Option<(usize, usize)> = None;
         loop {
-            while self
-                .bytes
-                .get(self.position)
-                .is_some_and(|b| matches!(CLASS[usize::from(*b)], c if c == PLAIN || c == plain_stop))
-            {
-                self.position += 1;
-            }
+            self.skip_plain(plain_stop);
             let at = self.position;
             let Some(replacement) = self.stop(place, &mut verbatim)? else { break };
             if let Some(text) = replacement {
@@ -194,6 +234,26 @@ impl<'s> Scanner<'s> {
         self.spill.push_str(self.source.get(from..self.position).unwrap_or_default());
         let span = Span { start: to_u32(spill_start), end: to_u32(self.spill.len()) };
         Ok(Value { span, spilled: true, verbatim: false })
+    }
+
+    /// Goes to the next byte that means something, `also_plain` being the class that does not here.
+    fn skip_plain(&mut self, also_plain: u8) {
+        loop {
+            let rest = self.rest();
+            let (chunks, _) = rest.as_chunks::<CHUNK>();
+            let plain = chunks.iter().position(may_stop).unwrap_or(chunks.len());
+            let skipped = plain * CHUNK;
+            let (_, tail) = rest.split_at(skipped);
+            let near = tail.get(..CHUNK).unwrap_or(tail);
+            let stop = near.iter().position(|&b| {
+                let class = CLASS[usize::from(b)];
+                class != PLAIN && class != also_plain
+            });
+            self.position += skipped + stop.unwrap_or(near.len());
+            if stop.is_some() || near.len() < CHUNK {
+                return;
+            }
+        }
     }
 
     /// Deals with the byte that stopped the scan: `None` at the end of the value, else the character that stands for what was
