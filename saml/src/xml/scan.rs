@@ -4,6 +4,9 @@ use super::document::{Span, Value};
 use super::name::{is_name_char, is_name_start};
 use crate::rejection::{Rejection, RejectionReason};
 
+/// What the scanner and the reader fail with: one byte, so that the good path stays fast; the excerpt is added once, at the end.
+pub(super) type Scanned<T> = Result<T, RejectionReason>;
+
 /// What a byte means to the scanner.
 const PLAIN: u8 = 0;
 /// Stops in text and in attribute values.
@@ -133,12 +136,19 @@ impl<'s> Scanner<'s> {
         Span { start: start as u32, end: self.position as u32 }
     }
 
-    pub(super) fn fail<T>(&self, reason: RejectionReason) -> Result<T, Rejection> {
+    #[expect(clippy::unused_self, reason = "failing is something that happens at the scanner's position")]
+    pub(super) fn fail<T>(&self, reason: RejectionReason) -> Scanned<T> {
+        Err(reason)
+    }
+
+    /// The rejection for a failure that has just happened: its excerpt begins where the scanner stopped.
+    #[cold]
+    pub(super) fn rejection(&self, reason: RejectionReason) -> Rejection {
         let mut start = self.position.min(self.source.len());
         while !self.source.is_char_boundary(start) {
             start -= 1;
         }
-        Err(Rejection::about(reason, self.source.get(start..).unwrap_or_default()))
+        Rejection::about(reason, self.source.get(start..).unwrap_or_default())
     }
 
     pub(super) fn take(&mut self, text: &[u8]) -> bool {
@@ -149,7 +159,7 @@ impl<'s> Scanner<'s> {
         found
     }
 
-    pub(super) fn expect(&mut self, text: &[u8]) -> Result<(), Rejection> {
+    pub(super) fn expect(&mut self, text: &[u8]) -> Scanned<()> {
         if self.take(text) { Ok(()) } else { self.fail(RejectionReason::NotWellFormed) }
     }
 
@@ -162,7 +172,7 @@ impl<'s> Scanner<'s> {
         self.position - start
     }
 
-    fn ncname(&mut self) -> Result<Span, Rejection> {
+    fn ncname(&mut self) -> Scanned<Span> {
         let start = self.position;
         let rest = self.rest();
         let length = rest.iter().position(|&b| !is_ascii_name_byte(b)).unwrap_or(rest.len());
@@ -188,7 +198,7 @@ impl<'s> Scanner<'s> {
         }
     }
 
-    pub(super) fn qname(&mut self) -> Result<QName, Rejection> {
+    pub(super) fn qname(&mut self) -> Scanned<QName> {
         let first = self.ncname()?;
         if self.peek() != Some(b':') {
             return Ok(QName { prefix: Span { start: first.start, end: first.start }, local: first });
@@ -198,12 +208,12 @@ impl<'s> Scanner<'s> {
     }
 
     /// Text up to the next `<` or the end.
-    pub(super) fn text(&mut self) -> Result<Value, Rejection> {
+    pub(super) fn text(&mut self) -> Scanned<Value> {
         self.value(Place::Text)
     }
 
     /// A quoted value, without its quotes, with its closing quote consumed.
-    pub(super) fn attribute_value(&mut self) -> Result<Value, Rejection> {
+    pub(super) fn attribute_value(&mut self) -> Scanned<Value> {
         let Some(quote @ (b'"' | b'\'')) = self.peek() else { return self.fail(RejectionReason::NotWellFormed) };
         self.position += 1;
         let value = self.value(Place::Attribute { quote })?;
@@ -211,7 +221,7 @@ impl<'s> Scanner<'s> {
         Ok(value)
     }
 
-    fn value(&mut self, place: Place) -> Result<Value, Rejection> {
+    fn value(&mut self, place: Place) -> Scanned<Value> {
         let plain_stop = if place == Place::Text { STOP_IN_ATTRIBUTE } else { STOP_IN_TEXT };
         let start = self.position;
         let mut verbatim = true;
@@ -258,7 +268,7 @@ impl<'s> Scanner<'s> {
 
     /// Deals with the byte that stopped the scan: `None` at the end of the value, else the character that stands for what was
     /// consumed, if it is another than the source's.
-    fn stop(&mut self, place: Place, verbatim: &mut bool) -> Result<Option<Option<char>>, Rejection> {
+    fn stop(&mut self, place: Place, verbatim: &mut bool) -> Scanned<Option<Option<char>>> {
         let in_text = place == Place::Text;
         let Some(byte) = self.peek() else {
             return if in_text { Ok(None) } else { self.fail(RejectionReason::NotWellFormed) };
@@ -292,7 +302,7 @@ impl<'s> Scanner<'s> {
     }
 
     /// A character reference or one of the five predefined entities (XML 1.0, 4.1 and 4.6).
-    fn reference(&mut self) -> Result<char, Rejection> {
+    fn reference(&mut self) -> Scanned<char> {
         for (text, c) in [("&amp;", '&'), ("&lt;", '<'), ("&gt;", '>'), ("&quot;", '"'), ("&apos;", '\'')] {
             if self.take(text.as_bytes()) {
                 return Ok(c);
