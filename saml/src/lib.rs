@@ -10,9 +10,11 @@
 
 mod assertion;
 pub mod binding;
+pub mod canonical;
 pub mod device;
 mod dsig;
 pub mod key;
+pub mod logout;
 mod message;
 pub mod metadata;
 pub mod name;

@@ -73,10 +73,13 @@ impl MessageId {
 }
 
 fn valid_message_id(text: &str) -> bool {
-    text.chars().count() <= 256 && crate::xml::is_ncname(text)
+    (text.len() <= 256 || text.chars().count() <= 256) && crate::xml::is_ncname(text)
 }
 
 fn valid_entity_id(text: &str) -> bool {
+    if text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return (1..=1024).contains(&text.len());
+    }
     !text.is_empty() && text.chars().count() <= 1024 && !text.chars().any(|c| c.is_whitespace() || c.is_control())
 }
 

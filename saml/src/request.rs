@@ -516,8 +516,8 @@ pub(crate) mod tests {
     use crate::name::Attribute;
     use crate::token::TokenId;
 
-    const NOW: UtcTime = UtcTime::from_unix_seconds(1_795_300_370);
-    const EXPECT: RequestExpectations<'_> = RequestExpectations {
+    pub(crate) const NOW: UtcTime = UtcTime::from_unix_seconds(1_795_300_370);
+    pub(crate) const EXPECT: RequestExpectations<'_> = RequestExpectations {
         destinations: &["https://cloud.example.net/saml/soap"],
         now: NOW,
         max_age_seconds: 300,

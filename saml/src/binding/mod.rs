@@ -1,4 +1,6 @@
 //! How messages travel (Bindings).
 
+pub mod ecp;
 pub mod post;
+pub mod redirect;
 pub mod soap;

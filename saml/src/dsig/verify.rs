@@ -15,6 +15,21 @@ impl<'d> Covered<'d> {
         self.0
     }
 
+    /// The whole message of a query whose octets are signed (Bindings 3.4.4.1).
+    pub(crate) fn by_octets(
+        message: Element<'d>,
+        octets: &[u8],
+        value: &[u8],
+        method: &str,
+        (keys, accepted): (&[VerifyingKey], Accepted),
+    ) -> Result<Self, Rejection> {
+        if keys.is_empty() {
+            return Err(RejectionReason::NoPinnedKey.into());
+        }
+        check_octets(octets, value, method, keys, accepted)?;
+        Ok(Self(message))
+    }
+
     /// The element inside that is covered with it.
     pub(crate) fn child(self, child: Element<'d>) -> Option<Self> {
         (child.parent() == Some(self.0)).then_some(Self(child))
@@ -255,7 +270,7 @@ fn check_signature_value(
 }
 
 /// Whether one of the keys signed the octets with the named algorithm.
-pub(crate) fn check_octets(
+fn check_octets(
     octets: &[u8],
     value: &[u8],
     method: &str,

@@ -97,6 +97,13 @@ impl Document {
         Element { document: self, index }
     }
 
+    /// The source before and after an element.
+    pub(crate) fn around(&self, element: Element<'_>) -> (&str, &str) {
+        let span = element.source_span();
+        let before = self.source.get(..at(span.start)).unwrap_or_default();
+        (before, self.source.get(at(span.end)..).unwrap_or_default())
+    }
+
     pub(super) fn slice(&self, span: Span) -> &str {
         self.source.get(at(span.start)..at(span.end)).unwrap_or_default()
     }
@@ -180,11 +187,15 @@ impl<'d> Element<'d> {
         self.document.slice(self.tag().local)
     }
 
-    /// The octets of the element as they were received.
-    pub(crate) fn source(self) -> &'d str {
+    fn source_span(self) -> Span {
         let tag = self.tag();
         let end = if tag.close.end == 0 { tag.open.end } else { tag.close.end };
-        self.document.slice(Span { start: tag.open.start, end })
+        Span { start: tag.open.start, end }
+    }
+
+    /// The octets of the element as they were received.
+    pub(crate) fn source(self) -> &'d str {
+        self.document.slice(self.source_span())
     }
 
     /// The value of an attribute without a namespace.

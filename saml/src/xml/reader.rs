@@ -2,7 +2,7 @@
 
 use super::document::{Attribute, Binding, Declaration, Document, Kind, Node, Span, Tag, Value};
 use super::name::{Namespace, is_namespace_name};
-use super::scan::{QName, Scanner};
+use super::scan::{QName, Scanned, Scanner};
 use crate::rejection::{Rejection, RejectionReason};
 
 /// The largest document in octets.
@@ -30,14 +30,7 @@ impl Document {
         let octets = octets.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(octets);
         let source = std::str::from_utf8(octets).map_err(|_| RejectionReason::NotUtf8)?;
         let mut reader = Reader::new(source, comments);
-        reader.declaration()?;
-        reader.misc()?;
-        reader.elements()?;
-        reader.misc()?;
-        if reader.scanner.peek().is_some() {
-            return reader.scanner.fail(RejectionReason::NotWellFormed);
-        }
-        reader.check_ids()?;
+        reader.document().map_err(|reason| reader.scanner.rejection(reason))?;
         let Reader { scanner, nodes, attributes, declarations, .. } = reader;
         Ok(Self { spill: scanner.spill, source: source.to_owned(), nodes, attributes, declarations })
     }
@@ -77,8 +70,19 @@ impl<'s> Reader<'s> {
         }
     }
 
+    fn document(&mut self) -> Scanned<()> {
+        self.declaration()?;
+        self.misc()?;
+        self.elements()?;
+        self.misc()?;
+        if self.scanner.peek().is_some() {
+            return self.scanner.fail(RejectionReason::NotWellFormed);
+        }
+        self.check_ids()
+    }
+
     /// The XML declaration (XML 1.0, 2.8), which may name UTF-8 and nothing else.
-    fn declaration(&mut self) -> Result<(), Rejection> {
+    fn declaration(&mut self) -> Scanned<()> {
         let scanner = &mut self.scanner;
         if !matches!(scanner.rest(), [b'<', b'?', b'x', b'm', b'l', b' ' | b'\t' | b'\r' | b'\n', ..]) {
             return Ok(());
@@ -103,7 +107,7 @@ impl<'s> Reader<'s> {
                 _ => matches!(value, "yes" | "no"),
             };
             if !accepted {
-                return Err(Rejection::about(RejectionReason::EncodingDeclared, value));
+                return Err(RejectionReason::EncodingDeclared);
             }
         }
         if first {
@@ -113,7 +117,7 @@ impl<'s> Reader<'s> {
     }
 
     /// What may stand before and after the root.
-    fn misc(&mut self) -> Result<(), Rejection> {
+    fn misc(&mut self) -> Scanned<()> {
         loop {
             self.scanner.skip_space();
             match self.scanner.rest() {
@@ -125,7 +129,7 @@ impl<'s> Reader<'s> {
         }
     }
 
-    fn comment(&mut self) -> Result<(), Rejection> {
+    fn comment(&mut self) -> Scanned<()> {
         if self.comments == Comments::Refused {
             return self.scanner.fail(RejectionReason::Comment);
         }
@@ -145,7 +149,7 @@ impl<'s> Reader<'s> {
         Ok(())
     }
 
-    fn elements(&mut self) -> Result<(), Rejection> {
+    fn elements(&mut self) -> Scanned<()> {
         if self.scanner.peek() != Some(b'<') {
             return self.scanner.fail(RejectionReason::NotWellFormed);
         }
@@ -166,9 +170,9 @@ impl<'s> Reader<'s> {
         }
     }
 
-    fn push(&mut self, kind: Kind) -> Result<u32, Rejection> {
+    fn push(&mut self, kind: Kind) -> Scanned<u32> {
         if self.nodes.len() >= MAX_NODES {
-            return Err(RejectionReason::TooManyNodes.into());
+            return Err(RejectionReason::TooManyNodes);
         }
         let index = count(self.nodes.len());
         let parent = self.open.last().map_or(0, |(parent, _)| *parent);
@@ -176,13 +180,13 @@ impl<'s> Reader<'s> {
         Ok(index)
     }
 
-    fn text(&mut self) -> Result<(), Rejection> {
+    fn text(&mut self) -> Scanned<()> {
         let value = self.scanner.text()?;
         self.push(Kind::Text(value))?;
         Ok(())
     }
 
-    fn open_tag(&mut self) -> Result<(), Rejection> {
+    fn open_tag(&mut self) -> Scanned<()> {
         if self.open.len() >= MAX_DEPTH {
             return self.scanner.fail(RejectionReason::TooDeep);
         }
@@ -219,7 +223,7 @@ impl<'s> Reader<'s> {
     }
 
     /// Attributes and declarations up to `>` or `/>`; says whether it was the latter.
-    fn tag_content(&mut self, content: &mut TagContent) -> Result<bool, Rejection> {
+    fn tag_content(&mut self, content: &mut TagContent) -> Scanned<bool> {
         loop {
             let space_at = self.scanner.position;
             let space = self.scanner.skip_space();
@@ -236,7 +240,7 @@ impl<'s> Reader<'s> {
                 _ if space == 0 => return self.scanner.fail(RejectionReason::NotWellFormed),
                 _ => {}
             }
-            content.tidy &= space == 1 && self.scanner.slice(self.scanner.span(space_at)) == " ";
+            content.tidy &= space == 1 && self.scanner.octets(self.scanner.span(space_at)) == b" ";
             let name = self.scanner.qname()?;
             content.tidy &= self.scanner.skip_space() == 0;
             self.scanner.expect(b"=")?;
@@ -247,11 +251,11 @@ impl<'s> Reader<'s> {
         }
     }
 
-    fn add_attribute(&mut self, content: &mut TagContent, name: QName, value: Value) -> Result<(), Rejection> {
-        let (prefix, local) = (self.scanner.slice(name.prefix), self.scanner.slice(name.local));
-        let declared = if prefix == "xmlns" {
+    fn add_attribute(&mut self, content: &mut TagContent, name: QName, value: Value) -> Scanned<()> {
+        let (prefix, local) = (self.scanner.octets(name.prefix), self.scanner.octets(name.local));
+        let declared = if prefix == b"xmlns" {
             Some(name.local)
-        } else if prefix.is_empty() && local == "xmlns" {
+        } else if prefix.is_empty() && local == b"xmlns" {
             Some(name.prefix)
         } else {
             None
@@ -264,7 +268,7 @@ impl<'s> Reader<'s> {
         if self.attributes.len() >= MAX_ATTRIBUTES || of_element >= MAX_ATTRIBUTES_OF_ELEMENT {
             return self.scanner.fail(RejectionReason::TooManyAttributes);
         }
-        if local.len() == 2 && local.eq_ignore_ascii_case("id") {
+        if local.len() == 2 && local.eq_ignore_ascii_case(b"id") {
             self.ids.push(value);
         }
         self.attributes.push(Attribute { prefix: name.prefix, local: name.local, binding: Binding::None, value });
@@ -272,7 +276,7 @@ impl<'s> Reader<'s> {
     }
 
     /// A namespace declaration, under the constraints of Namespaces in XML 1.0, section 3.
-    fn declare(&mut self, content: &mut TagContent, prefix: Span, value: Value) -> Result<(), Rejection> {
+    fn declare(&mut self, content: &mut TagContent, prefix: Span, value: Value) -> Scanned<()> {
         let prefix_text = self.scanner.slice(prefix);
         let uri = self.value(value);
         let namespace = Namespace::from_uri(uri);
@@ -285,11 +289,11 @@ impl<'s> Reader<'s> {
         }
         let undeclares_prefix = uri.is_empty() && !prefix_text.is_empty();
         if undeclares_prefix || (namespace == Namespace::Other && !is_namespace_name(uri)) {
-            return Err(Rejection::about(RejectionReason::NamespaceName, uri));
+            return Err(RejectionReason::NamespaceName);
         }
         let earlier = self.declarations.get(content.first_declaration as usize..).unwrap_or_default();
         if earlier.iter().any(|other| self.scanner.slice(other.prefix) == prefix_text) {
-            return Err(Rejection::about(RejectionReason::DuplicateAttribute, prefix_text));
+            return Err(RejectionReason::DuplicateAttribute);
         }
         if self.scope.len() + earlier.len() >= MAX_NAMESPACES_IN_SCOPE {
             return self.scanner.fail(RejectionReason::TooManyNamespaces);
@@ -306,25 +310,25 @@ impl<'s> Reader<'s> {
         }
     }
 
-    fn bring_into_scope(&mut self, content: &mut TagContent) -> Result<(), Rejection> {
+    fn bring_into_scope(&mut self, content: &mut TagContent) -> Scanned<()> {
         let scanner = &self.scanner;
         let Some(own) = self.declarations.get_mut(content.first_declaration as usize..) else { return Ok(()) };
-        if !own.is_sorted_by(|a, b| scanner.slice(a.prefix) < scanner.slice(b.prefix)) {
+        if !own.is_sorted_by(|a, b| scanner.octets(a.prefix) < scanner.octets(b.prefix)) {
             content.tidy = false;
-            own.sort_unstable_by(|a, b| scanner.slice(a.prefix).cmp(scanner.slice(b.prefix)));
+            own.sort_unstable_by(|a, b| scanner.octets(a.prefix).cmp(scanner.octets(b.prefix)));
         }
         self.scope.extend(content.first_declaration..count(self.declarations.len()));
         Ok(())
     }
 
-    fn resolve(&self, prefix: Span, default_applies: bool) -> Result<Binding, Rejection> {
-        let text = self.scanner.slice(prefix);
-        if text.is_empty() && !default_applies {
+    fn resolve(&self, prefix: Span, default_applies: bool) -> Scanned<Binding> {
+        let wanted = self.scanner.octets(prefix);
+        if wanted.is_empty() && !default_applies {
             return Ok(Binding::None);
         }
         for &index in self.scope.iter().rev() {
             let Some(declaration) = self.declarations.get(index as usize) else { continue };
-            if self.scanner.slice(declaration.prefix) == text {
+            if self.scanner.octets(declaration.prefix) == wanted {
                 return Ok(if declaration.namespace == Namespace::None {
                     Binding::None
                 } else {
@@ -332,10 +336,10 @@ impl<'s> Reader<'s> {
                 });
             }
         }
-        match text {
-            "" => Ok(Binding::None),
-            "xml" => Ok(Binding::Xml),
-            _ => Err(Rejection::about(RejectionReason::UndeclaredPrefix, text)),
+        match wanted {
+            b"" => Ok(Binding::None),
+            b"xml" => Ok(Binding::Xml),
+            _ => Err(RejectionReason::UndeclaredPrefix),
         }
     }
 
@@ -356,7 +360,7 @@ impl<'s> Reader<'s> {
     }
 
     /// Binds prefixes, brings the attributes into canonical order and refuses two with the same expanded name.
-    fn resolve_attributes(&mut self, content: &mut TagContent) -> Result<(), Rejection> {
+    fn resolve_attributes(&mut self, content: &mut TagContent) -> Scanned<()> {
         let first = content.first_attribute as usize;
         for index in first..self.attributes.len() {
             let Some(prefix) = self.attributes.get(index).map(|a| a.prefix).filter(|p| p.start != p.end) else {
@@ -373,7 +377,7 @@ impl<'s> Reader<'s> {
             } else {
                 self.uri(a.binding).cmp(self.uri(b.binding))
             };
-            by_uri.then_with(|| self.scanner.slice(a.local).cmp(self.scanner.slice(b.local)))
+            by_uri.then_with(|| self.scanner.octets(a.local).cmp(self.scanner.octets(b.local)))
         };
         let own = self.attributes.get(first..).unwrap_or_default();
         if own.is_sorted_by(|a, b| order(a, b).is_lt()) {
@@ -382,15 +386,15 @@ impl<'s> Reader<'s> {
         content.tidy = false;
         let mut sorted = own.to_vec();
         sorted.sort_unstable_by(order);
-        if let Some(pair) = sorted.array_windows::<2>().find(|[a, b]| order(a, b).is_eq()) {
-            return Err(Rejection::about(RejectionReason::DuplicateAttribute, self.scanner.slice(pair[0].local)));
+        if sorted.array_windows::<2>().any(|[a, b]| order(a, b).is_eq()) {
+            return Err(RejectionReason::DuplicateAttribute);
         }
         self.attributes.truncate(first);
         self.attributes.extend(sorted);
         Ok(())
     }
 
-    fn close_tag(&mut self) -> Result<(), Rejection> {
+    fn close_tag(&mut self) -> Scanned<()> {
         let start = self.scanner.position;
         self.scanner.position += 2;
         let end = count(self.nodes.len());
@@ -400,8 +404,8 @@ impl<'s> Reader<'s> {
         let Some(Node { end: node_end, kind: Kind::Element(tag), .. }) = self.nodes.get_mut(index as usize) else {
             return self.scanner.fail(RejectionReason::NotWellFormed);
         };
-        let name = self.scanner.slice(Span { start: tag.prefix.start, end: tag.local.end });
-        self.scanner.expect(name.as_bytes())?;
+        let name = self.scanner.octets(Span { start: tag.prefix.start, end: tag.local.end });
+        self.scanner.expect(name)?;
         self.scanner.skip_space();
         self.scanner.expect(b">")?;
         tag.close = self.scanner.span(start);
@@ -411,13 +415,13 @@ impl<'s> Reader<'s> {
     }
 
     /// Refuses two attributes of the names `ID`, `Id`, `id` or `xml:id` with the same value: no reader can take one for the other.
-    fn check_ids(&mut self) -> Result<(), Rejection> {
+    fn check_ids(&mut self) -> Scanned<()> {
         let mut ids = std::mem::take(&mut self.ids);
         ids.sort_unstable_by(|a, b| self.value(*a).cmp(self.value(*b)));
-        match ids.array_windows::<2>().find(|[a, b]| self.value(*a) == self.value(*b)) {
-            Some([id, _]) => Err(Rejection::about(RejectionReason::DuplicateId, self.value(*id))),
-            None => Ok(()),
+        if ids.array_windows::<2>().any(|[a, b]| self.value(*a) == self.value(*b)) {
+            return Err(RejectionReason::DuplicateId);
         }
+        Ok(())
     }
 }
 

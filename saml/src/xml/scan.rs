@@ -4,6 +4,9 @@ use super::document::{Span, Value};
 use super::name::{is_name_char, is_name_start};
 use crate::rejection::{Rejection, RejectionReason};
 
+/// What the scanner and the reader fail with: one byte, so that the good path stays fast; the excerpt is added once, at the end.
+pub(super) type Scanned<T> = Result<T, RejectionReason>;
+
 /// What a byte means to the scanner.
 const PLAIN: u8 = 0;
 /// Stops in text and in attribute values.
@@ -35,17 +38,49 @@ const fn classes() -> [u8; 256] {
     table
 }
 
-static NAME_BYTE: [bool; 256] = name_bytes();
+/// The bytes of ASCII names.
+const NAME: u8 = 1;
+/// Those that a name may begin with.
+const NAME_START: u8 = 3;
 
-const fn name_bytes() -> [bool; 256] {
-    let mut table = [false; 256];
+static NAME_CLASS: [u8; 256] = name_classes();
+
+const fn name_classes() -> [u8; 256] {
+    let mut table = [0; 256];
     let mut byte = 0;
-    while byte < 128 {
-        let b = byte as u8;
-        table[byte] = b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
+    while byte < 128_u8 {
+        table[byte as usize] = match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'_' => NAME_START,
+            b'0'..=b'9' | b'-' | b'.' => NAME,
+            _ => 0,
+        };
         byte += 1;
     }
     table
+}
+
+/// Whether an ASCII byte is one that names are made of.
+pub(super) fn is_ascii_name_byte(byte: u8) -> bool {
+    NAME_CLASS[usize::from(byte)] != 0
+}
+
+/// How many bytes are looked at together.
+const CHUNK: usize = 16;
+
+/// Whether a chunk may hold a byte that is not [`PLAIN`]; written so that it becomes a few vector instructions.
+fn may_stop(chunk: &[u8; CHUNK]) -> bool {
+    let mut found = [0_u8; CHUNK];
+    for (found, &b) in found.iter_mut().zip(chunk) {
+        *found = u8::from(b < 0x20)
+            | u8::from(b == b'<')
+            | u8::from(b == b'>')
+            | u8::from(b == b'&')
+            | u8::from(b == b']')
+            | u8::from(b == b'"')
+            | u8::from(b == b'\'')
+            | u8::from(b == 0xEF);
+    }
+    u128::from_ne_bytes(found) != 0
 }
 
 /// Both parts of a qualified name; the prefix is empty where there is none.
@@ -83,6 +118,12 @@ impl<'s> Scanner<'s> {
         self.bytes.get(self.position..).unwrap_or_default()
     }
 
+    /// The octets of a name, to be compared.
+    #[inline]
+    pub(super) fn octets(&self, span: Span) -> &'s [u8] {
+        self.bytes.get(span.start as usize..span.end as usize).unwrap_or_default()
+    }
+
     pub(super) fn slice(&self, span: Span) -> &'s str {
         self.source.get(span.start as usize..span.end as usize).unwrap_or_default()
     }
@@ -95,12 +136,19 @@ impl<'s> Scanner<'s> {
         Span { start: start as u32, end: self.position as u32 }
     }
 
-    pub(super) fn fail<T>(&self, reason: RejectionReason) -> Result<T, Rejection> {
+    #[expect(clippy::unused_self, reason = "failing is something that happens at the scanner's position")]
+    pub(super) fn fail<T>(&self, reason: RejectionReason) -> Scanned<T> {
+        Err(reason)
+    }
+
+    /// The rejection for a failure that has just happened: its excerpt begins where the scanner stopped.
+    #[cold]
+    pub(super) fn rejection(&self, reason: RejectionReason) -> Rejection {
         let mut start = self.position.min(self.source.len());
         while !self.source.is_char_boundary(start) {
             start -= 1;
         }
-        Err(Rejection::about(reason, self.source.get(start..).unwrap_or_default()))
+        Rejection::about(reason, self.source.get(start..).unwrap_or_default())
     }
 
     pub(super) fn take(&mut self, text: &[u8]) -> bool {
@@ -111,7 +159,7 @@ impl<'s> Scanner<'s> {
         found
     }
 
-    pub(super) fn expect(&mut self, text: &[u8]) -> Result<(), Rejection> {
+    pub(super) fn expect(&mut self, text: &[u8]) -> Scanned<()> {
         if self.take(text) { Ok(()) } else { self.fail(RejectionReason::NotWellFormed) }
     }
 
@@ -124,25 +172,33 @@ impl<'s> Scanner<'s> {
         self.position - start
     }
 
-    fn ncname(&mut self) -> Result<Span, Rejection> {
+    fn ncname(&mut self) -> Scanned<Span> {
         let start = self.position;
-        while self.bytes.get(self.position).is_some_and(|b| NAME_BYTE[usize::from(*b)]) {
-            self.position += 1;
+        let rest = self.rest();
+        let length = rest.iter().position(|&b| !is_ascii_name_byte(b)).unwrap_or(rest.len());
+        self.position += length;
+        if rest.get(length).is_some_and(|&b| b >= 0x80) {
+            self.rest_of_name();
         }
-        if self.peek().is_some_and(|b| b >= 0x80) {
-            for c in self.source.get(self.position..).unwrap_or_default().chars() {
-                if !is_name_char(c) {
-                    break;
-                }
-                self.position += c.len_utf8();
-            }
-        }
-        let starts_well =
-            self.source.get(start..self.position).and_then(|name| name.chars().next()).is_some_and(is_name_start);
+        let starts_well = match rest.first() {
+            Some(&b) if b < 0x80 => NAME_CLASS[usize::from(b)] == NAME_START,
+            _ => self.source.get(start..self.position).and_then(|name| name.chars().next()).is_some_and(is_name_start),
+        };
         if starts_well { Ok(self.span(start)) } else { self.fail(RejectionReason::NotWellFormed) }
     }
 
-    pub(super) fn qname(&mut self) -> Result<QName, Rejection> {
+    /// Goes on behind the first character of a name that is not ASCII.
+    #[cold]
+    fn rest_of_name(&mut self) {
+        for c in self.source.get(self.position..).unwrap_or_default().chars() {
+            if !is_name_char(c) {
+                break;
+            }
+            self.position += c.len_utf8();
+        }
+    }
+
+    pub(super) fn qname(&mut self) -> Scanned<QName> {
         let first = self.ncname()?;
         if self.peek() != Some(b':') {
             return Ok(QName { prefix: Span { start: first.start, end: first.start }, local: first });
@@ -152,12 +208,12 @@ impl<'s> Scanner<'s> {
     }
 
     /// Text up to the next `<` or the end.
-    pub(super) fn text(&mut self) -> Result<Value, Rejection> {
+    pub(super) fn text(&mut self) -> Scanned<Value> {
         self.value(Place::Text)
     }
 
     /// A quoted value, without its quotes, with its closing quote consumed.
-    pub(super) fn attribute_value(&mut self) -> Result<Value, Rejection> {
+    pub(super) fn attribute_value(&mut self) -> Scanned<Value> {
         let Some(quote @ (b'"' | b'\'')) = self.peek() else { return self.fail(RejectionReason::NotWellFormed) };
         self.position += 1;
         let value = self.value(Place::Attribute { quote })?;
@@ -165,20 +221,14 @@ impl<'s> Scanner<'s> {
         Ok(value)
     }
 
-    fn value(&mut self, place: Place) -> Result<Value, Rejection> {
+    fn value(&mut self, place: Place) -> Scanned<Value> {
         let plain_stop = if place == Place::Text { STOP_IN_ATTRIBUTE } else { STOP_IN_TEXT };
         let start = self.position;
         let mut verbatim = true;
         // Where the part begins that is not in the spill yet, once there is a spill.
         let mut spilled: Option<(usize, usize)> = None;
         loop {
-            while self
-                .bytes
-                .get(self.position)
-                .is_some_and(|b| matches!(CLASS[usize::from(*b)], c if c == PLAIN || c == plain_stop))
-            {
-                self.position += 1;
-            }
+            self.skip_plain(plain_stop);
             let at = self.position;
             let Some(replacement) = self.stop(place, &mut verbatim)? else { break };
             if let Some(text) = replacement {
@@ -196,9 +246,29 @@ impl<'s> Scanner<'s> {
         Ok(Value { span, spilled: true, verbatim: false })
     }
 
+    /// Goes to the next byte that means something, `also_plain` being the class that does not here.
+    fn skip_plain(&mut self, also_plain: u8) {
+        loop {
+            let rest = self.rest();
+            let (chunks, _) = rest.as_chunks::<CHUNK>();
+            let plain = chunks.iter().position(may_stop).unwrap_or(chunks.len());
+            let skipped = plain * CHUNK;
+            let (_, tail) = rest.split_at(skipped);
+            let near = tail.get(..CHUNK).unwrap_or(tail);
+            let stop = near.iter().position(|&b| {
+                let class = CLASS[usize::from(b)];
+                class != PLAIN && class != also_plain
+            });
+            self.position += skipped + stop.unwrap_or(near.len());
+            if stop.is_some() || near.len() < CHUNK {
+                return;
+            }
+        }
+    }
+
     /// Deals with the byte that stopped the scan: `None` at the end of the value, else the character that stands for what was
     /// consumed, if it is another than the source's.
-    fn stop(&mut self, place: Place, verbatim: &mut bool) -> Result<Option<Option<char>>, Rejection> {
+    fn stop(&mut self, place: Place, verbatim: &mut bool) -> Scanned<Option<Option<char>>> {
         let in_text = place == Place::Text;
         let Some(byte) = self.peek() else {
             return if in_text { Ok(None) } else { self.fail(RejectionReason::NotWellFormed) };
@@ -232,7 +302,7 @@ impl<'s> Scanner<'s> {
     }
 
     /// A character reference or one of the five predefined entities (XML 1.0, 4.1 and 4.6).
-    fn reference(&mut self) -> Result<char, Rejection> {
+    fn reference(&mut self) -> Scanned<char> {
         for (text, c) in [("&amp;", '&'), ("&lt;", '<'), ("&gt;", '>'), ("&quot;", '"'), ("&apos;", '\'')] {
             if self.take(text.as_bytes()) {
                 return Ok(c);

@@ -96,6 +96,22 @@ impl Writer {
         }
     }
 
+    /// Adds an attribute in a namespace that an open element declares; only for what is never signed, as its order is not checked.
+    pub(crate) fn prefixed_attribute(
+        &mut self,
+        namespace: Namespace,
+        local: &'static str,
+        value: &'static str,
+    ) -> &mut Self {
+        debug_assert!(self.in_tag && self.declared.contains(&namespace));
+        self.out.push(' ');
+        self.name(namespace, local);
+        self.out.push_str("=\"");
+        self.out.push_str(value);
+        self.out.push('"');
+        self
+    }
+
     pub(crate) fn text(&mut self, text: &str) -> &mut Self {
         self.end_tag();
         for c in text.chars() {
