@@ -53,7 +53,9 @@ async fn connect() -> Result<Bus, SessionError> {
     match Connection::system().await {
         Ok(connection) => Ok(Bus::Connected(connection)),
         // No socket, or one that nobody listens on: a container without a bus, not a failure.
-        Err(zbus::Error::InputOutput(_) | zbus::Error::Address(_)) => Ok(Bus::Absent(NO_BUS)),
+        Err(zbus::Error::InputOutput(_) | zbus::Error::Address(_) | zbus::Error::Connection(..)) => {
+            Ok(Bus::Absent(NO_BUS))
+        }
         Err(error) => Err(failed("open the bus", error)),
     }
 }
