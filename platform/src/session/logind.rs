@@ -1,7 +1,7 @@
 //! systemd-logind over D-Bus (org.freedesktop.login1(5)).
 
 use super::{EvidenceGrade, SessionChange, SessionError, SessionId, UserEvidence, UserSession, imp::stable_id};
-use std::{collections::HashMap, fmt, future::poll_fn, pin::Pin, time::Duration};
+use std::{collections::HashMap, fmt, future::poll_fn, io::ErrorKind, pin::Pin, time::Duration};
 use zbus::{
     Connection, MatchRule, MessageStream,
     export::futures_core::Stream,
@@ -53,7 +53,9 @@ async fn connect() -> Result<Bus, SessionError> {
     match Connection::system().await {
         Ok(connection) => Ok(Bus::Connected(connection)),
         // No socket, or one that nobody listens on: a container without a bus, not a failure.
-        Err(zbus::Error::InputOutput(_) | zbus::Error::Address(_) | zbus::Error::Connection(..)) => {
+        Err(zbus::Error::InputOutput(error) | zbus::Error::Connection(error, _))
+            if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) =>
+        {
             Ok(Bus::Absent(NO_BUS))
         }
         Err(error) => Err(failed("open the bus", error)),

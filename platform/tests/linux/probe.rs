@@ -44,7 +44,10 @@ async fn sessions() {
                 );
             }
         }
-        Err(error) => println!("error: {error}"),
+        Err(error) => println!(
+            "error: {error}: {}",
+            std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default()
+        ),
     }
     println!("end");
 }
@@ -104,13 +107,13 @@ impl Probe {
         // Other users cannot reach the build directory: they run a copy of this program that is open to them.
         let mut command =
             Command::new(if user.is_some() { copy_for_everybody() } else { std::env::current_exe().unwrap() });
+        command.env_remove("INVOCATION_ID").env_remove("NOTIFY_SOCKET");
         command
             .env(ROLE, role)
             .env(OBJECT, object)
             .envs(environment.iter().copied())
             .stdout(Stdio::piped())
             .stdin(Stdio::null());
-        command.env_remove("INVOCATION_ID").env_remove("NOTIFY_SOCKET");
         if let Some(uid) = user {
             command.uid(uid).gid(uid);
         }
