@@ -181,7 +181,7 @@ pub fn read_stdin(limit: usize) -> Result<Zeroizing<Vec<u8>>, FileError> {
 /// When any step fails; the old content then still stands and the neighbour is gone.
 pub fn write_atomically(path: &Path, bytes: &[u8], access: Access) -> Result<(), FileError> {
     let pending = Pending::write(path, bytes, access)?;
-    std::fs::rename(&pending.temporary, path).map_err(|source| FileError::io("replace", path, source))?;
+    imp::rename(&pending.temporary, path).map_err(|source| FileError::io("replace", path, source))?;
     imp::sync_dir(&pending.dir).map_err(|source| FileError::io("sync the directory of", path, source))
 }
 

@@ -6,11 +6,20 @@ use crate::windows::{Attributes, descriptor_text, own_sid, wide};
 use std::{
     fs::{File, OpenOptions},
     io,
-    os::windows::{fs::OpenOptionsExt, io::AsRawHandle},
+    os::windows::{
+        fs::OpenOptionsExt,
+        io::{AsRawHandle, FromRawHandle},
+    },
     path::Path,
+    ptr,
+    time::Duration,
 };
-use windows_sys::Win32::Storage::FileSystem::{
-    CreateDirectoryW, FILE_FLAG_BACKUP_SEMANTICS, FILE_FLAG_OPEN_REPARSE_POINT,
+use windows_sys::Win32::{
+    Foundation::{GENERIC_WRITE, INVALID_HANDLE_VALUE},
+    Storage::FileSystem::{
+        CREATE_NEW, CreateDirectoryW, CreateFileW, FILE_ATTRIBUTE_NORMAL, FILE_FLAG_BACKUP_SEMANTICS, FILE_FLAG_OPEN_REPARSE_POINT,
+        FILE_SHARE_DELETE, FILE_SHARE_READ, FILE_SHARE_WRITE,
+    },
 };
 
 /// SYSTEM, administrators and the owner, for the directory and all that is made in it; nothing is inherited from above.
@@ -33,9 +42,40 @@ pub(super) fn open(path: &Path, symlinks: Symlinks) -> io::Result<File> {
     OpenOptions::new().read(true).custom_flags(flags).open(path)
 }
 
-/// Who may read it follows from the directory's access list, which [`create_dir`] sets and [`check_private`] judges.
-pub(super) fn create_new(path: &Path, _access: Access) -> io::Result<File> {
-    OpenOptions::new().write(true).create_new(true).open(path)
+pub(super) fn create_new(path: &Path, access: Access) -> io::Result<File> {
+    match access {
+        Access::Private => create_private(path),
+        // Whoever may read the directory.
+        Access::Public => OpenOptions::new().write(true).create_new(true).open(path),
+    }
+}
+
+/// A file with an access list of its own, whatever its directory hands down.
+#[expect(unsafe_code, reason = "the standard library makes files without an access list")]
+fn create_private(path: &Path) -> io::Result<File> {
+    let attributes = Attributes::from_sddl(&format!("D:P(A;;FA;;;SY)(A;;FA;;;BA)(A;;FA;;;{})", own_sid()?))?;
+    let name = wide(path.to_str().ok_or(io::ErrorKind::InvalidFilename)?);
+    let share = FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE;
+    // SAFETY: the name ends with a NUL; name and attributes outlive the call; there is no template.
+    let handle = unsafe {
+        CreateFileW(name.as_ptr(), GENERIC_WRITE, share, attributes.as_ptr(), CREATE_NEW, FILE_ATTRIBUTE_NORMAL, ptr::null_mut())
+    };
+    if handle == INVALID_HANDLE_VALUE {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the handle was just opened, and is handed over whole.
+    Ok(unsafe { File::from_raw_handle(handle) })
+}
+
+/// Renames over an existing file. Scanners and indexers hold fresh files open for moments, which makes Windows refuse; that passes.
+pub(super) fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    for _ in 0..100 {
+        match std::fs::rename(from, to) {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => std::thread::sleep(Duration::from_millis(10)),
+            settled => return settled,
+        }
+    }
+    std::fs::rename(from, to)
 }
 
 pub(super) fn open_lock(path: &Path) -> io::Result<File> {
