@@ -190,3 +190,36 @@ impl AsyncWrite for Stream {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    #[tokio::test]
+    async fn both_ends_talk_and_know_each_other() {
+        let runtime = Path::new(r"C:\countersign-test-talk");
+        let mut listener = Listener::bind(runtime).unwrap();
+        assert!(matches!(Listener::bind(runtime), Err(ChannelError::InUse { .. })));
+        let client = tokio::spawn(async move {
+            let mut connection = connect(runtime).await.unwrap();
+            connection.write_all(b"ping").await.unwrap();
+            let mut answer = [0; 4];
+            connection.read_exact(&mut answer).await.unwrap();
+            answer
+        });
+        let (mut connection, peer) = listener.accept().await.unwrap();
+        let mut asked = [0; 4];
+        connection.read_exact(&mut asked).await.unwrap();
+        connection.write_all(b"pong").await.unwrap();
+        assert_eq!((&asked, &client.await.unwrap()), (b"ping", b"pong"));
+        assert!(peer.same_user);
+        assert_eq!(peer.pid, Some(crate::process::id()));
+    }
+
+    #[tokio::test]
+    async fn without_a_listener_the_error_says_what_to_do() {
+        let error = connect(Path::new(r"C:\countersign-test-nobody")).await.unwrap_err();
+        assert!(matches!(error, ChannelError::NotRunning { .. }), "{error}");
+    }
+}

@@ -17,8 +17,8 @@ use std::{
 use windows_sys::Win32::{
     Foundation::{GENERIC_WRITE, INVALID_HANDLE_VALUE},
     Storage::FileSystem::{
-        CREATE_NEW, CreateDirectoryW, CreateFileW, FILE_ATTRIBUTE_NORMAL, FILE_FLAG_BACKUP_SEMANTICS, FILE_FLAG_OPEN_REPARSE_POINT,
-        FILE_SHARE_DELETE, FILE_SHARE_READ, FILE_SHARE_WRITE,
+        CREATE_NEW, CreateDirectoryW, CreateFileW, FILE_ATTRIBUTE_NORMAL, FILE_FLAG_BACKUP_SEMANTICS,
+        FILE_FLAG_OPEN_REPARSE_POINT, FILE_SHARE_DELETE, FILE_SHARE_READ, FILE_SHARE_WRITE,
     },
 };
 
@@ -58,7 +58,15 @@ fn create_private(path: &Path) -> io::Result<File> {
     let share = FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE;
     // SAFETY: the name ends with a NUL; name and attributes outlive the call; there is no template.
     let handle = unsafe {
-        CreateFileW(name.as_ptr(), GENERIC_WRITE, share, attributes.as_ptr(), CREATE_NEW, FILE_ATTRIBUTE_NORMAL, ptr::null_mut())
+        CreateFileW(
+            name.as_ptr(),
+            GENERIC_WRITE,
+            share,
+            attributes.as_ptr(),
+            CREATE_NEW,
+            FILE_ATTRIBUTE_NORMAL,
+            ptr::null_mut(),
+        )
     };
     if handle == INVALID_HANDLE_VALUE {
         return Err(io::Error::last_os_error());
@@ -71,7 +79,9 @@ fn create_private(path: &Path) -> io::Result<File> {
 pub(super) fn rename(from: &Path, to: &Path) -> io::Result<()> {
     for _ in 0..100 {
         match std::fs::rename(from, to) {
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => std::thread::sleep(Duration::from_millis(10)),
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                std::thread::sleep(Duration::from_millis(10))
+            }
             settled => return settled,
         }
     }
