@@ -135,7 +135,8 @@ fn is_a_name(spelling: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::table::OptionName;
+    use crate::table::{OPTIONS, OptionName};
+    use proptest::prelude::*;
 
     fn parse(line: &[&str]) -> Parsed {
         parse_arguments(line.iter().copied(), Layer::Install, "command line")
@@ -239,5 +240,28 @@ mod tests {
         assert_eq!(notes.len(), 2);
         assert!(notes[0].contains("recognised, no effect here"), "{}", notes[0]);
         assert_eq!(value(&parsed, OptionName::CloudName).as_deref(), Some("a.example"));
+    }
+
+    proptest! {
+        #[test]
+        fn any_value_of_any_option_is_read_back_in_both_spellings(row in 0..OPTIONS.len(), value in any::<String>(), joined in any::<bool>()) {
+            let spec = &OPTIONS[row];
+            for spelling in spec.spellings(Flavour::Arguments) {
+                let line = if joined { vec![format!("{spelling}={value}")] } else { vec![spelling, value.clone()] };
+                if !joined && is_an_option(&value) {
+                    continue;
+                }
+                let parsed = parse_arguments(line, Layer::Install, "command line");
+                prop_assert!(parsed.faults.is_empty());
+                prop_assert_eq!(parsed.options.get(spec.name).unwrap().value.expose(), &value);
+            }
+        }
+
+        #[test]
+        fn no_arguments_panic_or_leak(line in proptest::collection::vec("-{0,2}[a-zA-Z=]{0,8}c4n4ry[a-z=]{0,4}", 0..5)) {
+            let parsed = parse_arguments(line, Layer::Install, "command line");
+            let told: String = parsed.faults.iter().map(ToString::to_string).chain(parsed.notes.iter().map(ToString::to_string)).collect();
+            prop_assert!(!told.contains("c4n4ry"), "{}", told);
+        }
     }
 }

@@ -5,7 +5,7 @@ use crate::{
     fault::{Fault, Faults, Problem, placeholder, written},
     names::{LocalPart, LocalPartFault, UserDomain, UserDomainFault, shown},
     raw::{Origin, RawOption, RawOptions},
-    table::{Kind, OPTIONS, OptionName},
+    table::{Kind, OPTIONS, OptionName, RULES, Rule},
 };
 use secrecy::SecretString;
 use std::collections::BTreeMap;
@@ -138,41 +138,35 @@ impl Checker<'_> {
     }
 
     fn rules(&mut self) {
-        use OptionName as Name;
-        let is = |option: Name, value: &str| self.said(option).is_some_and(|raw| raw.value.expose().trim() == value);
-        let given = |option: Name| self.said(option).is_some_and(|raw| !raw.value.expose().trim().is_empty());
-        let token = given(Name::DeviceToken) || given(Name::DeviceTokenFile);
-        let enrols = is(Name::AutoEnroll, "1") || is(Name::AutoEnroll, "2");
-        let strict = is(Name::StrictEnforcement, "1");
-        let token_option = if given(Name::DeviceToken) { Name::DeviceToken } else { Name::DeviceTokenFile };
-        let mut missing = Vec::new();
-        for (holds, option, needed, there) in [
-            (strict, Name::StrictEnforcement, Name::CloudName, given(Name::CloudName)),
-            (strict, Name::StrictEnforcement, Name::PolicyToken, given(Name::PolicyToken)),
-            (given(Name::PolicyToken), Name::PolicyToken, Name::StrictEnforcement, strict),
-            (given(Name::UserName), Name::UserName, Name::UserDomain, given(Name::UserDomain)),
-            (token, token_option, Name::UserDomain, given(Name::UserDomain)),
-            (token, token_option, Name::CloudName, given(Name::CloudName)),
-            (enrols, Name::AutoEnroll, Name::DeviceToken, token),
-            (enrols, Name::AutoEnroll, Name::UserDomain, given(Name::UserDomain)),
-            (enrols, Name::AutoEnroll, Name::CloudName, given(Name::CloudName)),
-            (given(Name::UnattendedModeUi), Name::UnattendedModeUi, Name::Mode, is(Name::Mode, "unattended")),
-        ] {
-            if holds && !there {
-                missing.push((option, needed));
-            }
+        let broken: Vec<&Rule> = RULES.iter().filter(|rule| self.is_broken(rule)).collect();
+        for rule in broken {
+            let flavour = self.origin(rule.option).flavour;
+            let value = rule.needs_value.unwrap_or_else(|| placeholder(rule.needs));
+            self.fault(rule.option, Problem::Requires { needed: format!("`{}`", written(rule.needs, flavour, value)) });
         }
-        let twice = given(Name::DeviceToken) && given(Name::DeviceTokenFile);
-        for (option, needed) in missing {
-            let flavour = self.origin(option).flavour;
-            self.fault(
-                option,
-                Problem::Requires { needed: format!("`{}`", written(needed, flavour, placeholder(needed))) },
-            );
+        if self.is_given(OptionName::DeviceToken) && self.is_given(OptionName::DeviceTokenFile) {
+            self.fault(OptionName::DeviceTokenFile, Problem::Excludes { other: OptionName::DeviceToken });
         }
-        if twice {
-            self.fault(Name::DeviceTokenFile, Problem::Excludes { other: Name::DeviceToken });
-        }
+    }
+
+    fn is_broken(&self, rule: &Rule) -> bool {
+        let asks = if rule.values.is_empty() {
+            self.is_given(rule.option)
+        } else {
+            rule.values.iter().any(|value| self.is(rule.option, value))
+        };
+        let from_file = rule.needs == OptionName::DeviceToken && self.is_given(OptionName::DeviceTokenFile);
+        let there =
+            rule.needs_value.map_or_else(|| self.is_given(rule.needs) || from_file, |value| self.is(rule.needs, value));
+        asks && !there
+    }
+
+    fn is(&self, option: OptionName, value: &str) -> bool {
+        self.said(option).is_some_and(|raw| raw.value.expose().trim() == value)
+    }
+
+    fn is_given(&self, option: OptionName) -> bool {
+        self.said(option).is_some_and(|raw| !raw.value.expose().trim().is_empty())
     }
 
     fn said(&self, option: OptionName) -> Option<&RawOption> {

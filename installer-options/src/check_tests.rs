@@ -6,6 +6,7 @@ use crate::{
     table::Flavour,
     values::{Delivered, parse_values},
 };
+use proptest::prelude::*;
 
 fn arguments(line: &[&str]) -> RawOptions {
     let parsed = parse_arguments(line.iter().copied(), Layer::Install, "command line");
@@ -173,4 +174,21 @@ fn policy_wins_over_arguments_and_arguments_over_the_file() {
     assert_eq!(options.cloud_name.as_ref().unwrap().to_string(), "line.example");
     assert_eq!(options.user_domain.as_ref().unwrap().as_str(), "file.example");
     assert!(options.keep_token && options.origin(OptionName::KeepToken).is_locked());
+}
+
+proptest! {
+    #[test]
+    fn any_values_are_judged_without_panic_and_without_telling_secrets(values in proptest::collection::vec((0..OPTIONS.len(), "c4n4ry|[a-z0-9.:@=,/\\[\\]-]{0,12}|\\PC{0,8}"), 0..8)) {
+        let mut raw = RawOptions::default();
+        let origin = Origin::new(Layer::Install, Flavour::Arguments, "test");
+        for (row, value) in values {
+            raw.insert(RawOption::new(OPTIONS[row].name, value, origin.clone()));
+        }
+        for secret in [OptionName::DeviceToken, OptionName::UninstallPassword] {
+            raw.remove(secret);
+            raw.insert(RawOption::new(secret, "s3cr3t\u{1}", origin.clone()));
+        }
+        let told = InstallOptions::check(&raw).map_or_else(|faults| format!("{faults} {faults:?}"), |options| format!("{options:?}"));
+        prop_assert!(!told.contains("s3cr3t"), "{}", told);
+    }
 }

@@ -152,20 +152,20 @@ pub(crate) fn placeholder(option: OptionName) -> &'static str {
         OptionName::UserDomain => "example.com",
         OptionName::CloudName => "cloud.example.net",
         OptionName::UserName => "alice",
-        OptionName::StrictEnforcement => "1",
-        OptionName::Mode => "unattended",
-        OptionName::CaFile | OptionName::DeviceTokenFile => "FILE",
-        OptionName::ExternalDeviceId
+        OptionName::StrictEnforcement
         | OptionName::HideAppUiOnLaunch
         | OptionName::LaunchTray
         | OptionName::EnableFips
         | OptionName::AutoEnroll
-        | OptionName::UnattendedModeUi
         | OptionName::Vdi
+        | OptionName::KeepToken => "1",
+        OptionName::Mode => "unattended",
+        OptionName::CaFile | OptionName::DeviceTokenFile => "FILE",
+        OptionName::ExternalDeviceId
+        | OptionName::UnattendedModeUi
         | OptionName::ConfigTimeout
         | OptionName::UninstallPassword
         | OptionName::Ownership
-        | OptionName::KeepToken
         | OptionName::DisabledFacts
         | OptionName::Clouds => "VALUE",
     }

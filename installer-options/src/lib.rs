@@ -23,5 +23,5 @@ pub use file_name::domain_from_file_name;
 pub use names::{LocalPart, LocalPartFault, UserDomain, UserDomainFault};
 pub use preferences::parse_managed_preferences;
 pub use raw::{Layer, Origin, Parsed, RawOption, RawOptions, RawValue};
-pub use table::{Flavour, Kind, OPTIONS, OptionName, OptionSpec, RECOGNISED, Recognised};
+pub use table::{Flavour, Kind, OPTIONS, OptionName, OptionSpec, RECOGNISED, RULES, Recognised, RecognisedIn, Rule};
 pub use values::{Delivered, parse_values};

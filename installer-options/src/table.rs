@@ -93,8 +93,6 @@ pub struct OptionSpec {
     pub secret: bool,
     /// One sentence of help.
     pub help: &'static str,
-    /// What else must be given, in words.
-    pub requires: Option<&'static str>,
 }
 
 impl OptionSpec {
@@ -145,7 +143,6 @@ const NONE: OptionSpec = OptionSpec {
     default: None,
     secret: false,
     help: "",
-    requires: None,
 };
 
 options! {
@@ -155,7 +152,6 @@ options! {
         mac: Some("deviceToken"), android: Some("deviceToken"), ios: Some("deviceToken"),
         kind: Kind::Text(1024), secret: true,
         help: "The right to enrol this device, once; forgotten after enrolment.",
-        requires: Some("userDomain, cloudName"),
     }
     /// The domain of the user's name.
     UserDomain {
@@ -177,7 +173,6 @@ options! {
         mac: Some("userName"), android: Some("userName"), ios: Some("username"),
         kind: Kind::LocalPart,
         help: "The user's name before the `@`, where the device must not decide; an MDM macro may fill it.",
-        requires: Some("userDomain"),
     }
     /// The MDM's id for the device.
     ExternalDeviceId {
@@ -192,7 +187,6 @@ options! {
         mac: Some("policyToken"), ios: Some("policyToken"),
         kind: Kind::Text(255),
         help: "The profile in force before enrolment: an identifier, not a secret.",
-        requires: Some("strictEnforcement=1"),
     }
     /// No internet until enrolled.
     StrictEnforcement {
@@ -200,7 +194,6 @@ options! {
         mac: Some("strictEnforcement"), ios: Some("strictEnforcement"),
         kind: Kind::Flag, default: Some("0"),
         help: "Whether the device is kept off the internet until it is enrolled.",
-        requires: Some("cloudName, policyToken (when 1)"),
     }
     /// No window before enrolment.
     HideAppUiOnLaunch {
@@ -227,7 +220,6 @@ options! {
         canonical: "autoEnroll", android: Some("autoEnrollWithMDM"), ios: Some("authByTunnel"),
         kind: Kind::Choice(&["0", "1", "2"]), default: Some("0"),
         help: "Silent enrolment: `0` off, `1` always (also after signing out), `2` once.",
-        requires: Some("deviceToken, userDomain, cloudName (when 1 or 2)"),
     }
     /// Silent or interactive installation.
     Mode {
@@ -240,7 +232,6 @@ options! {
         canonical: "unattendedmodeui", arguments: &["unattendedmodeui"], stored: false,
         kind: Kind::Choice(&["none", "minimal", "minimalWithDialogs"]),
         help: "What a silent installation shows.",
-        requires: Some("mode=unattended"),
     }
     /// State for each user.
     Vdi {
@@ -297,7 +288,6 @@ options! {
         canonical: "deviceTokenFile", arguments: &["deviceTokenFile"], stored: false,
         kind: Kind::PathOrStdin,
         help: "A file that holds the device token, or `-` for standard input: keeps it out of process lists and shell histories.",
-        requires: Some("userDomain, cloudName"),
     }
 }
 
@@ -319,6 +309,44 @@ impl std::fmt::Display for OptionName {
         formatter.write_str(self.spec().canonical)
     }
 }
+
+/// A rule between two options.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// The option that asks for another.
+    pub option: OptionName,
+    /// The values with which it asks; empty: any.
+    pub values: &'static [&'static str],
+    /// The option that it asks for.
+    pub needs: OptionName,
+    /// The value that this one must have; `None`: any.
+    pub needs_value: Option<&'static str>,
+}
+
+const fn rule(
+    option: OptionName,
+    values: &'static [&'static str],
+    needs: OptionName,
+    needs_value: Option<&'static str>,
+) -> Rule {
+    Rule { option, values, needs, needs_value }
+}
+
+/// Every rule between options. Where a rule needs `deviceToken`, `deviceTokenFile` is as good.
+pub const RULES: &[Rule] = &[
+    rule(OptionName::StrictEnforcement, &["1"], OptionName::CloudName, None),
+    rule(OptionName::StrictEnforcement, &["1"], OptionName::PolicyToken, None),
+    rule(OptionName::PolicyToken, &[], OptionName::StrictEnforcement, Some("1")),
+    rule(OptionName::UserName, &[], OptionName::UserDomain, None),
+    rule(OptionName::DeviceToken, &[], OptionName::UserDomain, None),
+    rule(OptionName::DeviceToken, &[], OptionName::CloudName, None),
+    rule(OptionName::DeviceTokenFile, &[], OptionName::UserDomain, None),
+    rule(OptionName::DeviceTokenFile, &[], OptionName::CloudName, None),
+    rule(OptionName::AutoEnroll, &["1", "2"], OptionName::DeviceToken, None),
+    rule(OptionName::AutoEnroll, &["1", "2"], OptionName::UserDomain, None),
+    rule(OptionName::AutoEnroll, &["1", "2"], OptionName::CloudName, None),
+    rule(OptionName::UnattendedModeUi, &[], OptionName::Mode, Some("unattended")),
+];
 
 /// An option of the deployments that we carry over, which has nothing to act on here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -76,6 +76,18 @@ pub enum ChannelError {
         /// Whose process it is.
         uid: u32,
     },
+    /// Whoever listens is neither SYSTEM nor we.
+    #[error(
+        "what listens on `{path}` is process {id} of {user}, which is neither SYSTEM nor you: nothing was sent to it"
+    )]
+    ForeignProcess {
+        /// The pipe.
+        path: PathBuf,
+        /// The process.
+        id: u32,
+        /// Its user's SID.
+        user: String,
+    },
     /// The path does not fit a socket address.
     #[error(
         "`{path}` is longer than the {limit} octets that a Unix socket's address holds: choose a shorter runtime directory"
@@ -85,12 +97,6 @@ pub enum ChannelError {
         path: PathBuf,
         /// The most octets allowed.
         limit: usize,
-    },
-    /// This system has no channel in this build.
-    #[error("the local channel is not available: {reason}")]
-    Unsupported {
-        /// Why.
-        reason: &'static str,
     },
 }
 

@@ -172,6 +172,16 @@ mod tests {
     }
 
     #[test]
+    fn every_fact_is_documented_with_its_sensitivity() {
+        let page = include_str!("../../docs/device-facts.md");
+        for (name, sensitivity) in NAMES {
+            assert!(page.contains(&format!("\n| `{name}` | {} |", sensitivity.as_str())), "{name}");
+        }
+        let documented = page.lines().filter(|line| line.starts_with("| `")).count();
+        assert_eq!(documented, NAMES.len());
+    }
+
+    #[test]
     fn junk_of_firmware_is_recognised() {
         for junk in [
             "To be filled by O.E.M.",

@@ -13,6 +13,8 @@ mod imp;
 #[cfg(windows)]
 #[path = "files/windows.rs"]
 mod imp;
+#[cfg(any(windows, test))]
+mod sddl;
 
 /// Who may read a file that we write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +78,16 @@ pub enum FileError {
         owner: u32,
         /// Whose it must be.
         expected: u32,
+    },
+    /// Its access list lets strangers in.
+    #[error(
+        "`{path}` may be reached by {who}: run `icacls \"{path}\" /inheritance:r /grant:r *S-1-5-18:F *S-1-5-32-544:F`, and replace what it holds if it was a secret"
+    )]
+    Exposed {
+        /// The file or directory.
+        path: PathBuf,
+        /// SIDs, or SDDL's short names for them.
+        who: String,
     },
     /// It is there already and must not be replaced.
     #[error("`{path}` exists already")]
@@ -169,7 +181,7 @@ pub fn read_stdin(limit: usize) -> Result<Zeroizing<Vec<u8>>, FileError> {
 /// When any step fails; the old content then still stands and the neighbour is gone.
 pub fn write_atomically(path: &Path, bytes: &[u8], access: Access) -> Result<(), FileError> {
     let pending = Pending::write(path, bytes, access)?;
-    std::fs::rename(&pending.temporary, path).map_err(|source| FileError::io("replace", path, source))?;
+    imp::rename(&pending.temporary, path).map_err(|source| FileError::io("replace", path, source))?;
     imp::sync_dir(&pending.dir).map_err(|source| FileError::io("sync the directory of", path, source))
 }
 

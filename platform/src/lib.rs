@@ -21,3 +21,5 @@ pub mod process;
 pub mod random;
 pub mod session;
 pub mod termination;
+#[cfg(windows)]
+mod windows;

@@ -3,6 +3,8 @@
 use std::fmt;
 
 #[cfg(target_os = "linux")]
+mod directory;
+#[cfg(target_os = "linux")]
 #[path = "session/linux.rs"]
 mod imp;
 #[cfg(target_os = "macos")]

@@ -33,6 +33,10 @@ pub(super) fn create_new(path: &Path, access: Access) -> io::Result<File> {
     Ok(file)
 }
 
+pub(super) fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    std::fs::rename(from, to)
+}
+
 pub(super) fn open_lock(path: &Path) -> io::Result<File> {
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).custom_flags(raw(flags)).open(path)

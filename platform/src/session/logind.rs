@@ -1,7 +1,11 @@
 //! systemd-logind over D-Bus (org.freedesktop.login1(5)).
 
-use super::{EvidenceGrade, SessionChange, SessionError, SessionId, UserEvidence, UserSession, imp::stable_id};
-use std::{collections::HashMap, fmt, future::poll_fn, pin::Pin, time::Duration};
+use super::{
+    SessionChange, SessionError, SessionId, UserEvidence, UserSession,
+    directory::{Machine, Standing},
+    imp::stable_id,
+};
+use std::{collections::HashMap, fmt, future::poll_fn, io::ErrorKind, pin::Pin, time::Duration};
 use zbus::{
     Connection, MatchRule, MessageStream,
     export::futures_core::Stream,
@@ -53,7 +57,11 @@ async fn connect() -> Result<Bus, SessionError> {
     match Connection::system().await {
         Ok(connection) => Ok(Bus::Connected(connection)),
         // No socket, or one that nobody listens on: a container without a bus, not a failure.
-        Err(zbus::Error::InputOutput(_) | zbus::Error::Address(_)) => Ok(Bus::Absent(NO_BUS)),
+        Err(zbus::Error::InputOutput(error) | zbus::Error::Connection(error, _))
+            if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) =>
+        {
+            Ok(Bus::Absent(NO_BUS))
+        }
         Err(error) => Err(failed("open the bus", error)),
     }
 }
@@ -141,9 +149,8 @@ impl Properties {
         if !of_a_person || self.state == "closing" || !is_a_persons(uid) {
             return None;
         }
-        let reason = format!(
-            "logind has session {id} of the account `{local_name}` ({uid}), which is known on this machine alone"
-        );
+        let Standing { grade, principal, because, attributes: observed } = Machine::here().standing(&local_name, uid);
+        let reason = format!("logind has session {id} of the account `{local_name}` ({uid}), which {because}");
         let mut attributes = vec![
             ("session.type", self.kind),
             ("session.service", self.service),
@@ -151,19 +158,14 @@ impl Properties {
         ];
         attributes.push(("session.remote-host", self.remote_host));
         attributes.retain(|(_, value)| !value.is_empty());
+        attributes.extend(observed);
         Some(UserSession {
             id: SessionId::new(id),
             stable_id: stable_id(uid),
             uid: Some(uid),
             active: self.active,
             remote: self.remote,
-            evidence: UserEvidence {
-                grade: EvidenceGrade::Local,
-                source: "logind",
-                principal: None,
-                reason,
-                attributes,
-            },
+            evidence: UserEvidence { grade, source: "logind", principal, reason, attributes },
             local_name,
         })
     }

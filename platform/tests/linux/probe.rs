@@ -1,0 +1,162 @@
+//! The other process: this test program started again in a role, with an environment and a user of its own.
+
+use std::{
+    io::{BufRead, BufReader},
+    os::unix::process::CommandExt,
+    path::Path,
+    process::{Child, Command, Stdio},
+    sync::mpsc::{Receiver, channel},
+    time::Duration,
+};
+
+pub(crate) const ROLE: &str = "PLATFORM_TEST_ROLE";
+const OBJECT: &str = "PLATFORM_TEST_OBJECT";
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Runs a role in this process, which was started for it.
+pub(crate) fn play(role: &str) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let object = platform::environment::var(OBJECT).unwrap_or_default();
+    match role {
+        "sessions" => runtime.block_on(sessions()),
+        "watch" => runtime.block_on(watch()),
+        "write" => write_for_ever(Path::new(&object)),
+        "listen" => runtime.block_on(listen(Path::new(&object))),
+        "connect" => runtime.block_on(connect(Path::new(&object))),
+        other => println!("no such role: {other}"),
+    }
+}
+
+async fn sessions() {
+    match platform::session::sessions().await {
+        Ok(sessions) => {
+            for session in sessions {
+                let evidence = &session.evidence;
+                println!(
+                    "{} {} {:?} active={} remote={} {} {}",
+                    session.id,
+                    session.local_name,
+                    session.uid,
+                    session.active,
+                    session.remote,
+                    evidence.grade,
+                    evidence.source
+                );
+            }
+        }
+        Err(error) => println!(
+            "error: {error}: {}",
+            std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default()
+        ),
+    }
+    println!("end");
+}
+
+async fn watch() {
+    let mut changes = platform::session::SessionChanges::subscribe().await.unwrap();
+    println!("subscribed");
+    loop {
+        let before = context_switches();
+        let change = changes.next().await;
+        println!("{change:?} switches={}", context_switches() - before);
+    }
+}
+
+/// How often this process has been woken.
+fn context_switches() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:")).unwrap().trim().parse().unwrap()
+}
+
+fn write_for_ever(path: &Path) {
+    println!("writing");
+    loop {
+        for letter in *b"ab" {
+            platform::files::write_atomically(path, &[letter; 65_536], platform::files::Access::Private).unwrap();
+        }
+    }
+}
+
+async fn listen(runtime_dir: &Path) {
+    let mut listener = match platform::channel::Listener::bind(runtime_dir) {
+        Ok(listener) => listener,
+        Err(error) => return println!("error: {error}"),
+    };
+    println!("listening");
+    loop {
+        let (_, peer) = listener.accept().await.unwrap();
+        println!("{peer:?}");
+    }
+}
+
+async fn connect(runtime_dir: &Path) {
+    match platform::channel::connect(runtime_dir).await {
+        Ok(_) => println!("connected"),
+        Err(error) => println!("error: {error}"),
+    }
+}
+
+/// A process in a role, ended on drop.
+pub(crate) struct Probe {
+    child: Child,
+    lines: Receiver<String>,
+}
+
+impl Probe {
+    pub(crate) fn start(role: &str, object: &str, user: Option<u32>, environment: &[(&str, &str)]) -> Self {
+        // Other users cannot reach the build directory: they run a copy of this program that is open to them.
+        let mut command =
+            Command::new(if user.is_some() { copy_for_everybody() } else { std::env::current_exe().unwrap() });
+        command.env_remove("INVOCATION_ID").env_remove("NOTIFY_SOCKET");
+        command
+            .env(ROLE, role)
+            .env(OBJECT, object)
+            .envs(environment.iter().copied())
+            .stdout(Stdio::piped())
+            .stdin(Stdio::null());
+        if let Some(uid) = user {
+            command.uid(uid).gid(uid);
+        }
+        let mut child = command.spawn().unwrap();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        let (sender, lines) = channel();
+        std::thread::spawn(move || output.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+        Self { child, lines }
+    }
+
+    /// The next line, which must come in time.
+    pub(crate) fn line(&self) -> String {
+        self.lines.recv_timeout(PATIENCE).expect("the probe says something in time")
+    }
+
+    /// All lines up to the end of the process.
+    pub(crate) fn all(mut self) -> Vec<String> {
+        let lines = std::iter::from_fn(|| self.lines.recv_timeout(PATIENCE).ok()).collect();
+        self.child.wait().unwrap();
+        lines
+    }
+
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Probe {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn copy_for_everybody() -> std::path::PathBuf {
+    use std::{os::unix::fs::PermissionsExt, sync::OnceLock};
+    static COPY: OnceLock<tempfile::TempDir> = OnceLock::new();
+    let dir = COPY.get_or_init(|| {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+        std::fs::copy(std::env::current_exe().unwrap(), dir.path().join("probe")).unwrap();
+        dir
+    });
+    dir.path().join("probe")
+}
