@@ -145,10 +145,14 @@ fn an_error_about_a_token_does_not_repeat_it() {
     assert!(files(dir.path()).iter().all(|(_, content)| canary.found_in(content).is_empty()), "nothing was written");
 }
 
-/// The 32 octets of the private number in the file with the device key: PKCS#8 wraps an RFC 5915 ECPrivateKey, in which the number
+/// The 32 octets of the private number in the PEM file with the device key: PKCS#8 wraps an RFC 5915 ECPrivateKey, in which the number
 /// follows `02 01 01 04 20`.
 fn private_number(file: &[u8]) -> Vec<u8> {
+    use base64::Engine as _;
+    let text = String::from_utf8_lossy(file);
+    let body: String = text.lines().filter(|line| !line.starts_with('-')).collect();
+    let der = base64::engine::general_purpose::STANDARD.decode(body).expect("the file is PEM");
     let marker = [0x02, 0x01, 0x01, 0x04, 0x20];
-    let at = file.windows(marker.len()).position(|window| window == marker).expect("the file holds PKCS#8");
-    file[at + marker.len()..][..32].to_vec()
+    let at = der.windows(marker.len()).position(|window| window == marker).expect("the file holds PKCS#8");
+    der[at + marker.len()..][..32].to_vec()
 }

@@ -41,7 +41,8 @@ fn a_certificate_of_another_ca_is_not_trusted() {
     let stranger = Authority::create(&dir.path().join("stranger"), "Another CA");
     let agent = Agent::in_dir(&dir.path().join("agent"));
     let ca = stranger.ca.to_str().expect("paths in tests are text");
-    assert!(agent.configure_with(&portal, &portal.token(&[]), &["--caFile", ca]).status.success());
+    assert!(agent.configure(&portal, &portal.token(&[])).status.success());
+    agent.ok(&["configure", "--caFile", ca]);
     let text = stuck(&agent, "tls-not-trusted");
     assert!(text.contains("caFile"), "{text}");
 }
@@ -52,8 +53,8 @@ fn a_name_that_does_not_resolve_is_named() {
     let portal = Portal::create(dir.path());
     let agent = Agent::in_dir(&dir.path().join("agent"));
     // RFC 6761: this name resolves nowhere.
-    let cloud = ["--cloudName", "portal.invalid"];
-    assert!(agent.configure_with(&portal, &portal.token(&[]), &cloud).status.success());
+    assert!(agent.configure(&portal, &portal.token(&[])).status.success());
+    agent.ok(&["configure", "--cloudName", "portal.invalid"]);
     let text = stuck(&agent, "name-not-resolved");
     assert!(text.contains("portal.invalid"), "{text}");
 }

@@ -10,10 +10,13 @@ use tests::components::trial;
 use tests::portal::Portal;
 use tests::program::Program;
 
-/// The portal's.
-const PORTAL_CALLS: &str = "pwrite64,fsync,fdatasync,ftruncate,write,writev,sendto";
-/// The agent's system calls between which a crash makes a difference.
-const AGENT_CALLS: &str = "mkdir,mkdirat,fsync,fdatasync,rename,renameat,renameat2,link,linkat,unlink,unlinkat,connect,sendto,writev";
+/// The portal's system calls between which a crash makes a difference.
+const PORTAL_CALLS: &[&str] = &["pwrite64", "fsync", "fdatasync", "ftruncate", "write", "writev", "sendto"];
+/// The agent's.
+const AGENT_CALLS: &[&str] = &[
+    "mkdir", "mkdirat", "fsync", "fdatasync", "rename", "renameat", "renameat2", "link", "linkat", "unlink", "unlinkat",
+    "connect", "sendto", "writev",
+];
 
 fn main() {
     let arguments = libtest_mimic::Arguments::from_args();
@@ -24,10 +27,24 @@ fn main() {
     libtest_mimic::run(&arguments, tests).exit();
 }
 
-/// Attaches strace to `program`, to kill it as it enters the call number `count` of `calls`.
-fn kill_at(program: &Program, calls: &str, count: usize) -> Program {
+/// A point at which a program dies: as it enters this system call for the so-many-th time.
+#[derive(Clone, Copy, Debug)]
+struct Point {
+    call: &'static str,
+    count: usize,
+}
+
+impl std::fmt::Display for Point {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{}-{}", self.call, self.count)
+    }
+}
+
+/// Attaches strace to `program`, to kill it at `point`.
+fn kill_at(program: &Program, point: Point) -> Program {
+    let Point { call, count } = point;
     let mut strace = Command::new("strace");
-    strace.args(["-f", "-e", &format!("trace={calls}"), "-e", &format!("inject={calls}:signal=SIGKILL:when={count}")]);
+    strace.args(["-f", "-e", &format!("trace={call}"), "-e", &format!("inject={call}:signal=SIGKILL:when={count}")]);
     strace.args(["-o", "/dev/null", "-p", &program.id().to_string()]);
     let mut strace = Program::start(strace);
     strace.wait_for(|line| line.contains("attached"));
@@ -54,13 +71,20 @@ fn check(portal: &Portal, agent: &Agent, token: &str, at: &str) {
     assert_eq!(portal.ok(&["audit", "verify"]).contains("intact"), true, "{at}: the audit is intact");
 }
 
+/// Goes through the points one by one: for each call until an enrolment passes without being disturbed. `enrol` says
+/// whether the program died.
+fn at_every_point(calls: &[&'static str], enrol: impl Fn(Point) -> bool) {
+    let deaths: usize = calls.iter().map(|&call| (1..).take_while(|&count| enrol(Point { call, count })).count()).sum();
+    assert!(deaths >= 12, "an enrolment has more than {deaths} points at which it can be cut off");
+}
+
 fn agent_dies() {
     let dir = tempfile::tempdir().expect("a directory can be made");
     let portal = Portal::create(dir.path());
     portal.ok(&["tenant", "set", "acme", "--devices-per-user", "1000"]);
     let _serving = portal.serve();
-    for count in 1.. {
-        let agent = Agent::in_dir(&dir.path().join(format!("agent-{count}")));
+    at_every_point(AGENT_CALLS, |point| {
+        let agent = Agent::in_dir(&dir.path().join(format!("agent-{point}")));
         let token = portal.token(&["--uses", "1"]);
         assert!(agent.configure(&portal, &token).status.success());
         // The shell stops itself before it becomes the agent, so that strace is there from the first call on.
@@ -68,29 +92,31 @@ fn agent_dies() {
         let mut stopped = Command::new("sh");
         stopped.args(["-c", "kill -STOP $$; exec \"$0\" \"$@\""]).arg(run.get_program()).args(run.get_args());
         let mut running = Program::start(stopped);
-        let _strace = kill_at(&running, AGENT_CALLS, count);
+        let strace = kill_at(&running, point);
         running.signal("CONT");
-        if reaches_session(&mut running) {
-            assert!(count > 10, "strace killed nothing: an enrolment has more than {count} steps");
+        let undisturbed = reaches_session(&mut running);
+        drop(strace);
+        if undisturbed {
             check(&portal, &agent, &token, "undisturbed");
-            return;
+            return false;
         }
         running.kill();
         let _running = agent.start_signed_in();
-        check(&portal, &agent, &token, &format!("killed at call {count}"));
-    }
+        check(&portal, &agent, &token, &format!("killed at {point}"));
+        true
+    });
 }
 
 fn portal_dies() {
     let dir = tempfile::tempdir().expect("a directory can be made");
     let portal = Portal::create(dir.path());
     portal.ok(&["tenant", "set", "acme", "--devices-per-user", "1000"]);
-    for count in 1.. {
-        let agent = Agent::in_dir(&dir.path().join(format!("agent-{count}")));
+    at_every_point(PORTAL_CALLS, |point| {
+        let agent = Agent::in_dir(&dir.path().join(format!("agent-{point}")));
         let token = portal.token(&["--uses", "1"]);
         assert!(agent.configure(&portal, &token).status.success());
         let mut serving = portal.serve();
-        let strace = kill_at(&serving, PORTAL_CALLS, count);
+        let strace = kill_at(&serving, point);
         let mut running = agent.start();
         // Either the portal dies, or the enrolment passes.
         let first = running.wait_for(|line| is_session(line) || line.contains("\"nobody was signed in\""));
@@ -98,12 +124,12 @@ fn portal_dies() {
         serving.kill();
         drop(strace);
         if undisturbed {
-            assert!(count > 5, "strace killed nothing: an enrolment has more than {count} steps");
             check(&portal, &agent, &token, "undisturbed");
-            return;
+            return false;
         }
         let _serving = portal.serve();
         running.wait_for(is_session);
-        check(&portal, &agent, &token, &format!("killed at call {count}"));
-    }
+        check(&portal, &agent, &token, &format!("killed at {point}"));
+        true
+    });
 }

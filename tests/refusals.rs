@@ -270,7 +270,7 @@ fn what_is_no_sound_request_is_malformed_and_leaves_no_row() {
         assert!(answer.body.contains(":Fault>") && answer.body.contains("malformed"), "{name}: {}", answer.body);
     }
     let answer = house.https.post_soap(&url, twice);
-    assert_eq!(code(&answer), "malformed", "two signatures");
+    assert_eq!(code(&answer), "bad-signature", "two signatures");
     let mut elsewhere = device.request(&house.portal, "alice", 2);
     elsewhere.destination = Some("https://elsewhere.test/saml/soap".to_owned());
     let answer = device.send(&house.https, &house.portal, &device.enrolling(elsewhere, &token));

@@ -178,5 +178,8 @@ pub async fn write_line(connection: &mut Connection, message: &impl Serialize) -
 async fn read_line(connection: &mut Connection) -> std::io::Result<String> {
     let mut line = String::new();
     BufReader::new(connection).take(LONGEST_LINE).read_line(&mut line).await?;
+    if line.is_empty() {
+        return Err(std::io::ErrorKind::UnexpectedEof.into());
+    }
     Ok(line)
 }

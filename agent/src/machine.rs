@@ -297,10 +297,14 @@ mod tests {
                 let (next, effect) = state.step(event, moment);
                 in_flight += u32::from(effect.is_some());
                 prop_assert!(in_flight <= 1);
-                prop_assert_eq!(in_flight == 1, matches!(next, State::SigningIn { .. }));
+                let signing_in = matches!(next, State::SigningIn { .. });
+                prop_assert_eq!(in_flight == 1, signing_in);
                 match next.wake_at() {
                     None => prop_assert_eq!(in_flight, 1),
-                    Some(wake_at) => prop_assert!(matches!(next, State::SignedIn { .. }) || wake_at.seconds_since(moment.now) <= 2 * LONGEST_PAUSE_SECONDS),
+                    Some(wake_at) => {
+                        let signed_in = matches!(next, State::SignedIn { .. });
+                        prop_assert!(signed_in || wake_at.seconds_since(moment.now) <= 2 * LONGEST_PAUSE_SECONDS);
+                    }
                 }
                 if let Some(session) = next.session(moment.now) {
                     prop_assert!(session.holds(moment.now));

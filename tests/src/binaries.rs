@@ -28,6 +28,12 @@ pub fn binaries() -> &'static Binaries {
         if profile_dir.file_name().is_some_and(|name| name == "release") {
             build.arg("--release");
         }
+        // What cargo tells us about ourselves would make it build again whatever reads that: ring does.
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("CARGO_MANIFEST_") || name.to_string_lossy().starts_with("CARGO_PKG_") {
+                build.env_remove(name);
+            }
+        }
         build.current_dir(workspace_dir()).stdin(Stdio::null()).stdout(Stdio::null());
         assert!(build.status().expect("cargo can be started").success(), "the programs can be built");
         let program = |name: &str| profile_dir.join(format!("{name}{}", std::env::consts::EXE_SUFFIX));

@@ -23,14 +23,17 @@ pub struct HttpAnswer {
 }
 
 impl Https {
-    /// A client that trusts the CA in the file `ca`, keeps cookies, and follows redirects.
+    /// A client that trusts the CA in the file `ca` and keeps no connection: portals come and go in tests.
+    ///
+    /// # Panics
+    /// Where there is no such file.
     #[must_use]
     pub fn trusting(ca: &Path) -> Self {
         // A second installation in the same process is refused and changes nothing.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let pem = std::fs::read(ca).expect("the CA file is there");
         let certificates = reqwest::Certificate::from_pem_bundle(&pem).expect("it holds certificates");
-        let client = reqwest::Client::builder().tls_certs_only(certificates).build().expect("a client can be made");
+        let client = reqwest::Client::builder().tls_certs_only(certificates).pool_max_idle_per_host(0).build().expect("a client can be made");
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime can be made");
         Self { client, runtime }
     }
