@@ -329,6 +329,15 @@ fn the_shape_of_the_signature() {
             "rsa-sha256\"><ds:HMACOutputLength>1</ds:HMACOutputLength>".into(),
             Reason::SignatureShape,
         ),
+        (
+            "a prefix list to work on for long",
+            "xml-exc-c14n#\"></ds:Transform>",
+            format!(
+                "xml-exc-c14n#\"><ec:InclusiveNamespaces xmlns:ec=\"http://www.w3.org/2001/10/xml-exc-c14n#\" PrefixList=\"{}\"/></ds:Transform>",
+                "a ".repeat(300)
+            ),
+            Reason::SignatureShape,
+        ),
         ("an empty value", value, "<ds:SignatureValue></ds:SignatureValue>".into(), Reason::SignatureMismatch),
         ("a value that is not base64", value, "<ds:SignatureValue>!</ds:SignatureValue>".into(), Reason::Base64),
         (
