@@ -159,13 +159,18 @@ fn main() {
     let double_xml = sized(|filler| response(filler).sign(&identity).expect("signed"));
     let single_xml = sized(|filler| without_first_signature(&response(filler).sign(&identity).expect("signed")));
     let double = response(100);
+    let (request_keys, response_keys) = ([p256.verifying_key().expect("a key")], [rsa.verifying_key().expect("a key")]);
     if let Some(dir) = arguments.iter().skip_while(|argument| *argument != "--documents").nth(1) {
         return write_documents(
             dir,
-            &[("request.xml", &request_xml), ("response.xml", &single_xml), ("response-two.xml", &double_xml)],
+            &[
+                ("request.xml", request_xml.as_bytes()),
+                ("request.spki.der", request_keys[0].spki_der()),
+                ("response.xml", single_xml.as_bytes()),
+                ("response.spki.der", response_keys[0].spki_der()),
+            ],
         );
     }
-    let (request_keys, response_keys) = ([p256.verifying_key().expect("a key")], [rsa.verifying_key().expect("a key")]);
     let (issuer, audience): (EntityId, EntityId) = (IDP.parse().expect("an ID"), SERVICE.parse().expect("an ID"));
     let asked = MessageId::from_random(REQUEST_ID);
     let expect = ResponseExpectations {
@@ -272,8 +277,8 @@ fn count(run: &dyn Fn()) -> u64 {
 }
 
 #[expect(clippy::disallowed_methods, reason = "writes what other programs measure")]
-fn write_documents(dir: &str, documents: &[(&str, &str)]) {
-    for (name, xml) in documents {
-        std::fs::write(std::path::Path::new(dir).join(name), xml).expect("written");
+fn write_documents(dir: &str, documents: &[(&str, &[u8])]) {
+    for (name, octets) in documents {
+        std::fs::write(std::path::Path::new(dir).join(name), octets).expect("written");
     }
 }

@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 mod assertion;
+mod authn_request;
 pub mod binding;
 pub mod canonical;
 pub mod device;

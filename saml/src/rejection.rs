@@ -51,7 +51,7 @@ reasons! {
     CharacterReference Malformed "a character reference is malformed or names no XML character";
     UndeclaredPrefix Malformed "a namespace prefix is not declared";
     ReservedNamespace Malformed "a reserved prefix or namespace is declared or misused";
-    NamespaceName Malformed "a namespace name is not an absolute URI";
+    NamespaceName Malformed "a namespace name is not an absolute URI, or not written plainly";
     DuplicateAttribute Malformed "an element has the same attribute twice";
     DuplicateId Malformed "two elements have the same ID";
     UnexpectedRoot Malformed "the root is not the element that is expected here";

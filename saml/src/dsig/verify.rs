@@ -58,6 +58,9 @@ const ENVELOPED: &str = "http://www.w3.org/2000/09/xmldsig#enveloped-signature";
 const RSA_SHA1: &str = "http://www.w3.org/2000/09/xmldsig#rsa-sha1";
 const SHA1: &str = "http://www.w3.org/2000/09/xmldsig#sha1";
 
+/// The longest `PrefixList` in octets.
+const MAX_PREFIX_LIST: usize = 512;
+
 /// The signature that is a direct child of `element`, at its place.
 pub(crate) fn signature_of(element: Element<'_>, place: Place) -> Result<Option<Element<'_>>, Rejection> {
     let mut found = None;
@@ -201,7 +204,12 @@ fn canonicalization(
                 return Err(RejectionReason::SignatureShape.into());
             }
             list.only_attributes(&["PrefixList"])?;
-            Ok(Method::Exclusive { inclusive_prefixes: list.required_attribute("PrefixList")? })
+            let inclusive_prefixes = list.required_attribute("PrefixList")?;
+            // The list is gone through for each declaration, before anybody is known to have signed it.
+            if inclusive_prefixes.len() > MAX_PREFIX_LIST {
+                return Err(RejectionReason::SignatureShape.into());
+            }
+            Ok(Method::Exclusive { inclusive_prefixes })
         }
         (INCLUSIVE, None) if accepted.inclusive_canonicalization => Ok(Method::Inclusive),
         _ => Err(Rejection::about(otherwise, algorithm)),

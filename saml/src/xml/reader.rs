@@ -287,6 +287,10 @@ impl<'s> Reader<'s> {
         if matches!(prefix_text, "xml" | "xmlns") || matches!(namespace, Namespace::Xml | Namespace::Xmlns) {
             return self.scanner.fail(RejectionReason::ReservedNamespace);
         }
+        // Widespread readers differ on what a reference in a namespace name means.
+        if value.spilled {
+            return Err(RejectionReason::NamespaceName);
+        }
         let undeclares_prefix = uri.is_empty() && !prefix_text.is_empty();
         if undeclares_prefix || (namespace == Namespace::Other && !is_namespace_name(uri)) {
             return Err(RejectionReason::NamespaceName);
@@ -540,6 +544,8 @@ mod tests {
         refused("<a><b xmlns:p='urn:p'/><p:c/></a>", RejectionReason::UndeclaredPrefix);
         refused("<a xmlns:p=''/>", RejectionReason::NamespaceName);
         refused("<a xmlns='relative'/>", RejectionReason::NamespaceName);
+        refused("<a xmlns='urn:&#x61;'/>", RejectionReason::NamespaceName);
+        refused("<a xmlns='urn:a?b&amp;c'/>", RejectionReason::NamespaceName);
         refused("<a xmlns:xml='urn:p'/>", RejectionReason::ReservedNamespace);
         refused("<a xmlns:xmlns='urn:p'/>", RejectionReason::ReservedNamespace);
         refused("<a xmlns='http://www.w3.org/XML/1998/namespace'/>", RejectionReason::ReservedNamespace);

@@ -1,0 +1,304 @@
+//! `samlp:AuthnRequest` (Core 3.4.1): its content, and how it is written and read.
+
+use crate::device::DeviceStatement;
+use crate::dsig::{Enveloped, SigningKey};
+use crate::key::{SignError, Signer};
+use crate::name::{EntityId, MessageId, NameId, NameIdFormat};
+use crate::rejection::{Rejection, RejectionReason};
+use crate::request::SignedRequest;
+use crate::time::UtcTime;
+use crate::wire;
+use crate::xml::{Element, Namespace, Sequence, Writer};
+
+const SAMLP: Namespace = Namespace::Protocol;
+const SAML: Namespace = Namespace::Assertion;
+pub(crate) const NAME: &str = "AuthnRequest";
+
+/// What is asked of the identity provider.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuthnRequest {
+    /// `ID`.
+    pub id: MessageId,
+    /// `IssueInstant`.
+    pub issue_instant: UtcTime,
+    /// `Destination`: where the request is sent; a signed request has to have it.
+    pub destination: Option<String>,
+    /// `Issuer`: who asks.
+    pub issuer: EntityId,
+    /// `IsPassive`: nobody may be asked anything.
+    pub is_passive: bool,
+    /// `ForceAuthn`: an earlier sign-in does not count.
+    pub force_authn: bool,
+    /// `AssertionConsumerServiceURL`; good only if the issuer's metadata has it.
+    pub acs_url: Option<String>,
+    /// `AssertionConsumerServiceIndex`, an index into the issuer's metadata.
+    pub acs_index: Option<u16>,
+    /// `ProtocolBinding`: how the answer is to be delivered.
+    pub protocol_binding: Option<String>,
+    /// `thrpty:RespondTo`: for whom the assertion is meant, if not for the issuer (SAML V2.0 Protocol Extension for Third-Party Requests).
+    pub respond_to: Option<EntityId>,
+    /// `cs:Device`: what a device says about its user and itself.
+    pub device: Option<DeviceStatement>,
+    /// `Subject/NameID`: whom the request is about.
+    pub subject: Option<NameId>,
+    /// `NameIDPolicy`.
+    pub name_id_policy: Option<NameIdPolicy>,
+    /// `RequestedAuthnContext`.
+    pub requested_authn_context: Option<RequestedAuthnContext>,
+    /// `Scoping/RequesterID`.
+    pub requesters: Vec<EntityId>,
+}
+
+/// `samlp:NameIDPolicy` (Core 3.4.1.1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NameIdPolicy {
+    /// `Format`.
+    pub format: Option<NameIdFormat>,
+    /// `AllowCreate`: the user may be created by signing in.
+    pub allow_create: bool,
+}
+
+/// `RequestedAuthnContext/@Comparison` (Core 3.3.2.2.1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Comparison {
+    /// One of the contexts listed.
+    #[default]
+    Exact,
+    /// At least as strong as one of them.
+    Minimum,
+    /// As strong as possible, up to one of them.
+    Maximum,
+    /// Stronger than each of them.
+    Better,
+}
+
+impl Comparison {
+    const ALL: [(Self, &'static str); 4] =
+        [(Self::Exact, "exact"), (Self::Minimum, "minimum"), (Self::Maximum, "maximum"), (Self::Better, "better")];
+
+    fn as_str(self) -> &'static str {
+        Self::ALL.iter().find(|(comparison, _)| *comparison == self).map_or("exact", |(_, text)| text)
+    }
+
+    fn parse(text: &str) -> Result<Self, Rejection> {
+        let found = Self::ALL.iter().find(|(_, known)| *known == text);
+        found.map(|(comparison, _)| *comparison).ok_or_else(|| Rejection::about(RejectionReason::BadValue, text))
+    }
+}
+
+/// `samlp:RequestedAuthnContext` (Core 3.3.2.2.1) by classes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequestedAuthnContext {
+    /// How the classes are to be compared.
+    pub comparison: Comparison,
+    /// `AuthnContextClassRef`, in order of preference.
+    pub class_refs: Vec<String>,
+}
+
+impl AuthnRequest {
+    /// A request that asks for nothing in particular.
+    pub fn new(id: MessageId, issue_instant: UtcTime, issuer: EntityId) -> Self {
+        Self {
+            id,
+            issue_instant,
+            destination: None,
+            issuer,
+            is_passive: false,
+            force_authn: false,
+            acs_url: None,
+            acs_index: None,
+            protocol_binding: None,
+            respond_to: None,
+            device: None,
+            subject: None,
+            name_id_policy: None,
+            requested_authn_context: None,
+            requesters: Vec::new(),
+        }
+    }
+
+    /// Writes the request with an enveloped signature after `Issuer`, without `KeyInfo`: the portal knows the key by the issuer.
+    pub fn sign(&self, signer: &dyn Signer) -> Result<SignedRequest, SignError> {
+        let (xml, position) = self.write();
+        let xml =
+            Enveloped { xml, position, id: self.id.as_str() }.sign(SigningKey { signer, certificate_der: None })?;
+        Ok(SignedRequest::new(xml, self.id.clone()))
+    }
+
+    /// Writes the request without a signature, as service providers send it over the Redirect binding, whose signature is elsewhere.
+    pub fn to_unsigned_xml(&self) -> String {
+        self.write().0
+    }
+
+    /// The document, and where its signature goes.
+    fn write(&self) -> (String, usize) {
+        let mut writer = Writer::new();
+        let truth = |flag: bool| flag.then_some("true");
+        let index = self.acs_index.map(|index| index.to_string());
+        writer
+            .start(SAMLP, NAME)
+            .optional_attribute("AssertionConsumerServiceIndex", index.as_deref())
+            .optional_attribute("AssertionConsumerServiceURL", self.acs_url.as_deref())
+            .optional_attribute("Destination", self.destination.as_deref())
+            .optional_attribute("ForceAuthn", truth(self.force_authn))
+            .attribute("ID", self.id.as_str())
+            .optional_attribute("IsPassive", truth(self.is_passive))
+            .attribute("IssueInstant", &self.issue_instant.to_string())
+            .optional_attribute("ProtocolBinding", self.protocol_binding.as_deref())
+            .attribute("Version", "2.0");
+        wire::write_issuer(&mut writer, &self.issuer);
+        let position = writer.position();
+        self.write_extensions(&mut writer);
+        if let Some(subject) = &self.subject {
+            writer.start(SAML, "Subject");
+            wire::write_name_id(&mut writer, subject);
+            writer.end();
+        }
+        if let Some(policy) = &self.name_id_policy {
+            let format = policy.format.as_ref().map(NameIdFormat::uri);
+            writer.start(SAMLP, "NameIDPolicy").optional_attribute("AllowCreate", truth(policy.allow_create));
+            writer.optional_attribute("Format", format).end();
+        }
+        if let Some(context) = &self.requested_authn_context {
+            writer.start(SAMLP, "RequestedAuthnContext").attribute("Comparison", context.comparison.as_str());
+            for class in &context.class_refs {
+                writer.leaf(SAML, "AuthnContextClassRef", class);
+            }
+            writer.end();
+        }
+        if !self.requesters.is_empty() {
+            writer.start(SAMLP, "Scoping");
+            for requester in &self.requesters {
+                writer.leaf(SAMLP, "RequesterID", requester.as_str());
+            }
+            writer.end();
+        }
+        (writer.finish(), position)
+    }
+
+    fn write_extensions(&self, writer: &mut Writer) {
+        if self.respond_to.is_none() && self.device.is_none() {
+            return;
+        }
+        writer.start(SAMLP, "Extensions");
+        if let Some(service) = &self.respond_to {
+            writer.leaf(Namespace::ThirdParty, "RespondTo", service.as_str());
+        }
+        if let Some(device) = &self.device {
+            device.write(writer);
+        }
+        writer.end();
+    }
+
+    /// Reads the children in the order of Core 3.2.1 and 3.4.1; the signature was dealt with before.
+    pub(crate) fn read(element: Element<'_>) -> Result<Self, Rejection> {
+        element.only_attributes(&[
+            "ID",
+            "Version",
+            "IssueInstant",
+            "Destination",
+            "Consent",
+            "ForceAuthn",
+            "IsPassive",
+            "ProtocolBinding",
+            "AssertionConsumerServiceIndex",
+            "AssertionConsumerServiceURL",
+            "AttributeConsumingServiceIndex",
+            "ProviderName",
+        ])?;
+        wire::check_version(element)?;
+        let mut children = Sequence::new(element)?;
+        let issuer = wire::issuer(children.required(SAML, "Issuer")?)?;
+        children.optional(Namespace::Signature, "Signature");
+        let extensions = children.optional(SAMLP, "Extensions").map(Extensions::read).transpose()?.unwrap_or_default();
+        let subject = children.optional(SAML, "Subject").map(read_subject).transpose()?;
+        let name_id_policy = children.optional(SAMLP, "NameIDPolicy").map(read_policy).transpose()?;
+        let context = children.optional(SAMLP, "RequestedAuthnContext").map(read_context).transpose()?;
+        let requesters = children.optional(SAMLP, "Scoping").map(read_scoping).transpose()?.unwrap_or_default();
+        children.finish()?;
+        let index = element
+            .attribute("AssertionConsumerServiceIndex")
+            .map(|text| text.parse().map_err(|_| Rejection::about(RejectionReason::BadValue, text)));
+        Ok(Self {
+            id: wire::message_id(element.required_attribute("ID")?)?,
+            issue_instant: wire::instant(element.required_attribute("IssueInstant")?)?,
+            destination: wire::optional_uri(element, "Destination")?,
+            issuer,
+            is_passive: wire::optional_boolean(element, "IsPassive")?,
+            force_authn: wire::optional_boolean(element, "ForceAuthn")?,
+            acs_url: wire::optional_uri(element, "AssertionConsumerServiceURL")?,
+            acs_index: index.transpose()?,
+            protocol_binding: wire::optional_uri(element, "ProtocolBinding")?,
+            respond_to: extensions.respond_to,
+            device: extensions.device,
+            subject,
+            name_id_policy,
+            requested_authn_context: context,
+            requesters,
+        })
+    }
+}
+
+#[derive(Default)]
+struct Extensions {
+    respond_to: Option<EntityId>,
+    device: Option<DeviceStatement>,
+}
+
+impl Extensions {
+    /// Extensions of others are passed over, as Core 3.2.1 has it.
+    fn read(element: Element<'_>) -> Result<Self, Rejection> {
+        let mut children = Sequence::new(element)?;
+        let mut extensions = Self::default();
+        while let Some(child) = children.any() {
+            let twice = || Rejection::about(RejectionReason::UnexpectedElement, child.local());
+            if child.is(Namespace::ThirdParty, "RespondTo") {
+                let earlier = extensions.respond_to.replace(wire::entity_id(child.text()?)?);
+                earlier.map_or(Ok(()), |_| Err(twice()))?;
+            } else if child.is(Namespace::Countersign, "Device") {
+                let earlier = extensions.device.replace(DeviceStatement::read(child)?);
+                earlier.map_or(Ok(()), |_| Err(twice()))?;
+            }
+        }
+        Ok(extensions)
+    }
+}
+
+/// A subject may be named but not confirmed (Profiles 4.1.4.1).
+fn read_subject(element: Element<'_>) -> Result<NameId, Rejection> {
+    let mut children = Sequence::new(element)?;
+    let name_id = wire::name_id(children.required(SAML, "NameID")?)?;
+    children.finish()?;
+    Ok(name_id)
+}
+
+fn read_policy(element: Element<'_>) -> Result<NameIdPolicy, Rejection> {
+    element.only_attributes(&["Format", "SPNameQualifier", "AllowCreate"])?;
+    Sequence::new(element)?.finish()?;
+    let format = element.attribute("Format").map(NameIdFormat::from_uri);
+    Ok(NameIdPolicy { format, allow_create: wire::optional_boolean(element, "AllowCreate")? })
+}
+
+fn read_context(element: Element<'_>) -> Result<RequestedAuthnContext, Rejection> {
+    element.only_attributes(&["Comparison"])?;
+    let comparison = element.attribute("Comparison").map_or(Ok(Comparison::Exact), Comparison::parse)?;
+    let mut children = Sequence::new(element)?;
+    let class_refs = children
+        .many(SAML, "AuthnContextClassRef")
+        .map(|class| wire::uri(class.text()?))
+        .collect::<Result<Vec<_>, _>>()?;
+    children.finish()?;
+    if class_refs.is_empty() {
+        return Err(Rejection::about(RejectionReason::MissingElement, "AuthnContextClassRef"));
+    }
+    Ok(RequestedAuthnContext { comparison, class_refs })
+}
+
+fn read_scoping(element: Element<'_>) -> Result<Vec<EntityId>, Rejection> {
+    let mut children = Sequence::new(element)?;
+    children.optional(SAMLP, "IDPList");
+    let requesters =
+        children.many(SAMLP, "RequesterID").map(|id| wire::entity_id(id.text()?)).collect::<Result<_, _>>()?;
+    children.finish()?;
+    Ok(requesters)
+}
