@@ -15,6 +15,8 @@ mod imp;
 mod imp;
 #[cfg(target_os = "linux")]
 mod logind;
+#[cfg(any(windows, test))]
+mod wts;
 
 /// The operating system's name for a session: logind's id, a Windows session number, a macOS audit session.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -100,11 +102,18 @@ pub struct UserSession {
     pub evidence: UserEvidence,
 }
 
+#[cfg(target_os = "linux")]
+const HINT: &str = "`systemctl status systemd-logind`";
+#[cfg(windows)]
+const HINT: &str = "the service \"Remote Desktop Services\" in `services.msc`";
+#[cfg(not(any(target_os = "linux", windows)))]
+const HINT: &str = "the system's log";
+
 /// Why the sessions are not known.
 #[derive(Debug, thiserror::Error)]
 pub enum SessionError {
     /// The session service was there and did not answer as it should.
-    #[error("could not {doing} of the session service: see `systemctl status systemd-logind`")]
+    #[error("could not {doing} of the session service: see {HINT}")]
     Service {
         /// What we were asking for.
         doing: &'static str,
@@ -113,7 +122,7 @@ pub enum SessionError {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The session service did not answer in time.
-    #[error("the session service did not answer within {seconds} s: see `systemctl status systemd-logind`")]
+    #[error("the session service did not answer within {seconds} s: see {HINT}")]
     TimedOut {
         /// How long we waited.
         seconds: u64,
