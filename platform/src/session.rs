@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+#[cfg(any(target_os = "macos", test))]
+mod console;
 #[cfg(target_os = "linux")]
 mod directory;
 #[cfg(target_os = "linux")]
