@@ -145,8 +145,8 @@ pub enum SessionError {
 
 /// The sessions of people on this machine; an empty list means nobody. Greeters, services and virtual accounts are left out.
 ///
-/// A privileged process sees everybody's; any other only those of its own user, since it must not act for others. Where no service keeps sessions
-/// and this process was started by hand, the answer is its owner, with evidence that says so.
+/// A privileged process sees everybody's; any other only those of its own user, since it must not act for others. Where that leaves nobody and this
+/// process was started by hand on Linux, the answer is its owner, with evidence that says so.
 ///
 /// # Errors
 ///
