@@ -164,6 +164,8 @@ pub enum SessionChange {
     Closed(SessionId),
     /// A session was switched to or away from, locked or unlocked, or changed in another way.
     Changed,
+    /// The machine woke up from sleep: time has passed, networks and sessions may be others. Told on Linux only.
+    Resumed,
     /// The session service itself came or went; everything may be different.
     ServiceRestarted,
 }

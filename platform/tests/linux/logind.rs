@@ -109,6 +109,9 @@ fn changes_arrive() {
     bus.announce("SessionRemoved", "5");
     let line = probe.line();
     assert!(line.starts_with(r#"Closed(SessionId("5"))"#), "{line}");
+    bus.announce_sleep(true);
+    bus.announce_sleep(false);
+    assert!(probe.line().starts_with("Resumed"), "falling asleep is no change, waking up is");
     bus.stop_logind();
     assert!(probe.line().starts_with("ServiceRestarted"));
     bus.start_logind();
