@@ -10,6 +10,9 @@ mod imp;
 #[path = "device/windows.rs"]
 mod imp;
 
+#[cfg(any(windows, test))]
+mod smbios;
+
 use ring::digest::{Context, SHA256};
 
 /// What a fact says.

@@ -293,6 +293,25 @@ mod tests {
         assert!(matches!(load(&state), Err(KeyError::UnknownProtection { label, .. }) if label == "TSS2 PRIVATE KEY"));
     }
 
+    #[cfg(unix)]
+    #[test]
+    fn a_loose_or_linked_key_is_an_error_with_the_next_action_and_stays() {
+        use std::os::unix::fs::{PermissionsExt, symlink};
+        let (dir, state) = state();
+        create(&state).unwrap();
+        let path = state.join(FILE_NAME);
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+        let KeyError::File { source, .. } = load(&state).unwrap_err() else { panic!("not an error of the file") };
+        assert!(source.to_string().contains("chmod 600"), "{source}");
+        assert!(matches!(create(&state), Err(KeyError::Exists { .. })));
+        let elsewhere = dir.path().join("elsewhere.pem");
+        std::fs::rename(&path, &elsewhere).unwrap();
+        symlink(&elsewhere, &path).unwrap();
+        assert!(matches!(load(&state), Err(KeyError::File { source: FileError::NotAFile { .. }, .. })));
+        assert!(matches!(create(&state), Err(KeyError::Exists { .. })));
+        assert!(elsewhere.exists());
+    }
+
     #[test]
     fn destroying_tells_whether_there_was_a_key() {
         let (_dir, state) = state();

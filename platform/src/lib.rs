@@ -15,6 +15,7 @@ pub mod device;
 pub mod device_key;
 pub mod environment;
 pub mod files;
+pub mod managed;
 pub mod paths;
 pub mod principal;
 pub mod process;

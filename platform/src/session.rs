@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+#[cfg(any(target_os = "macos", test))]
+mod console;
 #[cfg(target_os = "linux")]
 mod directory;
 #[cfg(target_os = "linux")]
@@ -15,6 +17,8 @@ mod imp;
 mod imp;
 #[cfg(target_os = "linux")]
 mod logind;
+#[cfg(any(windows, test))]
+mod wts;
 
 /// The operating system's name for a session: logind's id, a Windows session number, a macOS audit session.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -100,11 +104,18 @@ pub struct UserSession {
     pub evidence: UserEvidence,
 }
 
+#[cfg(target_os = "linux")]
+const HINT: &str = "`systemctl status systemd-logind`";
+#[cfg(windows)]
+const HINT: &str = "the service \"Remote Desktop Services\" in `services.msc`";
+#[cfg(not(any(target_os = "linux", windows)))]
+const HINT: &str = "the system's log";
+
 /// Why the sessions are not known.
 #[derive(Debug, thiserror::Error)]
 pub enum SessionError {
     /// The session service was there and did not answer as it should.
-    #[error("could not {doing} of the session service: see `systemctl status systemd-logind`")]
+    #[error("could not {doing} of the session service: see {HINT}")]
     Service {
         /// What we were asking for.
         doing: &'static str,
@@ -113,7 +124,7 @@ pub enum SessionError {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The session service did not answer in time.
-    #[error("the session service did not answer within {seconds} s: see `systemctl status systemd-logind`")]
+    #[error("the session service did not answer within {seconds} s: see {HINT}")]
     TimedOut {
         /// How long we waited.
         seconds: u64,
@@ -134,8 +145,8 @@ pub enum SessionError {
 
 /// The sessions of people on this machine; an empty list means nobody. Greeters, services and virtual accounts are left out.
 ///
-/// A privileged process sees everybody's; any other only those of its own user, since it must not act for others. Where no service keeps sessions
-/// and this process was started by hand, the answer is its owner, with evidence that says so.
+/// A privileged process sees everybody's; any other only those of its own user, since it must not act for others. Where that leaves nobody and this
+/// process was started by hand on Linux, the answer is its owner, with evidence that says so.
 ///
 /// # Errors
 ///
@@ -153,6 +164,8 @@ pub enum SessionChange {
     Closed(SessionId),
     /// A session was switched to or away from, locked or unlocked, or changed in another way.
     Changed,
+    /// The machine woke up from sleep: time has passed, networks and sessions may be others. Told on Linux only.
+    Resumed,
     /// The session service itself came or went; everything may be different.
     ServiceRestarted,
 }

@@ -1,6 +1,6 @@
 //! What several Windows leaves need: owners for handles and descriptors, and the texts of SIDs and access lists.
 
-use std::{io, os::windows::io::RawHandle, ptr};
+use std::{io, os::windows::io::RawHandle, path::PathBuf, ptr};
 use windows_sys::Win32::{
     Foundation::{CloseHandle, HANDLE, LocalFree},
     Security::{
@@ -12,8 +12,11 @@ use windows_sys::Win32::{
         SECURITY_ATTRIBUTES, TOKEN_ELEVATION, TOKEN_INFORMATION_CLASS, TOKEN_QUERY, TOKEN_USER, TokenElevation,
         TokenUser,
     },
+    System::Com::CoTaskMemFree,
     System::Threading::{GetCurrentProcess, OpenProcess, OpenProcessToken, PROCESS_QUERY_LIMITED_INFORMATION},
+    UI::Shell::SHGetKnownFolderPath,
 };
+use windows_sys::core::GUID;
 
 /// The SID of SYSTEM.
 pub(crate) const SYSTEM_SID: &str = "S-1-5-18";
@@ -31,6 +34,31 @@ pub(crate) fn is_elevated() -> bool {
 /// The SID of the user that this process runs as.
 pub(crate) fn own_sid() -> io::Result<String> {
     Token::of_this_process()?.user_sid()
+}
+
+/// A folder of the system, which unlike an environment variable nobody can set to another place; `None` where it does not exist.
+#[expect(unsafe_code, reason = "the operating system's interface")]
+pub(crate) fn known_folder(id: &GUID) -> Option<PathBuf> {
+    let mut text = ptr::null_mut();
+    // SAFETY: the identifier is readable, no token means this process's user, and `text` is a place for one pointer.
+    let found = unsafe { SHGetKnownFolderPath(id, 0, ptr::null_mut(), &raw mut text) };
+    // The text is to be freed on failure too.
+    let owner = ComMemory(text.cast());
+    // SAFETY: on success the text ends with a NUL and lives as long as `owner`.
+    let path = (found >= 0 && !text.is_null()).then(|| PathBuf::from(unsafe { text_at(text) }));
+    drop(owner);
+    path
+}
+
+/// Memory of the COM allocator, freed on drop.
+struct ComMemory(*const core::ffi::c_void);
+
+impl Drop for ComMemory {
+    #[expect(unsafe_code, reason = "the operating system's interface")]
+    fn drop(&mut self) {
+        // SAFETY: the pointer is null, or came from a call that tells its caller to free it so, and is not used afterwards.
+        unsafe { CoTaskMemFree(self.0) };
+    }
 }
 
 /// A handle that is closed on drop.

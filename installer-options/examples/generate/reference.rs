@@ -115,16 +115,18 @@ const DELIVERY: &str = r#"## How they are delivered
 | MSI | `msiexec /i countersign.msi /quiet CLOUDNAME=cloud.example.net USERDOMAIN=example.com DEVICETOKEN=…` |
 | EXE | `countersign-installer.exe --mode unattended --cloudName cloud.example.net --userDomain example.com --deviceToken …` |
 | Linux | `countersign configure --cloudName cloud.example.net --userDomain example.com --deviceTokenFile -`, or the short flags |
-| macOS | managed preferences with a dictionary `installation-parameters` |
-| Windows policy | values with the canonical names below the policy key: text, `REG_DWORD` or `REG_MULTI_SZ` |
-| Android | managed configuration: a bundle with the Android names |
-| iOS | managed app configuration: a dictionary with the iOS names |
-| file | flat TOML with the canonical names, one a line: `cloudName = "cloud.example.net"` |
+| macOS | managed preferences in the domain `org.countersign.installparams` with a dictionary `installation-parameters`: [profile](../packaging/macos/countersign.mobileconfig), [Jamf schema](../packaging/macos/jamf-manifest.json) |
+| Windows policy | values with the canonical names in `HKLM\Software\Policies\Countersign`: text, `REG_DWORD` or `REG_MULTI_SZ`; [templates](../packaging/windows/policy/countersign.admx) |
+| Android | managed configuration: a bundle with the Android names: [restrictions](../packaging/android/app_restrictions.xml) |
+| iOS | managed app configuration: a dictionary with the iOS names: [specification](../packaging/ios/managed-app-configuration.xml) |
+| file | flat TOML with the canonical names, one a line: `cloudName = "cloud.example.net"`: [example](../packaging/linux/countersign.toml) |
 
 Arguments are `--name value` or `--name=value`. A value may begin with a hyphen; only the name of another option (`--…`) in a value's place is taken for a
 missing value. Short flags are `-T value` or `-Tvalue`. An empty MSI property, policy value or mobile value counts as not given.
 
 The user domain may also come from the EXE's file name: `example.com-countersign-windows-1.2.3-installer.exe` means `--userDomain example.com`.
+
+The templates for Group Policy hold no secrets, since every user of the domain can read Group Policy.
 
 A token on a command line shows in process lists and shell histories: prefer `--deviceTokenFile`, with `-` for standard input. A token that was put where no
 option belongs is reported by its position and never repeated.

@@ -1,5 +1,6 @@
 use super::{ChannelError, Peer};
 use crate::{
+    files::{self, FileError, FileLock},
     paths::Paths,
     windows::{Attributes, SYSTEM_SID, Token, own_sid},
 };
@@ -24,6 +25,7 @@ use windows_sys::Win32::{
     System::Pipes::{GetNamedPipeClientProcessId, GetNamedPipeServerProcessId},
 };
 
+const LOCK_NAME: &str = "countersign.lock";
 /// What a caller may do: read and write, and not make instances of the pipe (`FILE_APPEND_DATA` is that right on pipes).
 const CALLER_RIGHTS: u32 = 0x0012_019b;
 
@@ -32,13 +34,21 @@ pub(super) struct Listener {
     /// The instance that waits for the next caller.
     waiting: NamedPipeServer,
     name: String,
+    _lock: FileLock,
 }
 
 impl Listener {
     pub(super) fn bind(runtime_dir: &Path) -> Result<Self, ChannelError> {
         let name = pipe_name(runtime_dir);
+        files::create_private_dir(runtime_dir).map_err(ChannelError::Directory)?;
+        let lock = match files::lock(&runtime_dir.join(LOCK_NAME)) {
+            Ok(lock) => lock,
+            Err(FileError::Locked { .. }) => return Err(ChannelError::InUse { path: PathBuf::from(name) }),
+            Err(other) => return Err(ChannelError::Directory(other)),
+        };
+        // We hold the lock, so a first instance that is there already is a squatter's.
         match make_instance(&name, true) {
-            Ok(waiting) => Ok(Self { waiting, name }),
+            Ok(waiting) => Ok(Self { waiting, name, _lock: lock }),
             Err(error) if is_code(&error, ERROR_ACCESS_DENIED) => {
                 Err(ChannelError::InUse { path: PathBuf::from(name) })
             }
@@ -198,11 +208,13 @@ mod tests {
 
     #[tokio::test]
     async fn both_ends_talk_and_know_each_other() {
-        let runtime = Path::new(r"C:\countersign-test-talk");
-        let mut listener = Listener::bind(runtime).unwrap();
-        assert!(matches!(Listener::bind(runtime), Err(ChannelError::InUse { .. })));
+        let dir = tempfile::tempdir().unwrap();
+        let runtime = dir.path().join("run");
+        let mut listener = Listener::bind(&runtime).unwrap();
+        let second = Listener::bind(&runtime);
+        assert!(matches!(second, Err(ChannelError::InUse { .. })), "{second:?}");
         let client = tokio::spawn(async move {
-            let mut connection = connect(runtime).await.unwrap();
+            let mut connection = connect(&runtime).await.unwrap();
             connection.write_all(b"ping").await.unwrap();
             let mut answer = [0; 4];
             connection.read_exact(&mut answer).await.unwrap();

@@ -1,7 +1,11 @@
 //! Facts from the registry and the firmware's tables.
 
-use super::{Fact, FactValue, NAMES, digest_of_machine_id, is_junk};
+use super::{
+    Fact, FactValue, NAMES, digest_of_machine_id, is_junk,
+    smbios::{self, System},
+};
 use windows_registry::LOCAL_MACHINE;
+use windows_sys::Win32::System::SystemInformation::GetSystemFirmwareTable;
 
 const VERSION: &str = r"SOFTWARE\Microsoft\Windows NT\CurrentVersion";
 const BIOS: &str = r"HARDWARE\DESCRIPTION\System\BIOS";
@@ -20,9 +24,28 @@ pub(super) fn facts() -> Vec<Fact> {
         .collect()
 }
 
-/// Nothing yet: serial numbers stand in the SMBIOS table, which this build does not read.
 pub(super) fn ingredients() -> Vec<(char, String)> {
-    Vec::new()
+    let system = firmware();
+    [('s', system.serial), ('b', system.board_serial)].into_iter().filter(|(_, value)| !is_junk(value)).collect()
+}
+
+/// The table that the firmware left in memory; empty where there is none.
+#[expect(unsafe_code, reason = "the operating system's interface")]
+fn firmware() -> System {
+    const RSMB: u32 = u32::from_be_bytes(*b"RSMB");
+    /// Before the table stand its version and length, in 8 octets.
+    const HEADER: usize = 8;
+    // SAFETY: with no buffer the call only tells the size.
+    let size = unsafe { GetSystemFirmwareTable(RSMB, 0, std::ptr::null_mut(), 0) };
+    let mut octets = vec![0_u8; usize::try_from(size).unwrap_or(0)];
+    // SAFETY: the buffer is ours and has the size that is given.
+    let used = unsafe { GetSystemFirmwareTable(RSMB, 0, octets.as_mut_ptr(), size) };
+    octets.truncate(usize::try_from(used).unwrap_or(0));
+    octets.get(HEADER..).map(smbios::parse).unwrap_or_default()
+}
+
+fn firmware_field(value: String) -> FactValue {
+    if is_junk(&value) { FactValue::Unknown("the firmware does not say") } else { FactValue::Known(vec![value]) }
 }
 
 pub(super) fn machine_id() -> Option<String> {
@@ -38,6 +61,8 @@ fn fact(name: &str) -> (&'static str, FactValue) {
         "architecture" => ("build", known(Some(std::env::consts::ARCH.to_owned()))),
         "manufacturer" => (BIOS, known(text(BIOS, "SystemManufacturer"))),
         "model" => (BIOS, known(text(BIOS, "SystemProductName"))),
+        "serial" => ("SMBIOS", firmware_field(firmware().serial)),
+        "hardware.uuid" => ("SMBIOS", firmware_field(firmware().uuid)),
         "machine-id.hash" => ("MachineGuid", known(machine_id().map(|id| digest_of_machine_id(&id)))),
         "virtualization" => (BIOS, known(virtualization())),
         "secure-boot" => {

@@ -80,7 +80,7 @@ pub(super) fn rename(from: &Path, to: &Path) -> io::Result<()> {
     for _ in 0..100 {
         match std::fs::rename(from, to) {
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                std::thread::sleep(Duration::from_millis(10))
+                std::thread::sleep(Duration::from_millis(10));
             }
             settled => return settled,
         }
@@ -112,8 +112,9 @@ pub(super) fn check_private(file: &File, path: &Path) -> Result<(), FileError> {
 }
 
 pub(super) fn create_dir(path: &Path, access: Access) -> Result<(), FileError> {
-    if let Some(above) = path.parent().filter(|above| !above.exists()) {
-        std::fs::create_dir_all(above).map_err(|source| FileError::io("make", above, source))?;
+    if let Some(above) = path.parent().filter(|above| !above.as_os_str().is_empty() && !above.exists()) {
+        // With an access list of its own: below `ProgramData` users may put files into what they are not kept out of.
+        create_dir(above, Access::Public)?;
     }
     let (sddl, forbidden) = match access {
         Access::Private => (PRIVATE, Forbidden::Access),

@@ -4,15 +4,22 @@ use rustix::process::geteuid;
 
 pub(super) async fn sessions() -> Result<Vec<UserSession>, SessionError> {
     let own = geteuid().as_raw();
-    match logind::sessions().await? {
-        logind::Answer::Sessions(mut list) => {
-            list.retain(|session| Paths::is_privileged() || session.uid == Some(own));
-            Ok(list)
-        }
-        // A service belongs to nobody, so its owner says nothing about who is at the keyboard.
-        logind::Answer::Absent(_) if environment::under_service_manager() => Ok(Vec::new()),
-        logind::Answer::Absent(why) => owner_of_this_process(own, why).map(|session| vec![session]),
+    let (found, why) = match logind::sessions().await? {
+        logind::Answer::Sessions(list) => (visible(list, Paths::is_privileged(), own), "logind has no session to show"),
+        logind::Answer::Absent(why) => (Vec::new(), why),
+    };
+    // A service belongs to nobody, so its owner says nothing about who is at the keyboard. Who starts the agent by hand (over `su`, in a container, in
+    // a job of a build machine) is there in person, with or without a session.
+    if found.is_empty() && !environment::under_service_manager() {
+        return owner_of_this_process(own, why).map(|session| vec![session]);
     }
+    Ok(found)
+}
+
+/// What a process may act on: everybody's sessions if it is privileged, else its own user's.
+fn visible(mut sessions: Vec<UserSession>, privileged: bool, own: u32) -> Vec<UserSession> {
+    sessions.retain(|session| privileged || session.uid == Some(own));
+    sessions
 }
 
 fn owner_of_this_process(uid: u32, why: &'static str) -> Result<UserSession, SessionError> {
@@ -66,6 +73,16 @@ impl SessionChanges {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_ordinary_process_sees_its_own_user_only() {
+        let own = geteuid().as_raw();
+        let mine = owner_of_this_process(own, "").unwrap();
+        let other = UserSession { uid: Some(own + 1), ..mine.clone() };
+        let both = vec![mine.clone(), other];
+        assert_eq!(visible(both.clone(), false, own), [mine]);
+        assert_eq!(visible(both.clone(), true, own), both);
+    }
 
     #[test]
     fn the_owner_of_a_process_started_by_hand_is_local_evidence_that_says_so() {

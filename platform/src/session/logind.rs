@@ -248,6 +248,10 @@ fn change_in(message: &Message) -> Option<SessionChange> {
     match (header.interface()?.as_str(), header.member()?.as_str()) {
         (MANAGER, "SessionNew") => Some(session().map_or(SessionChange::Changed, SessionChange::Opened)),
         (MANAGER, "SessionRemoved") => Some(session().map_or(SessionChange::Changed, SessionChange::Closed)),
+        // True before the machine goes to sleep, false when it is back.
+        (MANAGER, "PrepareForSleep") => {
+            message.body().deserialize().is_ok_and(|sleeping: bool| !sleeping).then_some(SessionChange::Resumed)
+        }
         (PROPERTIES, "PropertiesChanged") => {
             let of_a_session = message.body().deserialize::<(String, HashMap<String, OwnedValue>, Vec<String>)>();
             of_a_session.is_ok_and(|(interface, ..)| interface == SESSION).then_some(SessionChange::Changed)

@@ -109,6 +109,12 @@ impl Bus {
         self.mock(MANAGER, "EmitSignal", &("org.freedesktop.login1.Manager", signal, "so", arguments));
     }
 
+    /// Sends what logind sends before the machine sleeps and after it woke.
+    pub(crate) fn announce_sleep(&self, sleeping: bool) {
+        let arguments = vec![zbus::zvariant::Value::from(sleeping)];
+        self.mock(MANAGER, "EmitSignal", &("org.freedesktop.login1.Manager", "PrepareForSleep", "b", arguments));
+    }
+
     pub(crate) fn environment(&self) -> [(&str, &str); 1] {
         [("DBUS_SYSTEM_BUS_ADDRESS", &self.address)]
     }

@@ -11,7 +11,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         needing("files: a killed writer leaves the old content or the new", None, a_killed_writer_tears_nothing),
         needing(
             "files: a full disk keeps what was there and leaves no litter",
-            unless_root().or(unless_mounting()),
+            unless_root().or_else(unless_mounting),
             a_full_disk_loses_nothing,
         ),
     ]

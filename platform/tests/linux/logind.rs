@@ -7,6 +7,9 @@ use crate::{
 use libtest_mimic::Trial;
 use rustix::process::{Pid, Signal, kill_process};
 
+/// systemd gives this to services that tell it when they are ready.
+const AS_A_SERVICE: (&str, &str) = ("NOTIFY_SOCKET", "/run/nowhere");
+
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
         needing(
@@ -21,14 +24,21 @@ pub(crate) fn trials() -> Vec<Trial> {
         ),
         needing("logind: changes arrive as events and cost nothing between", missing(), changes_arrive),
         needing("logind: a bus without logind means the owner of the process", missing(), no_logind),
+        needing(
+            "logind: one without a session, for an agent started by hand, means the owner of the process",
+            missing(),
+            no_session,
+        ),
         needing("logind: a service without logind means nobody", missing(), no_logind_for_a_service),
         needing("logind: no bus at all means the owner of the process", None, no_bus),
         needing("logind: one that hangs is an error in time", missing(), hanging_logind),
     ]
 }
 
+/// What a service sees.
 fn sessions(bus: &Bus, user: Option<u32>) -> Vec<String> {
-    let mut lines = Probe::start("sessions", "", user, &bus.environment()).all();
+    let environment = [bus.environment()[0], AS_A_SERVICE];
+    let mut lines = Probe::start("sessions", "", user, &environment).all();
     assert_eq!(lines.pop().as_deref(), Some("end"));
     lines.sort();
     lines
@@ -99,6 +109,9 @@ fn changes_arrive() {
     bus.announce("SessionRemoved", "5");
     let line = probe.line();
     assert!(line.starts_with(r#"Closed(SessionId("5"))"#), "{line}");
+    bus.announce_sleep(true);
+    bus.announce_sleep(false);
+    assert!(probe.line().starts_with("Resumed"), "falling asleep is no change, waking up is");
     bus.stop_logind();
     assert!(probe.line().starts_with("ServiceRestarted"));
     bus.start_logind();
@@ -109,16 +122,23 @@ fn changes_arrive() {
     assert!(line.starts_with(r#"Opened(SessionId("9"))"#), "after a restart of logind: {line}");
 }
 
+fn started_by_hand(bus: &Bus) -> Vec<String> {
+    Probe::start("sessions", "", None, &bus.environment()).all()
+}
+
 fn no_logind() {
-    let bus = Bus::empty();
-    let found = sessions(&bus, None);
-    assert!(found.len() == 1 && found[0].ends_with("local process-owner"), "{found:?}");
+    let found = started_by_hand(&Bus::empty());
+    assert!(found.len() == 2 && found[0].ends_with("local process-owner"), "{found:?}");
+}
+
+fn no_session() {
+    let found = started_by_hand(&Bus::with_logind());
+    assert!(found.len() == 2 && found[0].ends_with("local process-owner"), "{found:?}");
 }
 
 fn no_logind_for_a_service() {
     let bus = Bus::empty();
-    let environment = [bus.environment()[0], ("NOTIFY_SOCKET", "/run/nowhere")];
-    assert_eq!(Probe::start("sessions", "", None, &environment).all(), ["end"]);
+    assert!(sessions(&bus, None).is_empty());
 }
 
 fn no_bus() {

@@ -33,9 +33,13 @@ fn main() {
     if let Some(role) = platform::environment::var(probe::ROLE) {
         return probe::play(&role);
     }
+    // Before there are threads: a child that is forked while the copy is being written holds it open, and then it cannot be run.
+    let copy = probe::copy_for_everybody();
     let arguments = libtest_mimic::Arguments::from_args();
     let trials = [logind::trials(), channel::trials(), files::trials()].into_iter().flatten().collect();
-    libtest_mimic::run(&arguments, trials).exit();
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    drop(copy);
+    conclusion.exit();
 }
 
 /// A trial that needs something that may be missing here.

@@ -2,10 +2,13 @@
 
 use std::{
     io::{BufRead, BufReader},
-    os::unix::process::CommandExt,
-    path::Path,
+    os::unix::{fs::PermissionsExt, process::CommandExt},
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    sync::mpsc::{Receiver, channel},
+    sync::{
+        OnceLock,
+        mpsc::{Receiver, channel},
+    },
     time::Duration,
 };
 
@@ -104,9 +107,8 @@ pub(crate) struct Probe {
 
 impl Probe {
     pub(crate) fn start(role: &str, object: &str, user: Option<u32>, environment: &[(&str, &str)]) -> Self {
-        // Other users cannot reach the build directory: they run a copy of this program that is open to them.
-        let mut command =
-            Command::new(if user.is_some() { copy_for_everybody() } else { std::env::current_exe().unwrap() });
+        // Other users cannot reach the build directory.
+        let mut command = Command::new(COPY.get().unwrap());
         command.env_remove("INVOCATION_ID").env_remove("NOTIFY_SOCKET");
         command
             .env(ROLE, role)
@@ -149,14 +151,14 @@ impl Drop for Probe {
     }
 }
 
-fn copy_for_everybody() -> std::path::PathBuf {
-    use std::{os::unix::fs::PermissionsExt, sync::OnceLock};
-    static COPY: OnceLock<tempfile::TempDir> = OnceLock::new();
-    let dir = COPY.get_or_init(|| {
-        let dir = tempfile::tempdir().unwrap();
-        std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
-        std::fs::copy(std::env::current_exe().unwrap(), dir.path().join("probe")).unwrap();
-        dir
-    });
-    dir.path().join("probe")
+static COPY: OnceLock<PathBuf> = OnceLock::new();
+
+/// Puts this program where every user may run it, until the directory is dropped.
+pub(crate) fn copy_for_everybody() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let copy = dir.path().join("probe");
+    std::fs::copy(std::env::current_exe().unwrap(), &copy).unwrap();
+    COPY.set(copy).unwrap();
+    dir
 }
