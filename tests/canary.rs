@@ -87,10 +87,18 @@ fn no_token_and_no_private_key_is_anywhere_after_enrolment() {
     let agent = Agent::in_dir(&dir.path().join("agent"));
     let configured = agent.configure(&portal, &text);
     assert!(configured.status.success());
-    assert!(files(&agent.state_dir).iter().any(|(_, content)| Canary::new("it", secret_part.as_bytes()).found_in(content).len() == 1), "before enrolment the token waits in one private file");
+    assert!(
+        files(&agent.state_dir)
+            .iter()
+            .any(|(_, content)| Canary::new("it", secret_part.as_bytes()).found_in(content).len() == 1),
+        "before enrolment the token waits in one private file"
+    );
 
     let mut running = agent.start_signed_in();
-    let (key_path, key) = files(&agent.state_dir).into_iter().find(|(path, _)| path.contains("key")).expect("the device key is a file here");
+    let (key_path, key) = files(&agent.state_dir)
+        .into_iter()
+        .find(|(path, _)| path.contains("key"))
+        .expect("the device key is a file here");
     let canaries = [
         Canary::new("the token", token.reveal().expose_secret().as_bytes()),
         Canary::new("the token's secret", &secret_part.as_bytes()[..40]),
@@ -99,11 +107,23 @@ fn no_token_and_no_private_key_is_anywhere_after_enrolment() {
     ];
 
     let mut places: Vec<(String, Vec<u8>)> = Vec::new();
-    for arguments in [&["status"][..], &["status", "--json"], &["params", "list", "--json"], &["whoami", "--json"], &["facts", "--json"], &["sign-in", "--json"]] {
+    for arguments in [
+        &["status"][..],
+        &["status", "--json"],
+        &["params", "list", "--json"],
+        &["whoami", "--json"],
+        &["facts", "--json"],
+        &["sign-in", "--json"],
+    ] {
         let output = agent.run(arguments);
         places.push((format!("`countersign {}`", arguments.join(" ")), [output.stdout, output.stderr].concat()));
     }
-    for arguments in [&["token", "list"][..], &["token", "list", "--json"], &["device", "list", "--json"], &["audit", "list", "--json"]] {
+    for arguments in [
+        &["token", "list"][..],
+        &["token", "list", "--json"],
+        &["device", "list", "--json"],
+        &["audit", "list", "--json"],
+    ] {
         places.push((format!("`countersign-portal {}`", arguments.join(" ")), portal.ok(arguments).into_bytes()));
     }
     places.push(("`countersign configure`".to_owned(), [configured.stdout, configured.stderr].concat()));

@@ -71,7 +71,12 @@ fn what_answers_and_is_no_portal_is_not_believed() {
     serving.kill();
     // Another portal under the same name, with a certificate that is trusted: it does not know the device, and its word is not signed by
     // a key that the device has pinned.
-    let impostor = Portal { data_dir: other.data_dir.clone(), authority: portal.authority.clone(), port: portal.port, listen_port: portal.port };
+    let impostor = Portal {
+        data_dir: other.data_dir.clone(),
+        authority: portal.authority.clone(),
+        port: portal.port,
+        listen_port: portal.port,
+    };
     let _serving = impostor.serve();
     let mut running = agent.start();
     running.wait_for(|line| line.contains("\"answer-not-trusted\""));
@@ -92,7 +97,8 @@ fn a_clock_that_is_wrong_by_a_day_signs_in_all_the_same() {
             state_dir: agent.state_dir.clone(),
             runtime_dir: agent.runtime_dir.clone(),
         };
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime can be made");
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime can be made");
         runtime.block_on(async {
             let config = config::load(&paths).expect("the options are sound");
             let mut device = Device::open(Arc::new(config), paths).expect("the device can be opened");

@@ -61,7 +61,8 @@ fn a_crate_uses_only_the_floors_below_it() {
 fn the_pure_floor_has_no_input_or_output() {
     let metadata = metadata();
     let packages = metadata["packages"].as_array().expect("a list").iter();
-    let pure = packages.filter(|package| ["saml", "installer-options"].contains(&package["name"].as_str().unwrap_or_default()));
+    let pure = packages
+        .filter(|package| ["saml", "installer-options"].contains(&package["name"].as_str().unwrap_or_default()));
     let wrong: Vec<_> = pure
         .flat_map(|package| {
             let name = package["name"].as_str().unwrap_or_default();

@@ -68,16 +68,25 @@ fn write(dir: &Path, name: &str, text: &str) -> PathBuf {
 
 /// A catalog that finds the schemas of Debian's packages under the addresses by which they import each other.
 fn catalog(dir: &Path) -> PathBuf {
-    let entry = |name: &str, path: &str| format!("<system systemId=\"{name}\" uri=\"file://{path}\"/><uri name=\"{name}\" uri=\"file://{path}\"/>");
+    let entry = |name: &str, path: &str| {
+        format!("<system systemId=\"{name}\" uri=\"file://{path}\"/><uri name=\"{name}\" uri=\"file://{path}\"/>")
+    };
     let entries: String = [
         ("http://www.w3.org/TR/2002/REC-xmldsig-core-20020212/xmldsig-core-schema.xsd", XMLTOOLING),
-        ("http://www.w3.org/TR/2002/REC-xmlenc-core-20021210/xenc-schema.xsd", "/usr/share/xml/xmltooling/xenc-schema.xsd"),
+        (
+            "http://www.w3.org/TR/2002/REC-xmlenc-core-20021210/xenc-schema.xsd",
+            "/usr/share/xml/xmltooling/xenc-schema.xsd",
+        ),
         ("http://www.w3.org/2001/xml.xsd", "/usr/share/xml/xmltooling/xml.xsd"),
     ]
     .iter()
     .map(|(name, path)| entry(name, path))
     .collect();
-    write(dir, "catalog.xml", &format!("<catalog xmlns=\"urn:oasis:names:tc:entity:xmlns:xml:catalog\">{entries}</catalog>"))
+    write(
+        dir,
+        "catalog.xml",
+        &format!("<catalog xmlns=\"urn:oasis:names:tc:entity:xmlns:xml:catalog\">{entries}</catalog>"),
+    )
 }
 
 fn assert_valid(dir: &Path, schema: &str, document: &Path) {
@@ -101,9 +110,17 @@ fn valid_by_schema() {
         assert_valid(dir, SCHEMA, &response);
     }
     // The judge judges: the same document with a value that is none.
-    let broken = message(&recorded.exchanges[1].request, "AuthnRequest").replacen("IsPassive=\"true\"", "IsPassive=\"perhaps\"", 1);
+    let broken = message(&recorded.exchanges[1].request, "AuthnRequest").replacen(
+        "IsPassive=\"true\"",
+        "IsPassive=\"perhaps\"",
+        1,
+    );
     let broken = write(dir, "broken.xml", &broken);
-    let output = Command::new("xmllint").args(["--nonet", "--noout", "--schema", SCHEMA]).arg(&broken).env("XML_CATALOG_FILES", catalog(dir)).output();
+    let output = Command::new("xmllint")
+        .args(["--nonet", "--noout", "--schema", SCHEMA])
+        .arg(&broken)
+        .env("XML_CATALOG_FILES", catalog(dir))
+        .output();
     assert!(!output.expect("xmllint can be started").status.success());
 }
 
@@ -153,7 +170,10 @@ fn verified_by_xmlsec1() {
             })
         };
         let document = write(dir, "response.xml", &response);
-        let (outer, inner) = ("/*[local-name()='Response']/*[local-name()='Signature']", "//*[local-name()='Assertion']/*[local-name()='Signature']");
+        let (outer, inner) = (
+            "/*[local-name()='Response']/*[local-name()='Signature']",
+            "//*[local-name()='Assertion']/*[local-name()='Signature']",
+        );
         assert!(signed_by(&document, "urn:oasis:names:tc:SAML:2.0:protocol:Response", outer), "the Response");
         assert!(signed_by(&document, "urn:oasis:names:tc:SAML:2.0:assertion:Assertion", inner), "the Assertion");
         let changed = write(dir, "changed.xml", &response.replacen("@example.test", "@example.com", 1));
@@ -225,10 +245,18 @@ fn apache(dir: &Path, port: u16, idp_metadata: &str) -> PathBuf {
 }
 
 fn curl(arguments: &[&str]) -> String {
-    let output = Command::new("curl").args(["--silent", "--show-error", "--include"]).args(arguments).output().expect("curl can be started");
+    let output = Command::new("curl")
+        .args(["--silent", "--show-error", "--include"])
+        .args(arguments)
+        .output()
+        .expect("curl can be started");
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     // Only the body of what is asked for by itself.
-    if arguments.len() == 1 { text.split_once("\r\n\r\n").map_or(text.clone(), |(_, body)| body.to_owned()) } else { text }
+    if arguments.len() == 1 {
+        text.split_once("\r\n\r\n").map_or(text.clone(), |(_, body)| body.to_owned())
+    } else {
+        text
+    }
 }
 
 impl Mellon {
@@ -245,7 +273,8 @@ impl Mellon {
 
     fn response(&self) -> String {
         let service = format!("{}/mellon/metadata", self.base);
-        let answer: Value = serde_json::from_str(&self.agent.ok(&["sign-in", "--service", &service, "--json"])).expect("JSON");
+        let answer: Value =
+            serde_json::from_str(&self.agent.ok(&["sign-in", "--service", &service, "--json"])).expect("JSON");
         assert_eq!(answer["acs_url"], format!("{}/mellon/postResponse", self.base));
         answer["saml_response"].as_str().expect("a Response").to_owned()
     }

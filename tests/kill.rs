@@ -14,8 +14,20 @@ use tests::program::Program;
 const PORTAL_CALLS: &[&str] = &["pwrite64", "fsync", "fdatasync", "ftruncate", "write", "writev", "sendto"];
 /// The agent's.
 const AGENT_CALLS: &[&str] = &[
-    "mkdir", "mkdirat", "fsync", "fdatasync", "rename", "renameat", "renameat2", "link", "linkat", "unlink", "unlinkat",
-    "connect", "sendto", "writev",
+    "mkdir",
+    "mkdirat",
+    "fsync",
+    "fdatasync",
+    "rename",
+    "renameat",
+    "renameat2",
+    "link",
+    "linkat",
+    "unlink",
+    "unlinkat",
+    "connect",
+    "sendto",
+    "writev",
 ];
 
 fn main() {

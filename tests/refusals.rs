@@ -141,7 +141,8 @@ fn a_signature_of_the_token_is_worth_nothing_in_another_request() {
     let (device, thief) = (Device::new(), Device::new());
     let seen = device.enrolling(device.request(&house.portal, "alice", 1), &token);
     let mut stolen = thief.enrolling(thief.request(&house.portal, "alice", 1), &token);
-    let signature = seen.device.as_ref().and_then(|device| device.enrolment.as_ref()).expect("it enrols").token_signature.clone();
+    let signature =
+        seen.device.as_ref().and_then(|device| device.enrolment.as_ref()).expect("it enrols").token_signature.clone();
     stolen.device.as_mut().and_then(|device| device.enrolment.as_mut()).expect("it enrols").token_signature = signature;
     assert_eq!(code(&thief.send(&house.https, &house.portal, &stolen)), "bad-signature");
 }

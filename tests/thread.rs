@@ -124,7 +124,8 @@ fn whoami_and_facts_tell_what_would_be_sent_and_why() {
     assert!(people[0]["user"].as_str().expect("a name").ends_with("@example.test"), "{people}");
     assert!(!people[0]["reason"].as_str().expect("a reason").is_empty(), "{people}");
     let facts = agent.json(&["facts", "--json"]);
-    let hostname = facts.as_array().expect("a list").iter().find(|fact| fact["name"] == "hostname").expect("it is there");
+    let hostname =
+        facts.as_array().expect("a list").iter().find(|fact| fact["name"] == "hostname").expect("it is there");
     assert_eq!(hostname["sent"], false, "{hostname}");
 }
 
@@ -144,7 +145,8 @@ fn management_can_name_the_person_and_the_grade_says_so() {
 fn what_is_configured_wrongly_is_told_all_at_once_and_nothing_is_written() {
     let (dir, portal) = portal();
     let agent = Agent::in_dir(&dir.path().join("agent"));
-    let wrong = agent.run(&["configure", "--userName", "alice@example.test", "--cloudNmae", "x", "--userDomain", "nodots"]);
+    let wrong =
+        agent.run(&["configure", "--userName", "alice@example.test", "--cloudNmae", "x", "--userDomain", "nodots"]);
     assert_eq!(wrong.status.code(), Some(5));
     let text = String::from_utf8_lossy(&wrong.stderr).into_owned();
     for part in ["userName", "--cloudName", "nodots"] {

@@ -249,9 +249,14 @@ impl Daemon {
             return self.step(&id, Event::Wanted);
         };
         match service.parse() {
-            Ok(service) => self.jobs.push_back(Job::Service { session: Box::new(own.session.clone()), service, connection }),
+            Ok(service) => {
+                self.jobs.push_back(Job::Service { session: Box::new(own.session.clone()), service, connection })
+            }
             Err(_) => {
-                let problem = Problem { meaning: "That is no entity ID.".to_owned(), ..Problem::of(Code::Refusal(saml::refusal::RefusalCode::ServiceUnknown)) };
+                let problem = Problem {
+                    meaning: "That is no entity ID.".to_owned(),
+                    ..Problem::of(Code::Refusal(saml::refusal::RefusalCode::ServiceUnknown))
+                };
                 reply(connection, Reply::Failed(problem));
             }
         }
@@ -292,8 +297,13 @@ impl Daemon {
                 self.steps.done("token-forgotten", || "the device token is gone from this device".to_owned());
                 self.open_device();
             }
-            Ok(false) => tracing::warn!("the device token stands in the configuration file, which the agent does not change: remove it there"),
-            Err(error) => tracing::error!(error = &error as &dyn std::error::Error, "can't remove the device token; it is tried again at the next sign-in"),
+            Ok(false) => tracing::warn!(
+                "the device token stands in the configuration file, which the agent does not change: remove it there"
+            ),
+            Err(error) => tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "can't remove the device token; it is tried again at the next sign-in"
+            ),
         }
     }
 
@@ -348,7 +358,11 @@ impl Daemon {
             tokio::spawn(async move {
                 let result = sign_in(&mut device, &session, service.as_ref(), &steps).await;
                 if let Err(error) = &result {
-                    tracing::warn!(code = error.code().as_str(), error = error as &dyn std::error::Error, "nobody was signed in");
+                    tracing::warn!(
+                        code = error.code().as_str(),
+                        error = error as &dyn std::error::Error,
+                        "nobody was signed in"
+                    );
                 }
                 // The daemon is ending if its mailbox is gone.
                 let _ = mailbox.send(Mail::Finished { device, job, result });
@@ -387,7 +401,9 @@ fn outcome(result: Result<Granted, SignInError>) -> Event {
     match result {
         Ok(Granted::Session(session)) => Event::Granted(session),
         // A Response for a service is never asked for a person's own session.
-        Ok(Granted::ForService(_)) => Event::Failed { code: Code::Failure(FailureCode::AnswerNotTrusted), retry_after: None },
+        Ok(Granted::ForService(_)) => {
+            Event::Failed { code: Code::Failure(FailureCode::AnswerNotTrusted), retry_after: None }
+        }
         Err(error) => Event::Failed { code: error.code(), retry_after: error.retry_after() },
     }
 }

@@ -58,7 +58,9 @@ pub enum DeviceStateError {
     #[error(transparent)]
     File(#[from] FileError),
     /// The file is damaged or from a newer version.
-    #[error("`{path}` can't be understood ({reason}): bring it back from a backup, or move it away and enrol with a new device token")]
+    #[error(
+        "`{path}` can't be understood ({reason}): bring it back from a backup, or move it away and enrol with a new device token"
+    )]
     Damaged {
         /// The file.
         path: String,
@@ -81,7 +83,8 @@ impl DeviceState {
         let path = state_dir.join(FILE);
         let content = match files::read_private(&path, LARGEST)? {
             None => Content { version: VERSION, sequence: 0, portal: None },
-            Some(bytes) => parse(&bytes).map_err(|reason| DeviceStateError::Damaged { path: path.display().to_string(), reason })?,
+            Some(bytes) => parse(&bytes)
+                .map_err(|reason| DeviceStateError::Damaged { path: path.display().to_string(), reason })?,
         };
         Ok(Self { path, content })
     }
@@ -151,7 +154,8 @@ impl PinnedPortal {
             return Err(MetadataUnusable("names an address for the SOAP binding that is not on the cloud's host"));
         }
         let usable = |der: &&Vec<u8>| VerifyingKey::from_certificate_der(der).is_ok();
-        let certificates: Vec<_> = metadata.signing_certificates.iter().filter(usable).map(|der| STANDARD.encode(der)).collect();
+        let certificates: Vec<_> =
+            metadata.signing_certificates.iter().filter(usable).map(|der| STANDARD.encode(der)).collect();
         if certificates.is_empty() {
             return Err(MetadataUnusable("has no signing key that can be used"));
         }

@@ -107,8 +107,16 @@ mod tests {
 
     #[test]
     fn codes_and_exit_codes_are_told_apart_from_each_other_and_from_the_portals() {
-        let codes: HashSet<_> = FailureCode::ALL.iter().map(|code| code.code()).chain(RefusalCode::ALL.iter().map(|code| code.code())).collect();
-        let exits: HashSet<_> = FailureCode::ALL.iter().map(|code| code.exit_code()).chain(RefusalCode::ALL.iter().map(|code| code.exit_code())).collect();
+        let codes: HashSet<_> = FailureCode::ALL
+            .iter()
+            .map(|code| code.code())
+            .chain(RefusalCode::ALL.iter().map(|code| code.code()))
+            .collect();
+        let exits: HashSet<_> = FailureCode::ALL
+            .iter()
+            .map(|code| code.exit_code())
+            .chain(RefusalCode::ALL.iter().map(|code| code.exit_code()))
+            .collect();
         assert_eq!(codes.len(), FailureCode::ALL.len() + RefusalCode::ALL.len());
         assert_eq!(exits.len(), FailureCode::ALL.len() + RefusalCode::ALL.len());
         assert!(exits.iter().all(|&exit| exit > 2), "0, 1 and 2 mean success, any error, wrong usage");

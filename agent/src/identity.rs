@@ -46,7 +46,8 @@ impl Identity {
         let (local_part, grade, reason) = match user_name {
             Some(given) => {
                 attributes.push(attribute(MANAGED_NAME, &[given.to_string()]));
-                let reason = format!("`userName` was given by the device's management; the session is {}'s", session.local_name);
+                let reason =
+                    format!("`userName` was given by the device's management; the session is {}'s", session.local_name);
                 (given.to_string(), EvidenceGrade::Managed, reason)
             }
             None => (principal::account_name(session)?, grade(session.evidence.grade), session.evidence.reason.clone()),
@@ -84,7 +85,9 @@ pub fn facts(config: Option<&Config>, key_protection: Option<&str>) -> Vec<Shown
     let disabled = config.map_or(&[][..], |config| &config.disabled_facts);
     let of_system = platform::device::facts().into_iter().map(|Fact { name, value, source, .. }| match value {
         FactValue::Known(values) => ShownFact { name: name.to_owned(), values, source: source.to_owned(), sent: true },
-        FactValue::Unknown(reason) => ShownFact { name: name.to_owned(), values: Vec::new(), source: reason.to_owned(), sent: false },
+        FactValue::Unknown(reason) => {
+            ShownFact { name: name.to_owned(), values: Vec::new(), source: reason.to_owned(), sent: false }
+        }
     });
     let own = |name: &str, value: Option<&str>, source: &str| ShownFact {
         name: name.to_owned(),

@@ -163,7 +163,11 @@ fn needs_somebody(code: Code) -> bool {
         Code::Refusal(RefusalCode::Malformed | RefusalCode::BadSignature) => true,
         Code::Refusal(code) => code.retry() == Retry::Never,
         Code::Failure(code) => match code {
-            F::NameNotResolved | F::PortalUnreachable | F::PortalFailing | F::TlsNotTrusted | F::AnswerNotUnderstood => false,
+            F::NameNotResolved
+            | F::PortalUnreachable
+            | F::PortalFailing
+            | F::TlsNotTrusted
+            | F::AnswerNotUnderstood => false,
             F::KeyUnusable | F::StateUnusable => false,
             F::NotRunning | F::NotSignedIn | F::OptionsInvalid | F::NobodyLoggedIn | F::NameUnusable => true,
             F::NotEnrolled | F::TokenUnusable | F::AnswerNotTrusted => true,

@@ -82,7 +82,10 @@ impl SignInError {
             Self::Key(_) | Self::Sign(_) => FailureCode::KeyUnusable,
             Self::State(_) => FailureCode::StateUnusable,
             Self::Transport(error) => error.code(),
-            Self::MetadataRefused(_) | Self::MetadataUnusable(_) | Self::NotUnderstood(_) | Self::RefusedWithoutCode => FailureCode::AnswerNotUnderstood,
+            Self::MetadataRefused(_)
+            | Self::MetadataUnusable(_)
+            | Self::NotUnderstood(_)
+            | Self::RefusedWithoutCode => FailureCode::AnswerNotUnderstood,
             Self::NotTrusted(_) => FailureCode::AnswerNotTrusted,
         })
     }
@@ -209,7 +212,12 @@ struct Corrections {
 
 impl Corrections {
     /// Puts right what `refusal` complains of, if that can be done here; returns the portal to try again with.
-    fn apply(&mut self, device: &mut Device, portal: PinnedPortal, refusal: Refusal) -> Result<PinnedPortal, SignInError> {
+    fn apply(
+        &mut self,
+        device: &mut Device,
+        portal: PinnedPortal,
+        refusal: Refusal,
+    ) -> Result<PinnedPortal, SignInError> {
         match (refusal.code, refusal.time) {
             (RefusalCode::ClockSkew, Some(time)) if !self.clock => {
                 self.clock = true;

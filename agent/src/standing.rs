@@ -77,7 +77,8 @@ impl Standing {
             Self::Broken { code, text } => (vec![text.clone()], Some(Problem::of(*code))),
             Self::Ready(_) | Self::Busy => (Vec::new(), None),
         };
-        let people: Vec<_> = people.map(|(session, state)| person_status(session, state, summary.enrolled, now)).collect();
+        let people: Vec<_> =
+            people.map(|(session, state)| person_status(session, state, summary.enrolled, now)).collect();
         let nobody = problem.is_none() && people.is_empty();
         Status {
             version: STATUS_VERSION,

@@ -166,7 +166,10 @@ impl Transport {
     }
 
     /// Finds out why there was no response: the name, the certificate, or the way.
-    async fn sort_out(&self, result: Result<reqwest::Response, reqwest::Error>) -> Result<reqwest::Response, TransportError> {
+    async fn sort_out(
+        &self,
+        result: Result<reqwest::Response, reqwest::Error>,
+    ) -> Result<reqwest::Response, TransportError> {
         let source = match result {
             Ok(response) => return Ok(response),
             Err(error) => error,
@@ -176,7 +179,9 @@ impl Transport {
         }
         let name = self.host.rsplit_once(':').map_or(self.host.as_str(), |(name, _)| name);
         match tokio::net::lookup_host((name, 443)).await {
-            Err(source) if !name.starts_with('[') => Err(TransportError::NameNotResolved { host: name.to_owned(), source }),
+            Err(source) if !name.starts_with('[') => {
+                Err(TransportError::NameNotResolved { host: name.to_owned(), source })
+            }
             _ => Err(TransportError::Unreachable { host: self.host.clone(), source }),
         }
     }

@@ -12,7 +12,9 @@ pub struct Cloud {
 
 /// A public URL that can't be one.
 #[derive(Debug, thiserror::Error)]
-#[error("`{given}` is not the public URL of a portal: write `https://host` or `https://host:port` and nothing behind it")]
+#[error(
+    "`{given}` is not the public URL of a portal: write `https://host` or `https://host:port` and nothing behind it"
+)]
 pub struct PublicUrlInvalid {
     given: String,
 }
@@ -31,7 +33,8 @@ impl Cloud {
             Some(_) => return Err(invalid()),
             None => authority,
         };
-        let plain = |character: char| character.is_ascii_lowercase() || character.is_ascii_digit() || "-.".contains(character);
+        let plain =
+            |character: char| character.is_ascii_lowercase() || character.is_ascii_digit() || "-.".contains(character);
         if host.is_empty() || !host.chars().all(plain) {
             return Err(invalid());
         }
@@ -71,7 +74,15 @@ mod tests {
 
     #[test]
     fn anything_but_https_host_and_port_is_refused() {
-        for given in ["http://a.example", "https://", "https://a.example/path", "https://u@a.example", "a.example", "https://A.example", "https://a.example:x"] {
+        for given in [
+            "http://a.example",
+            "https://",
+            "https://a.example/path",
+            "https://u@a.example",
+            "a.example",
+            "https://A.example",
+            "https://a.example:x",
+        ] {
             assert!(Cloud::new(given).is_err(), "{given}");
         }
     }

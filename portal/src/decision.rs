@@ -326,7 +326,11 @@ impl PersonName {
         let subject = subject.filter(|subject| subject.format == NameIdFormat::EmailAddress)?;
         let name_id = subject.value.to_ascii_lowercase();
         let (local_part, domain) = name_id.split_once('@')?;
-        let sound = |part: &str| !part.is_empty() && part.len() <= 255 && !part.chars().any(|c| c.is_whitespace() || c.is_control() || c == '@');
+        let sound = |part: &str| {
+            !part.is_empty()
+                && part.len() <= 255
+                && !part.chars().any(|c| c.is_whitespace() || c.is_control() || c == '@')
+        };
         (sound(local_part) && sound(domain)).then(|| Self {
             local_part: local_part.to_owned(),
             domain: domain.to_owned(),

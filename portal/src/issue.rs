@@ -60,7 +60,12 @@ pub fn issue(portal: &Portal, decision: Decision, now: UtcTime) -> Result<String
     }
 }
 
-fn granted(portal: &Portal, grant: Grant, [response_id, assertion_id, session]: [MessageId; 3], now: UtcTime) -> Response {
+fn granted(
+    portal: &Portal,
+    grant: Grant,
+    [response_id, assertion_id, session]: [MessageId; 3],
+    now: UtcTime,
+) -> Response {
     // For a service the Response is unsolicited: the service has asked for nothing, and its request ID would be the device's.
     let in_response_to = grant.service.is_none().then(|| grant.in_response_to.clone());
     let (recipient, audience) = match &grant.service {

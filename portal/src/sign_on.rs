@@ -122,7 +122,8 @@ async fn find_key(portal: &Portal, request: UnverifiedRequest) -> Result<Keyed, 
     if saml::device::entity_id_of_key(&offered) != *request.claimed_issuer() {
         return Err(refuse(RefusalCode::BadSignature, "the device's entity ID is not made from the key it offers"));
     }
-    let named = request.claimed_token().ok_or_else(|| refuse(RefusalCode::Malformed, "an enrolment without a token"))?;
+    let named =
+        request.claimed_token().ok_or_else(|| refuse(RefusalCode::Malformed, "an enrolment without a token"))?;
     let token = token::by_id(&mut connection, named).await?;
     let token = token.ok_or_else(|| refuse(RefusalCode::UnknownToken, "no such token"))?;
     Ok(Keyed { request, key, token: Some(token) })

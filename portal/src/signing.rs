@@ -68,7 +68,8 @@ impl SigningKeys {
     /// private half is not there or is another's.
     pub async fn load(store: &Store, directory: &Path) -> Result<Self, SigningError> {
         let active = signing_key::active(&mut *store.read().await?).await?;
-        let newest = |purpose| active.iter().rev().find(|key| key.purpose == purpose).ok_or(SigningError::Missing(purpose));
+        let newest =
+            |purpose| active.iter().rev().find(|key| key.purpose == purpose).ok_or(SigningError::Missing(purpose));
         Ok(Self {
             service: LoadedKey::load(newest(Purpose::Service)?, directory)?,
             agent: LoadedKey::load(newest(Purpose::Agent)?, directory)?,
@@ -105,7 +106,8 @@ impl LoadedKey {
         };
         let signer = Pkcs8Signer::new(algorithm, &pkcs8, Box::new(SystemRandom::new()));
         let signer = signer.map_err(|error| unusable(error.to_string()))?;
-        let certified = VerifyingKey::from_certificate_der(&key.certificate).map_err(|error| unusable(error.to_string()))?;
+        let certified =
+            VerifyingKey::from_certificate_der(&key.certificate).map_err(|error| unusable(error.to_string()))?;
         if signer.verifying_key().ok().as_ref() != Some(&certified) {
             return Err(unusable("it does not belong to its certificate".to_owned()));
         }
@@ -162,7 +164,10 @@ impl rsa::rand_core::RngCore for OsRandomness {
         rsa::rand_core::impls::next_u64_via_fill(self)
     }
 
-    #[expect(clippy::expect_used, reason = "the trait can't fail, and a key from bad randomness would be worse than none")]
+    #[expect(
+        clippy::expect_used,
+        reason = "the trait can't fail, and a key from bad randomness would be worse than none"
+    )]
     fn fill_bytes(&mut self, destination: &mut [u8]) {
         self.try_fill_bytes(destination).expect("the operating system gives random numbers");
     }

@@ -41,7 +41,8 @@ impl Authority {
         let ca_certificate = ca.self_signed(&ca_key).expect("a CA can be made");
 
         let key = KeyPair::generate().expect("a key can be made");
-        let mut server = CertificateParams::new(vec!["localhost".to_owned(), "127.0.0.1".to_owned()]).expect("names are sound");
+        let mut server =
+            CertificateParams::new(vec!["localhost".to_owned(), "127.0.0.1".to_owned()]).expect("names are sound");
         server.distinguished_name.push(DnType::CommonName, "localhost");
         server.use_authority_key_identifier_extension = true;
         (server.not_before, server.not_after) = (date_time_ymd(2024, 1, 1), date_time_ymd(2044, 1, 1));

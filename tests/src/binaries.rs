@@ -30,7 +30,8 @@ pub fn binaries() -> &'static Binaries {
         }
         // What cargo tells us about ourselves would make it build again whatever reads that: ring does.
         for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("CARGO_MANIFEST_") || name.to_string_lossy().starts_with("CARGO_PKG_") {
+            if name.to_string_lossy().starts_with("CARGO_MANIFEST_") || name.to_string_lossy().starts_with("CARGO_PKG_")
+            {
                 build.env_remove(name);
             }
         }

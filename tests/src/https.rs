@@ -33,8 +33,13 @@ impl Https {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let pem = std::fs::read(ca).expect("the CA file is there");
         let certificates = reqwest::Certificate::from_pem_bundle(&pem).expect("it holds certificates");
-        let client = reqwest::Client::builder().tls_certs_only(certificates).pool_max_idle_per_host(0).build().expect("a client can be made");
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime can be made");
+        let client = reqwest::Client::builder()
+            .tls_certs_only(certificates)
+            .pool_max_idle_per_host(0)
+            .build()
+            .expect("a client can be made");
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime can be made");
         Self { client, runtime }
     }
 
@@ -53,7 +58,8 @@ impl Https {
     fn send(&self, request: reqwest::RequestBuilder) -> HttpAnswer {
         self.runtime.block_on(async {
             let response = request.send().await.expect("the portal answers");
-            let retry_after = response.headers().get("retry-after").map(|value| value.to_str().expect("it is text").to_owned());
+            let retry_after =
+                response.headers().get("retry-after").map(|value| value.to_str().expect("it is text").to_owned());
             let status = response.status().as_u16();
             HttpAnswer { status, retry_after, body: response.text().await.expect("the body can be read") }
         })

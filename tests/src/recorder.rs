@@ -100,7 +100,8 @@ fn read_message(stream: &mut impl std::io::Read) -> Option<(Vec<u8>, Vec<u8>)> {
         message.extend_from_slice(&buffer[..read]);
         let Some(end) = message.windows(4).position(|window| window == b"\r\n\r\n") else { continue };
         let head = String::from_utf8_lossy(&message[..end]).to_ascii_lowercase();
-        let length = head.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok()).unwrap_or(0);
+        let length =
+            head.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok()).unwrap_or(0);
         if message.len() >= end + 4 + length {
             let body = message[end + 4..].to_vec();
             return Some((message, body));

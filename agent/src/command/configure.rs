@@ -80,7 +80,11 @@ fn help() -> String {
     let mut text = "Usage: countersign configure --name value …\n\nOptions are added to those that were given before, checked together, and used at once:\n\n".to_owned();
     for spec in OPTIONS {
         let Some(spelling) = spec.spellings(Flavour::Arguments).into_iter().next() else { continue };
-        let short = spec.spellings(Flavour::LinuxShortFlags).into_iter().next().map_or_else(|| "    ".to_owned(), |short| format!("{short}, "));
+        let short = spec
+            .spellings(Flavour::LinuxShortFlags)
+            .into_iter()
+            .next()
+            .map_or_else(|| "    ".to_owned(), |short| format!("{short}, "));
         let _ = writeln!(text, "  {short}{spelling}\n        {}", spec.help);
     }
     text.push_str("\nFor example: countersign configure --userDomain example.com --cloudName cloud.example.net --deviceTokenFile -\n");

@@ -31,7 +31,8 @@ impl Params {
             let row = |(option, value, origin): &(&str, &str, String)| serde_json::json!({ "option": option, "value": value, "origin": origin });
             return Ok(Outcome::json(&effective.iter().map(row).collect::<Vec<_>>(), 0));
         }
-        let width = |column: fn(&(&'static str, &str, String)) -> usize| effective.iter().map(column).max().unwrap_or(0);
+        let width =
+            |column: fn(&(&'static str, &str, String)) -> usize| effective.iter().map(column).max().unwrap_or(0);
         let (names, values) = (width(|row| row.0.len()), width(|row| row.1.chars().count()));
         let mut text = String::new();
         for (option, value, origin) in &effective {

@@ -50,7 +50,10 @@ impl SignIn {
         if let Some(path) = &self.form {
             let page = form(acs_url, saml_response);
             files::write_atomically(path, page.as_bytes(), Access::Private)?;
-            return Ok(Outcome::success(format!("wrote `{}`: open it in a browser within five minutes\n", path.display())));
+            return Ok(Outcome::success(format!(
+                "wrote `{}`: open it in a browser within five minutes\n",
+                path.display()
+            )));
         }
         if self.json {
             let value = serde_json::json!({ "acs_url": acs_url, "saml_response": saml_response });

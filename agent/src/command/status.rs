@@ -34,7 +34,9 @@ impl StatusCommand {
         let status = match control::ask(paths, &Ask::Status).await {
             Ok(Reply::Status(status)) => *status,
             Ok(Reply::Failed(problem)) => return Err(CommandError::Problem(problem)),
-            Ok(Reply::Done | Reply::ServiceResponse { .. }) => return Err(CommandError::Problem(Problem::failure(FailureCode::NotRunning))),
+            Ok(Reply::Done | Reply::ServiceResponse { .. }) => {
+                return Err(CommandError::Problem(Problem::failure(FailureCode::NotRunning)));
+            }
             Err(ControlError::Channel(_)) => without_daemon(paths),
             Err(error) => return Err(error.into()),
         };
@@ -68,7 +70,8 @@ fn without_daemon(paths: &Paths) -> Status {
     if let Err(error) = &state {
         faults.push(error.to_string());
     }
-    let portal = config.as_ref().zip(state.as_ref().ok()).and_then(|(config, state)| state.portal(&config.cloud_url).cloned());
+    let portal =
+        config.as_ref().zip(state.as_ref().ok()).and_then(|(config, state)| state.portal(&config.cloud_url).cloned());
     Status {
         version: STATUS_VERSION,
         agent: "not-running".to_owned(),
@@ -109,7 +112,10 @@ fn screen(status: &Status) -> String {
     };
     line("Agent", &format!("{} ({})", status.agent.replace('-', " "), status.agent_version));
     line("Cloud", status.cloud.as_deref().unwrap_or("not configured"));
-    line("Device", &status.device.as_ref().map_or_else(|| enrolled.to_owned(), |device| format!("{device}, {enrolled}")));
+    line(
+        "Device",
+        &status.device.as_ref().map_or_else(|| enrolled.to_owned(), |device| format!("{device}, {enrolled}")),
+    );
     if let Some(protection) = &status.key_protection {
         line("Key", &format!("P-256, protected by: {protection}"));
     }

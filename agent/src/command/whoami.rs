@@ -54,8 +54,12 @@ impl Whoami {
                 active: session.active,
                 remote: session.remote,
                 evidence: session.evidence.source.to_owned(),
-                grade: identity.as_ref().map_or_else(|| session.evidence.grade.to_string(), |identity| identity.evidence.grade.to_string()),
-                reason: identity.as_ref().map_or_else(|| session.evidence.reason.clone(), |identity| identity.reason.clone()),
+                grade: identity
+                    .as_ref()
+                    .map_or_else(|| session.evidence.grade.to_string(), |identity| identity.evidence.grade.to_string()),
+                reason: identity
+                    .as_ref()
+                    .map_or_else(|| session.evidence.reason.clone(), |identity| identity.reason.clone()),
                 user: identity.map(|identity| identity.name_id.value),
                 fault,
             });
@@ -65,7 +69,8 @@ impl Whoami {
         if self.json {
             return Ok(Outcome::json(&people, exit_code));
         }
-        let text = if people.is_empty() { format!("{} {}\n", nobody.meaning, nobody.next_action) } else { screen(&people) };
+        let text =
+            if people.is_empty() { format!("{} {}\n", nobody.meaning, nobody.next_action) } else { screen(&people) };
         Ok(Outcome { text, exit_code })
     }
 }

@@ -35,7 +35,9 @@ async fn create(context: &Context) -> Result<String, CommandError> {
         }
         let (directory, now) = (context.keys_dir(), context.now);
         let made = tokio::task::spawn_blocking(move || signing::create(purpose, &directory, "Countersign portal", now));
-        let key = made.await.map_err(|error| CommandError::Serve { doing: "make a key".to_owned(), source: error.into() })??;
+        let key = made
+            .await
+            .map_err(|error| CommandError::Serve { doing: "make a key".to_owned(), source: error.into() })??;
         text.push_str(&format!("made the {purpose} signing key {}\n", key.id));
         let entry = context.entry("key.create", &key.id, None, json!({ "purpose": purpose.to_string() }));
         context.store.write(move |connection| Box::pin(insert(connection, key, entry))).await?;

@@ -51,10 +51,13 @@ async fn add(context: &Context, tenant: &str, path: PathBuf) -> Result<String, C
     let bytes = files::read(&path)?;
     let described = SpMetadata::parse(&bytes).map_err(|rejection| CommandError::Metadata(rejection.to_string()))?;
     if described.valid_until.is_some_and(|until| until <= context.now) {
-        return Err(CommandError::Metadata("its `validUntil` has passed; ask the service for newer metadata".to_owned()));
+        return Err(CommandError::Metadata(
+            "its `validUntil` has passed; ask the service for newer metadata".to_owned(),
+        ));
     }
     let acs = described.default_acs(&Binding::Post);
-    let acs = acs.ok_or_else(|| CommandError::Metadata("it names no assertion consumer service for POST".to_owned()))?;
+    let acs =
+        acs.ok_or_else(|| CommandError::Metadata("it names no assertion consumer service for POST".to_owned()))?;
     if !acs.location.starts_with("https://") && !is_loopback(&acs.location) {
         let why = format!("its assertion consumer service `{}` is not an `https://` address", acs.location);
         return Err(CommandError::Metadata(why));
@@ -114,6 +117,7 @@ async fn list(context: &Context, json: bool) -> Result<String, CommandError> {
     if json {
         return Ok(super::json(&services));
     }
-    let rows: Vec<_> = services.iter().map(|service| [service.entity_id.to_string(), service.acs_url.clone()]).collect();
+    let rows: Vec<_> =
+        services.iter().map(|service| [service.entity_id.to_string(), service.acs_url.clone()]).collect();
     Ok(table(["SERVICE", "RESPONSES GO TO"], &rows))
 }

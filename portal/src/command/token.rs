@@ -94,9 +94,7 @@ impl Create {
     async fn run(self, context: &Context) -> Result<String, CommandError> {
         let tenant_id = context.tenant(&self.tenant).await?.id;
         let secret = DeviceToken::from_parts(TokenId::from_random(random::bytes()?), random::bytes()?);
-        let lives_until = |life: Duration| {
-            context.now.plus_seconds(i64::try_from(life.as_secs()).unwrap_or(i64::MAX))
-        };
+        let lives_until = |life: Duration| context.now.plus_seconds(i64::try_from(life.as_secs()).unwrap_or(i64::MAX));
         let platform = |platform: &Platform| platform.to_possible_value().map(|value| value.get_name().to_owned());
         let row = Row {
             id: secret.id().clone(),

@@ -136,7 +136,8 @@ pub async fn append(connection: &mut AnyConnection, entry: Entry) -> Result<(), 
 /// # Errors
 /// [`StoreError::Statement`].
 pub async fn newest(connection: &mut AnyConnection, limit: i64) -> Result<Vec<Row>, StoreError> {
-    let rows = sqlx::query("SELECT * FROM audit ORDER BY sequence DESC LIMIT $1").bind(limit).fetch_all(connection).await;
+    let rows =
+        sqlx::query("SELECT * FROM audit ORDER BY sequence DESC LIMIT $1").bind(limit).fetch_all(connection).await;
     let rows = rows.map_err(doing("read the audit"))?;
     rows.iter().rev().map(Row::from_row).collect()
 }
@@ -168,7 +169,8 @@ pub async fn verify(connection: &mut AnyConnection) -> Result<Verdict, StoreErro
         }
         for row in &rows {
             let row = Row::from_row(row)?;
-            let intact = row.sequence == checked + 1 && row.previous_hash == previous_hash && row.hash == row.computed_hash();
+            let intact =
+                row.sequence == checked + 1 && row.previous_hash == previous_hash && row.hash == row.computed_hash();
             if !intact {
                 return Ok(Verdict::BrokenAt(row.sequence));
             }

@@ -58,9 +58,7 @@ impl Columns<'_> {
     /// Bytes that are stored as base64.
     pub(super) fn bytes(&self, column: &'static str) -> Result<Vec<u8>, StoreError> {
         use base64::Engine as _;
-        base64::engine::general_purpose::STANDARD
-            .decode(self.text(column)?)
-            .map_err(|_| self.unreadable(column))
+        base64::engine::general_purpose::STANDARD.decode(self.text(column)?).map_err(|_| self.unreadable(column))
     }
 
     fn unreadable(&self, column: &'static str) -> StoreError {

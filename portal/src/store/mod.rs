@@ -31,8 +31,12 @@ pub use writer::Work;
 const READERS: u32 = 4;
 /// What every connection is told first. FULL: a commit has reached the disk before it is reported, in WAL mode too.
 /// A statement waits ten seconds for another process (a `countersign-portal` command) that holds the write lock.
-const PRAGMAS: [&str; 4] =
-    ["PRAGMA busy_timeout = 10000", "PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL", "PRAGMA foreign_keys = ON"];
+const PRAGMAS: [&str; 4] = [
+    "PRAGMA busy_timeout = 10000",
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA synchronous = FULL",
+    "PRAGMA foreign_keys = ON",
+];
 
 /// A handle on the database; cheap to clone.
 #[derive(Clone)]
@@ -104,7 +108,8 @@ impl Store {
         // Percent-encoding what would end the path of the URL keeps any directory name possible.
         let escaped = path.display().to_string().replace('%', "%25").replace('?', "%3F").replace('#', "%23");
         let url = format!("sqlite://{escaped}?mode=rwc");
-        let options = || AnyPoolOptions::new().acquire_timeout(Duration::from_secs(10)).after_connect(prepare_connection);
+        let options =
+            || AnyPoolOptions::new().acquire_timeout(Duration::from_secs(10)).after_connect(prepare_connection);
 
         let writing = options().max_connections(1).connect(&url).await.map_err(open_error)?;
         sqlx::migrate!().run(&writing).await.map_err(StoreError::Migrate)?;

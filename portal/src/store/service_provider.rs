@@ -61,7 +61,8 @@ pub async fn insert(connection: &mut AnyConnection, service: &ServiceProvider) -
 /// # Errors
 /// [`StoreError::Statement`].
 pub async fn delete(connection: &mut AnyConnection, entity_id: &str) -> Result<bool, StoreError> {
-    let done = sqlx::query("DELETE FROM service_provider WHERE entity_id = $1").bind(entity_id).execute(connection).await;
+    let done =
+        sqlx::query("DELETE FROM service_provider WHERE entity_id = $1").bind(entity_id).execute(connection).await;
     Ok(done.map_err(doing("remove the service"))?.rows_affected() > 0)
 }
 

@@ -70,14 +70,16 @@ impl SigningKey {
 /// # Errors
 /// [`StoreError::Statement`].
 pub async fn insert(connection: &mut AnyConnection, key: &SigningKey) -> Result<(), StoreError> {
-    sqlx::query("INSERT INTO signing_key (id, purpose, certificate, state, created_at) VALUES ($1, $2, $3, 'active', $4)")
-        .bind(&key.id)
-        .bind(key.purpose.to_string())
-        .bind(base64_text(&key.certificate))
-        .bind(key.created_at.unix_millis())
-        .execute(connection)
-        .await
-        .map_err(doing("add the signing key"))?;
+    sqlx::query(
+        "INSERT INTO signing_key (id, purpose, certificate, state, created_at) VALUES ($1, $2, $3, 'active', $4)",
+    )
+    .bind(&key.id)
+    .bind(key.purpose.to_string())
+    .bind(base64_text(&key.certificate))
+    .bind(key.created_at.unix_millis())
+    .execute(connection)
+    .await
+    .map_err(doing("add the signing key"))?;
     Ok(())
 }
 

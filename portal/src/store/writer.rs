@@ -120,8 +120,7 @@ async fn write_group(pool: &AnyPool, jobs: Vec<Job>) {
 async fn run_group(pool: &AnyPool, jobs: Vec<Job>, done: &mut Vec<Done>) -> Result<(), StoreError> {
     let mut connection = pool.acquire().await.map_err(doing("get the writing connection"))?;
     // IMMEDIATE takes the write lock first, so that a command in another process makes us wait and never fail halfway.
-    let mut transaction =
-        connection.begin_with("BEGIN IMMEDIATE").await.map_err(doing("begin a transaction"))?;
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(doing("begin a transaction"))?;
     for job in jobs {
         transaction.execute("SAVEPOINT work").await.map_err(doing("begin a piece of work"))?;
         let finished = job(&mut transaction).await;

@@ -153,7 +153,8 @@ fn reset(dir: &Path) -> Result<(), String> {
     if !dir.exists() {
         return Ok(());
     }
-    let ours = dir.join("quickstart.json").exists() || std::fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_none());
+    let ours = dir.join("quickstart.json").exists()
+        || std::fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_none());
     if !ours {
         return Err(format!("`{}` was not made by the quick start; nothing was removed", dir.display()));
     }
@@ -201,7 +202,10 @@ fn wait_until_serving(serving: &mut Program, portal: &Portal) -> Result<(), Stri
         }
     }
     let why = serving.seen.join("\n");
-    Err(format!("the portal did not start on port {} (if something else is there, `--reset` takes another):\n{why}", portal.port))
+    Err(format!(
+        "the portal did not start on port {} (if something else is there, `--reset` takes another):\n{why}",
+        portal.port
+    ))
 }
 
 /// Shows the steps of one sign-in as they happen.
@@ -237,7 +241,8 @@ fn watch(running: &mut Program, say: &dyn Fn(&str)) -> Result<Watched, String> {
 
 fn summary(result: &Value) -> String {
     let text = |name: &str| result[name].as_str().unwrap_or_default().to_owned();
-    let enrolled = result["enrol_ms"].as_f64().map_or_else(String::new, |ms| format!("enrolled and signed in in {ms:.1} ms, "));
+    let enrolled =
+        result["enrol_ms"].as_f64().map_or_else(String::new, |ms| format!("enrolled and signed in in {ms:.1} ms, "));
     format!(
         "\n{} is signed in from {}\n{enrolled}signed in with the key alone in {:.1} ms; the agent holds {} KiB of memory",
         text("user"),
