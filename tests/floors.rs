@@ -1,5 +1,5 @@
 //! The floors of the house: a crate uses only what lies below it.
-#![expect(clippy::disallowed_methods, reason = "a test that asks cargo")]
+#![expect(clippy::expect_used, clippy::disallowed_methods, reason = "test code: a surprise must end it loudly")]
 
 use std::process::Command;
 

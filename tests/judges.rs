@@ -1,5 +1,5 @@
 //! Judges from outside: OASIS's schemas, xmlsec1, and a service provider that none of us wrote.
-#![expect(clippy::disallowed_methods, reason = "tests write files for other programs")]
+#![expect(clippy::expect_used, clippy::disallowed_methods, reason = "test code: a surprise must end it loudly")]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

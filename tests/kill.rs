@@ -2,6 +2,7 @@
 //!
 //! strace sends SIGKILL to the program as it enters its first, second, third … system call that changes a file or speaks
 //! to the other side, until a whole enrolment passes without one being left.
+#![expect(clippy::expect_used, clippy::disallowed_methods, reason = "test code: a surprise must end it loudly")]
 
 use std::process::Command;
 
@@ -80,7 +81,7 @@ fn check(portal: &Portal, agent: &Agent, token: &str, at: &str) {
     let status = agent.json(&["status", "--json"]);
     assert_eq!(status["people"][0]["state"], "signed-in", "{at}: {status}");
     assert_eq!(status["token_waiting"], false, "{at}: the token is gone");
-    assert_eq!(portal.ok(&["audit", "verify"]).contains("intact"), true, "{at}: the audit is intact");
+    assert!(portal.ok(&["audit", "verify"]).contains("intact"), "{at}: the audit is intact");
 }
 
 /// Goes through the points one by one: for each call until an enrolment passes without being disturbed. `enrol` says

@@ -1,4 +1,5 @@
 //! Everything that the portal refuses, with the code of each, and what the agent says about it.
+#![expect(clippy::expect_used, reason = "test code: a surprise must end it loudly")]
 
 use saml::time::UtcTime;
 use tempfile::TempDir;

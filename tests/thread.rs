@@ -1,5 +1,5 @@
 //! The main job: from three install options to a signed-in person, with both programs as they are.
-#![expect(clippy::disallowed_methods, reason = "tests look at the files that the programs leave")]
+#![expect(clippy::expect_used, reason = "test code: a surprise must end it loudly")]
 
 use tempfile::TempDir;
 use tests::agent::{Agent, is_session};

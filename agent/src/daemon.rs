@@ -250,7 +250,7 @@ impl Daemon {
         };
         match service.parse() {
             Ok(service) => {
-                self.jobs.push_back(Job::Service { session: Box::new(own.session.clone()), service, connection })
+                self.jobs.push_back(Job::Service { session: Box::new(own.session.clone()), service, connection });
             }
             Err(_) => {
                 let problem = Problem {

@@ -37,8 +37,8 @@ impl Identity {
     /// [`NameFault`] where the account's name can't be the local part of a user name.
     pub fn of(session: &UserSession, domain: &UserDomain, user_name: Option<&LocalPart>) -> Result<Self, NameFault> {
         let mut attributes = vec![
-            attribute(LOCAL_NAME, &[session.local_name.clone()]),
-            attribute(USER_ID, &[session.stable_id.clone()]),
+            attribute(LOCAL_NAME, std::slice::from_ref(&session.local_name)),
+            attribute(USER_ID, std::slice::from_ref(&session.stable_id)),
         ];
         if let Some(principal) = &session.evidence.principal {
             attributes.push(attribute(PRINCIPAL, std::slice::from_ref(principal)));

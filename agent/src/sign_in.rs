@@ -93,11 +93,11 @@ impl SignInError {
     /// The seconds that the portal asked to wait, where it did.
     #[must_use]
     pub fn retry_after(&self) -> Option<u32> {
-        match self {
-            Self::Refused(refusal) => refusal.retry_after_seconds,
-            Self::Transport(TransportError::Failing { retry_after, .. }) => *retry_after,
-            _ => None,
+        if let Self::Refused(refusal) = self {
+            return refusal.retry_after_seconds;
         }
+        let Self::Transport(TransportError::Failing { retry_after, .. }) = self else { return None };
+        *retry_after
     }
 }
 

@@ -1,5 +1,5 @@
 //! The portal's few files: signing keys, certificates, metadata that an administrator names.
-#![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "the portal's one door to the file system")]
+#![expect(clippy::disallowed_types, reason = "the portal's one door to the file system")]
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};

@@ -3,7 +3,6 @@
     clippy::disallowed_methods,
     clippy::expect_used,
     clippy::panic,
-    clippy::unwrap_used,
     reason = "test code: it starts programs, writes their files, and a surprise must end it loudly"
 )]
 

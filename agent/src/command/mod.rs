@@ -43,7 +43,7 @@ pub struct CommandLine {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the agent in the foreground; this is what service managers start.
-    Run(run::Run),
+    Run(Box<run::Run>),
     /// Set install options, in the spelling of any installer; with nothing behind it, list them.
     Configure(configure::Configure),
     /// Show the effective options and where each comes from.

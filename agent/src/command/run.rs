@@ -26,9 +26,9 @@ impl Run {
     pub(super) async fn run(self, paths: Paths) -> Result<Outcome, CommandError> {
         let log = tracing_subscriber::fmt().with_env_filter(self.log).with_writer(std::io::stderr);
         if self.log_json {
-            log.json().init()
+            log.json().init();
         } else {
-            log.with_ansi(false).init()
+            log.with_ansi(false).init();
         }
         let steps = if self.steps { Steps::told_to(print_step) } else { Steps::silent() };
         daemon::run(paths, steps).await?;

@@ -42,7 +42,7 @@ pub struct CommandLine {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Answer devices until SIGTERM or Ctrl-C.
-    Serve(serve::Serve),
+    Serve(Box<serve::Serve>),
     /// Make and list the portal's signing keys.
     #[command(subcommand)]
     Key(key::Key),

@@ -89,10 +89,8 @@ impl StoreError {
     /// Whether a row with the same key was there already.
     #[must_use]
     pub fn is_duplicate(&self) -> bool {
-        match self {
-            Self::Statement { source: sqlx::Error::Database(error), .. } => error.is_unique_violation(),
-            _ => false,
-        }
+        let Self::Statement { source: sqlx::Error::Database(error), .. } = self else { return false };
+        error.is_unique_violation()
     }
 }
 
