@@ -33,7 +33,7 @@ int main(int count, char **arguments) {
     if (file == NULL) return 2;
     int length = (int)fread(xml, 1, sizeof xml, file);
     xmlInitParser();
-    if (xmlSecInit() < 0 || xmlSecCryptoDLLoadLibrary(NULL) < 0 || xmlSecCryptoAppInit(NULL) < 0 || xmlSecCryptoInit() < 0) return 3;
+    if (xmlSecInit() < 0 || xmlSecCryptoAppInit(NULL) < 0 || xmlSecCryptoInit() < 0) return 3;
     xmlSecKeyPtr key = xmlSecCryptoAppKeyLoad(arguments[2], xmlSecKeyDataFormatDer, NULL, NULL, NULL);
     if (key == NULL) return 4;
     double end = seconds(CLOCK_MONOTONIC) + 2, begun = seconds(CLOCK_PROCESS_CPUTIME_ID);

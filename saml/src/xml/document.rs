@@ -104,10 +104,12 @@ impl Document {
         (before, self.source.get(at(span.end)..).unwrap_or_default())
     }
 
+    #[inline]
     pub(super) fn slice(&self, span: Span) -> &str {
         self.source.get(at(span.start)..at(span.end)).unwrap_or_default()
     }
 
+    #[inline]
     pub(super) fn value(&self, value: Value) -> &str {
         let text = if value.spilled { &self.spill } else { &self.source };
         text.get(at(value.span.start)..at(value.span.end)).unwrap_or_default()
@@ -123,10 +125,12 @@ impl Document {
         }
     }
 
+    #[inline]
     pub(super) fn attributes_of(&self, tag: &Tag) -> &[Attribute] {
         self.attributes.get(at(tag.attributes.start)..at(tag.attributes.end)).unwrap_or_default()
     }
 
+    #[inline]
     pub(super) fn declarations_of(&self, tag: &Tag) -> &[Declaration] {
         self.declarations.get(at(tag.declarations.start)..at(tag.declarations.end)).unwrap_or_default()
     }
@@ -157,6 +161,7 @@ impl std::fmt::Debug for Element<'_> {
 }
 
 impl<'d> Element<'d> {
+    #[inline]
     pub(super) fn node(self) -> &'d Node {
         &self.document.nodes[at(self.index)]
     }
@@ -174,15 +179,18 @@ impl<'d> Element<'d> {
         self.index
     }
 
+    #[inline]
     pub(crate) fn is(self, namespace: Namespace, local: &str) -> bool {
         let tag = self.tag();
         tag.namespace == namespace && self.document.slice(tag.local) == local
     }
 
+    #[inline]
     pub(crate) fn namespace(self) -> Namespace {
         self.tag().namespace
     }
 
+    #[inline]
     pub(crate) fn local(self) -> &'d str {
         self.document.slice(self.tag().local)
     }

@@ -114,6 +114,7 @@ impl<'s> Scanner<'s> {
         self.bytes.get(self.position).copied()
     }
 
+    #[inline]
     pub(super) fn rest(&self) -> &'s [u8] {
         self.bytes.get(self.position..).unwrap_or_default()
     }
@@ -124,6 +125,7 @@ impl<'s> Scanner<'s> {
         self.bytes.get(span.start as usize..span.end as usize).unwrap_or_default()
     }
 
+    #[inline]
     pub(super) fn slice(&self, span: Span) -> &'s str {
         self.source.get(span.start as usize..span.end as usize).unwrap_or_default()
     }
@@ -132,11 +134,13 @@ impl<'s> Scanner<'s> {
         clippy::cast_possible_truncation,
         reason = "the reader refuses sources longer than its limit, which is far below 4 GiB"
     )]
+    #[inline]
     pub(super) fn span(&self, start: usize) -> Span {
         Span { start: start as u32, end: self.position as u32 }
     }
 
     #[expect(clippy::unused_self, reason = "failing is something that happens at the scanner's position")]
+    #[inline]
     pub(super) fn fail<T>(&self, reason: RejectionReason) -> Scanned<T> {
         Err(reason)
     }
@@ -151,6 +155,7 @@ impl<'s> Scanner<'s> {
         Rejection::about(reason, self.source.get(start..).unwrap_or_default())
     }
 
+    #[inline]
     pub(super) fn take(&mut self, text: &[u8]) -> bool {
         let found = self.rest().starts_with(text);
         if found {
@@ -159,11 +164,13 @@ impl<'s> Scanner<'s> {
         found
     }
 
+    #[inline]
     pub(super) fn expect(&mut self, text: &[u8]) -> Scanned<()> {
         if self.take(text) { Ok(()) } else { self.fail(RejectionReason::NotWellFormed) }
     }
 
     /// Skips white space, and says how many bytes of it there were.
+    #[inline]
     pub(super) fn skip_space(&mut self) -> usize {
         let start = self.position;
         while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
@@ -198,6 +205,7 @@ impl<'s> Scanner<'s> {
         }
     }
 
+    #[inline]
     pub(super) fn qname(&mut self) -> Scanned<QName> {
         let first = self.ncname()?;
         if self.peek() != Some(b':') {
@@ -208,11 +216,13 @@ impl<'s> Scanner<'s> {
     }
 
     /// Text up to the next `<` or the end.
+    #[inline]
     pub(super) fn text(&mut self) -> Scanned<Value> {
         self.value(Place::Text)
     }
 
     /// A quoted value, without its quotes, with its closing quote consumed.
+    #[inline]
     pub(super) fn attribute_value(&mut self) -> Scanned<Value> {
         let Some(quote @ (b'"' | b'\'')) = self.peek() else { return self.fail(RejectionReason::NotWellFormed) };
         self.position += 1;
