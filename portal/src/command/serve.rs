@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum_server::Handle;
-use axum_server::tls_rustls::RustlsConfig;
+use axum_server::accept::NoDelayAcceptor;
+use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -65,7 +66,9 @@ impl Serve {
         tracing::info!(%address, public_url = portal.cloud.base(), "serving");
 
         let server = axum_server::from_tcp(listener).map_err(|error| serving(error.into()))?;
-        let server = server.acceptor(axum_server::tls_rustls::RustlsAcceptor::new(tls)).handle(handle);
+        // Without NODELAY the last part of a TLS flight waits 40 ms for an acknowledgement.
+        let acceptor = RustlsAcceptor::new(tls).acceptor(NoDelayAcceptor::new());
+        let server = server.acceptor(acceptor).handle(handle);
         let served = server.serve(door::router(portal).into_make_service()).await;
         sweeping.abort();
         served.map_err(|error| failed("serve".to_owned(), error.into()))?;
