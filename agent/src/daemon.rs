@@ -254,7 +254,7 @@ impl Daemon {
             }
             Err(_) => {
                 let problem = Problem {
-                    meaning: "That is no entity ID.".to_owned(),
+                    meaning: "that is no entity ID".to_owned(),
                     ..Problem::of(Code::Refusal(saml::refusal::RefusalCode::ServiceUnknown))
                 };
                 reply(connection, Reply::Failed(problem));

@@ -4,12 +4,15 @@
 
 use std::fmt;
 
+use saml::refusal::RefusalCode;
+
 macro_rules! failures {
     ($($variant:ident, $code:literal, $exit:literal, $meaning:literal, $next:literal;)*) => {
         /// A kind of failure with a stable code.
         #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
         pub enum FailureCode {
-            $(#[doc = $meaning] $variant,)*
+            $(#[doc = $meaning]
+            $variant,)*
         }
 
         impl FailureCode {
@@ -45,50 +48,50 @@ macro_rules! failures {
 
 failures! {
     NotRunning, "not-running", 3,
-        "The agent is not running.",
-        "Start it with `countersign run`, or start its service.";
+        "the agent is not running",
+        "start it with `countersign run`, or start its service";
     NotSignedIn, "not-signed-in", 4,
-        "The agent is running and has not signed anybody in yet.",
-        "Wait a moment and look again with `countersign status`.";
+        "the agent is running and has not signed anybody in yet",
+        "wait a moment and look again with `countersign status`";
     OptionsInvalid, "options-invalid", 5,
-        "The install options are not complete or contradict each other.",
-        "Mend each fault that `countersign status` lists with `countersign configure`.";
+        "the install options are not complete or contradict each other",
+        "mend each fault that `countersign status` lists with `countersign configure`";
     NobodyLoggedIn, "nobody-logged-in", 6,
-        "Nobody is logged in whom the agent could sign in.",
-        "Log in to the computer; `countersign whoami` says what the agent sees.";
+        "nobody is logged in whom the agent could sign in",
+        "log in to the computer; `countersign whoami` says what the agent sees";
     NameUnusable, "name-unusable", 7,
-        "The name of the account can't become the local part of a user name.",
-        "See `countersign whoami`; an administrator can set `userName`.";
+        "the name of the account can't become the local part of a user name",
+        "see `countersign whoami`; an administrator can set `userName`";
     NotEnrolled, "not-enrolled", 8,
-        "The device has no registered key and there is no device token to register one with.",
-        "Get a device token from the portal and give it to `countersign configure --deviceTokenFile FILE`.";
+        "the device has no registered key and there is no device token to register one with",
+        "get a device token from the portal and give it to `countersign configure --deviceTokenFile FILE`";
     TokenUnusable, "token-unusable", 9,
-        "The device token is not one: it is cut off or mistyped. Nothing was sent.",
-        "Copy the whole token again, from `cst1_` on, and give it to `countersign configure --deviceTokenFile FILE`.";
+        "the device token is not one: it is cut off or mistyped. Nothing was sent",
+        "copy the whole token again, from `cst1_` on, and give it to `countersign configure --deviceTokenFile FILE`";
     NameNotResolved, "name-not-resolved", 10,
-        "The cloud's name does not resolve to an address.",
-        "Check `cloudName` with `countersign params list` and the name servers of this network.";
+        "the cloud's name does not resolve to an address",
+        "check `cloudName` with `countersign params list` and the name servers of this network";
     PortalUnreachable, "portal-unreachable", 11,
-        "The portal does not accept a connection, or did not answer in time.",
-        "Check the network, the proxy and the firewall; the agent tries again by itself.";
+        "the portal does not accept a connection, or did not answer in time",
+        "check the network, the proxy and the firewall; the agent tries again by itself";
     TlsNotTrusted, "tls-not-trusted", 12,
-        "The portal's certificate was not issued by anybody whom this device trusts, or is for another name.",
-        "If the portal has a CA of its own, set `caFile`; if a proxy inspects TLS, exempt the portal or add the proxy's CA.";
+        "the portal's certificate was not issued by anybody whom this device trusts, or is for another name",
+        "if the portal has a CA of its own, set `caFile`; if a proxy inspects TLS, exempt the portal or add the proxy's CA";
     PortalFailing, "portal-failing", 13,
-        "The portal answers with an error of its own.",
-        "Tell whoever runs the portal; the agent tries again by itself.";
+        "the portal answers with an error of its own",
+        "tell whoever runs the portal; the agent tries again by itself";
     AnswerNotUnderstood, "answer-not-understood", 14,
-        "What answered is no SAML identity provider: a captive portal, a proxy's page, or another server.",
-        "Open the portal's address in a browser on this network, and check `cloudName`.";
+        "what answered is no SAML identity provider: a captive portal, a proxy's page, or another server",
+        "open the portal's address in a browser on this network, and check `cloudName`";
     AnswerNotTrusted, "answer-not-trusted", 15,
-        "The answer is not signed by the portal that this device enrolled with, or is not for this request.",
-        "Ask whoever runs the portal whether its keys were replaced; if so, enrol again with a new token.";
+        "the answer is not signed by the portal that this device enrolled with, or is not for this request",
+        "ask whoever runs the portal whether its keys were replaced; if so, enrol again with a new token";
     KeyUnusable, "key-unusable", 16,
-        "The device's key can't be read or can't sign.",
-        "See the log for the reason; a lost key needs `countersign configure` with a new device token.";
+        "the device's key can't be read or can't sign",
+        "see the log for the reason; a lost key needs `countersign configure` with a new device token";
     StateUnusable, "state-unusable", 17,
-        "The agent's state can't be read or written.",
-        "See the message: free the disk, or mend the permissions that it names.";
+        "the agent's state can't be read or written",
+        "see the message: free the disk, or mend the permissions that it names";
 }
 
 impl fmt::Display for FailureCode {
@@ -97,11 +100,33 @@ impl fmt::Display for FailureCode {
     }
 }
 
+/// The page that explains every code, as Markdown: both tables, the agent's and the portal's.
+#[must_use]
+pub fn reference_page() -> String {
+    let mut page = "# Codes\n\nEvery failure that `countersign` reports has one of these codes. `countersign status` shows it with the next action, and ends with\n\
+         its number; a log line names it in the field `code`. 0 is success, 1 an error without a code of its own, 2 wrong usage.\n\n\
+         This page is made from the tables in `agent/src/failure.rs` and `saml/src/refusal.rs` by\n\
+         `cargo run -p agent --example errors_page > docs/errors.md`; a test fails when it is stale.\n"
+        .to_owned();
+    let rows = FailureCode::ALL.iter().map(|code| (code.code(), code.exit_code(), code.meaning(), code.next_action()));
+    page.push_str("\n## What the agent finds out itself\n");
+    append_table(&mut page, rows);
+    let rows = RefusalCode::ALL.iter().map(|code| (code.code(), code.exit_code(), code.meaning(), code.next_action()));
+    page.push_str("\n## What the portal refuses\n");
+    append_table(&mut page, rows);
+    page
+}
+
+fn append_table(page: &mut String, rows: impl Iterator<Item = (&'static str, u8, &'static str, &'static str)>) {
+    page.push_str("\n| code | exit | what has happened | what to do |\n|---|---|---|---|\n");
+    for (code, exit, meaning, next) in rows {
+        page.push_str(&format!("| `{code}` | {exit} | {meaning} | {next} |\n"));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
-
-    use saml::refusal::RefusalCode;
 
     use super::*;
 
@@ -120,5 +145,14 @@ mod tests {
         assert_eq!(codes.len(), FailureCode::ALL.len() + RefusalCode::ALL.len());
         assert_eq!(exits.len(), FailureCode::ALL.len() + RefusalCode::ALL.len());
         assert!(exits.iter().all(|&exit| exit > 2), "0, 1 and 2 mean success, any error, wrong usage");
+    }
+
+    #[test]
+    fn the_page_of_codes_is_what_the_tables_say() {
+        assert_eq!(
+            include_str!("../../docs/errors.md"),
+            reference_page(),
+            "run: cargo run -p agent --example errors_page > docs/errors.md"
+        );
     }
 }

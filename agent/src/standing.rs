@@ -125,8 +125,8 @@ impl Problem {
     pub fn not_allowed() -> Self {
         Self {
             code: "not-allowed".to_owned(),
-            meaning: "Only an administrator of this device may do that.".to_owned(),
-            next_action: "Run the command as root, or as the account that runs the agent.".to_owned(),
+            meaning: "only an administrator of this device may do that".to_owned(),
+            next_action: "run the command as root, or as the account that runs the agent".to_owned(),
             exit_code: 1,
         }
     }

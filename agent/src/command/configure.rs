@@ -16,6 +16,21 @@ use crate::control::{self, Ask, ControlError, Problem, Reply};
 /// The largest token file that is read, in octets.
 const LARGEST_TOKEN: usize = 4096;
 
+/// Options that are kept for a later version and for whatever else reads them.
+const NOT_ACTED_ON: &[OptionName] = &[
+    OptionName::PolicyToken,
+    OptionName::StrictEnforcement,
+    OptionName::HideAppUiOnLaunch,
+    OptionName::LaunchTray,
+    OptionName::AutoEnroll,
+    OptionName::Mode,
+    OptionName::UnattendedModeUi,
+    OptionName::Vdi,
+    OptionName::ConfigTimeout,
+    OptionName::UninstallPassword,
+    OptionName::Ownership,
+];
+
 #[derive(Debug, clap::Args)]
 #[command(disable_help_flag = true)]
 pub(super) struct Configure {
@@ -34,6 +49,15 @@ impl Configure {
         let on_command_line = given.options.get(OptionName::DeviceToken).is_some();
         let mut text = String::new();
         read_token_file(&mut given)?;
+        let without_effect: Vec<_> =
+            given.options.iter().map(|option| option.option).filter(|option| NOT_ACTED_ON.contains(option)).collect();
+        for option in without_effect {
+            let _ = writeln!(
+                text,
+                "note: `{}` is kept; this version of the agent does not act on it",
+                option.spec().canonical
+            );
+        }
         for note in config::add(paths, given)? {
             let _ = writeln!(text, "note: {note}");
         }

@@ -74,7 +74,7 @@ pub(crate) enum CommandError {
     Daemon(#[from] DaemonError),
     #[error(transparent)]
     Session(#[from] SessionError),
-    #[error("{} {}", .0.meaning, .0.next_action)]
+    #[error("{} [{}]; {}", .0.meaning, .0.code, .0.next_action)]
     Problem(Problem),
 }
 

@@ -70,7 +70,7 @@ impl Whoami {
             return Ok(Outcome::json(&people, exit_code));
         }
         let text =
-            if people.is_empty() { format!("{} {}\n", nobody.meaning, nobody.next_action) } else { screen(&people) };
+            if people.is_empty() { format!("{}; {}\n", nobody.meaning, nobody.next_action) } else { screen(&people) };
         Ok(Outcome { text, exit_code })
     }
 }

@@ -179,3 +179,56 @@ pub async fn verify(connection: &mut AnyConnection) -> Result<Verdict, StoreErro
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Store;
+
+    fn entry(subject: &str) -> Entry {
+        Entry {
+            at: UtcTime::from_unix_seconds(1_700_000_000),
+            tenant_id: None,
+            actor: "test".to_owned(),
+            action: "sign-on",
+            subject: subject.to_owned(),
+            result: "ok".to_owned(),
+            detail: serde_json::json!({ "service": null }),
+        }
+    }
+
+    /// A database with three audit rows, on which `tampering` is then done from outside.
+    async fn verdict_after(tampering: Option<&'static str>) -> Verdict {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(&dir.path().join("portal.db")).await.unwrap();
+        for subject in ["a@example.test", "b@example.test", "c@example.test"] {
+            store.write(move |connection| Box::pin(append(connection, entry(subject)))).await.unwrap();
+        }
+        if let Some(statement) = tampering {
+            sqlx::query(statement).execute(&mut *store.read().await.unwrap()).await.unwrap();
+        }
+        verify(&mut store.read().await.unwrap()).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_chain_that_nobody_touched_is_intact() {
+        assert_eq!(verdict_after(None).await, Verdict::Intact(3));
+    }
+
+    #[tokio::test]
+    async fn a_changed_row_is_found() {
+        let tampering = "UPDATE audit SET subject = 'nobody' WHERE sequence = 2";
+        assert_eq!(verdict_after(Some(tampering)).await, Verdict::BrokenAt(2));
+    }
+
+    #[tokio::test]
+    async fn a_missing_row_is_found() {
+        assert_eq!(verdict_after(Some("DELETE FROM audit WHERE sequence = 2")).await, Verdict::BrokenAt(3));
+    }
+
+    #[tokio::test]
+    async fn rows_that_change_places_are_found() {
+        let tampering = "UPDATE audit SET sequence = CASE sequence WHEN 1 THEN 12 ELSE 11 END WHERE sequence IN (1, 2)";
+        assert_eq!(verdict_after(Some(tampering)).await, Verdict::BrokenAt(3));
+    }
+}

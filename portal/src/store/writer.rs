@@ -132,3 +132,69 @@ async fn run_group(pool: &AnyPool, jobs: Vec<Job>, done: &mut Vec<Done>) -> Resu
     }
     transaction.commit().await.map_err(doing("commit"))
 }
+
+#[cfg(test)]
+mod tests {
+    use saml::time::UtcTime;
+
+    use crate::store::domain::{self, Domain};
+    use crate::store::tenant::{self, Tenant};
+    use crate::store::{Store, StoreError};
+
+    async fn store() -> (tempfile::TempDir, Store) {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(&dir.path().join("portal.db")).await.unwrap();
+        let tenant = Tenant {
+            id: "t".to_owned(),
+            name: "acme".to_owned(),
+            idp_enabled: true,
+            auto_provisioning: true,
+            minimum_evidence: saml::device::EvidenceGrade::Local,
+            devices_per_user: 16,
+            session_seconds: 3600,
+            created_at: UtcTime::from_unix_seconds(0),
+        };
+        store
+            .write(move |connection| Box::pin(async move { tenant::insert(connection, &tenant).await }))
+            .await
+            .unwrap();
+        (dir, store)
+    }
+
+    async fn add(store: &Store, name: String, fails: bool) -> Result<(), StoreError> {
+        let row = Domain { name, tenant_id: "t".to_owned(), created_at: UtcTime::from_unix_seconds(0) };
+        store
+            .write(move |connection| {
+                Box::pin(async move {
+                    domain::insert(connection, &row).await?;
+                    if fails { Err(StoreError::Unreadable { table: "test", column: "test" }) } else { Ok(()) }
+                })
+            })
+            .await
+    }
+
+    #[tokio::test]
+    async fn work_that_fails_leaves_nothing_and_takes_nobody_with_it() {
+        let (_dir, store) = store().await;
+        let mut together = tokio::task::JoinSet::new();
+        for n in 0..40 {
+            let store = store.clone();
+            together.spawn(async move { add(&store, format!("d{n}.test"), n % 4 == 0).await });
+        }
+        let results = together.join_all().await;
+        assert_eq!(results.iter().filter(|result| result.is_err()).count(), 10);
+        let kept = domain::list(&mut store.read().await.unwrap()).await.unwrap();
+        assert_eq!(kept.len(), 30);
+        assert!(kept.iter().all(|domain| domain.name != "d0.test"));
+    }
+
+    #[tokio::test]
+    async fn what_was_answered_is_there_after_the_store_was_closed() {
+        let (dir, store) = store().await;
+        add(&store, "example.test".to_owned(), false).await.unwrap();
+        store.close().await;
+        assert!(matches!(add(&store, "late.test".to_owned(), false).await, Err(StoreError::Stopping)));
+        let again = Store::open(&dir.path().join("portal.db")).await.unwrap();
+        assert_eq!(domain::list(&mut again.read().await.unwrap()).await.unwrap().len(), 1);
+    }
+}
