@@ -4,13 +4,15 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
-/// The two programs.
+/// The programs.
 #[derive(Clone, Debug)]
 pub struct Binaries {
     /// `countersign`.
     pub agent: PathBuf,
     /// `countersign-portal`.
     pub portal: PathBuf,
+    /// What `cargo quickstart` runs.
+    pub quickstart: PathBuf,
 }
 
 /// The programs, built like the program that asks: in its profile and its target directory.
@@ -38,7 +40,11 @@ pub fn binaries() -> &'static Binaries {
         build.current_dir(workspace_dir()).stdin(Stdio::null()).stdout(Stdio::null());
         assert!(build.status().expect("cargo can be started").success(), "the programs can be built");
         let program = |name: &str| profile_dir.join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
-        Binaries { agent: program("countersign"), portal: program("countersign-portal") }
+        Binaries {
+            agent: program("countersign"),
+            portal: program("countersign-portal"),
+            quickstart: program("quickstart"),
+        }
     })
 }
 
