@@ -1,8 +1,11 @@
 //! The SAML endpoints: the SOAP binding for devices, and metadata.
 
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
-use axum::body::{Body, to_bytes};
+use axum::body::{Body, HttpBody as _};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -16,14 +19,20 @@ use crate::store::signing_key::Purpose;
 
 /// The largest body that is read, in octets.
 const LARGEST_BODY: usize = 256 * 1024;
+/// How much of a larger body is thrown away before the answer, in octets: a sender that is still sending hears no answer.
+const DRAINED: usize = 16 * 1024 * 1024;
+/// How long a body may take.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// `POST /saml/soap`: SAML SOAP binding (Bindings §3.2) for devices.
 pub(super) async fn soap(State(portal): State<Arc<Portal>>, request: Request) -> Response {
     if !is_xml(request.headers()) {
         return fault(StatusCode::UNSUPPORTED_MEDIA_TYPE, "the SOAP binding takes `Content-Type: text/xml`");
     }
-    let Ok(body) = to_bytes(request.into_body(), LARGEST_BODY).await else {
-        return fault(StatusCode::PAYLOAD_TOO_LARGE, "a request may have 256 KiB at most");
+    let body = match tokio::time::timeout(BODY_TIMEOUT, read(request.into_body())).await {
+        Ok(Some(body)) => body,
+        Ok(None) => return fault(StatusCode::PAYLOAD_TOO_LARGE, "a request may have 256 KiB at most"),
+        Err(_) => return fault(StatusCode::REQUEST_TIMEOUT, "the request did not come in ten seconds"),
     };
     let answer = sign_on(&portal, &body, clock::now()).await;
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -58,6 +67,21 @@ fn describe(portal: &Portal, signing_certificates: Vec<Vec<u8>>) -> Response {
         want_authn_requests_signed: true,
     };
     xml(StatusCode::OK, "application/samlmetadata+xml", metadata.to_xml())
+}
+
+/// The whole body, if it is not too large and does not break off.
+async fn read(mut body: Body) -> Option<Vec<u8>> {
+    let (mut kept, mut length) = (Vec::new(), 0);
+    while let Some(frame) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
+        let Ok(chunk) = frame.ok()?.into_data() else { continue };
+        length += chunk.len();
+        if length <= LARGEST_BODY {
+            kept.extend_from_slice(&chunk);
+        } else if length > DRAINED {
+            break;
+        }
+    }
+    (length <= LARGEST_BODY).then_some(kept)
 }
 
 fn is_xml(headers: &HeaderMap) -> bool {
