@@ -65,9 +65,6 @@ failures! {
     NotEnrolled, "not-enrolled", 8,
         "the device has no registered key and there is no device token to register one with",
         "get a device token from the portal and give it to `countersign configure --deviceTokenFile FILE`";
-    TokenUnusable, "token-unusable", 9,
-        "the device token is not one: it is cut off or mistyped. Nothing was sent",
-        "copy the whole token again, from `cst1_` on, and give it to `countersign configure --deviceTokenFile FILE`";
     NameNotResolved, "name-not-resolved", 10,
         "the cloud's name does not resolve to an address",
         "check `cloudName` with `countersign params list` and the name servers of this network";

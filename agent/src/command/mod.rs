@@ -135,7 +135,7 @@ impl CommandLine {
     }
 
     async fn outcome(self) -> Result<Outcome, CommandError> {
-        let mut paths = if Paths::is_privileged() { Paths::system() } else { Paths::of_user()? };
+        let mut paths = Paths::suitable()?;
         if let Some(config) = self.config {
             paths.config_file = config;
         }
