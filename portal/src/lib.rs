@@ -1,7 +1,9 @@
 //! The Countersign portal: the SAML identity provider that answers devices, and what administrators run it with.
 //!
-//! [`sign_on::sign_on`] is the path of a request; [`command`] the command line; [`store`] the database.
+//! [`sign_on::sign_on`] is the path of a request; [`admin`] what administrators change and see, behind every door;
+//! [`command`] the command line; [`store`] the database.
 
+pub mod admin;
 pub mod clock;
 pub mod cloud;
 pub mod command;

@@ -3,7 +3,8 @@
 use clap::Subcommand;
 
 use super::{CommandError, Context};
-use crate::store::audit::{self, Verdict};
+use crate::admin;
+use crate::store::audit::{Row, Verdict};
 use crate::table::table;
 
 #[derive(Debug, Subcommand)]
@@ -23,15 +24,14 @@ pub(super) enum Audit {
 
 impl Audit {
     pub(super) async fn run(self, context: &Context) -> Result<String, CommandError> {
-        let mut connection = context.store.read().await?;
         match self {
             Self::List { json, limit } => {
-                let rows = audit::newest(&mut connection, i64::from(limit)).await?;
+                let rows = admin::audit::newest(&context.admin, limit).await?;
                 if json {
                     let line = |row| serde_json::to_string(row).unwrap_or_default() + "\n";
                     return Ok(rows.iter().map(line).collect());
                 }
-                let cells = |row: &audit::Row| {
+                let cells = |row: &Row| {
                     let columns = [&row.action, &row.subject, &row.result, &row.actor].map(Clone::clone);
                     let [action, subject, result, actor] = columns;
                     [row.at.to_string(), action, subject, result, actor]
@@ -39,7 +39,7 @@ impl Audit {
                 let rows: Vec<_> = rows.iter().map(cells).collect();
                 Ok(table(["AT", "ACTION", "SUBJECT", "RESULT", "BY"], &rows))
             }
-            Self::Verify => match audit::verify(&mut connection).await? {
+            Self::Verify => match admin::audit::verify(&context.admin).await? {
                 Verdict::Intact(rows) => Ok(format!("the audit is intact: {rows} rows\n")),
                 Verdict::BrokenAt(row) => Err(CommandError::AuditBroken(row)),
             },

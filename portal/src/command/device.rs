@@ -1,13 +1,11 @@
 //! `countersign-portal device`: the registered devices.
 
 use clap::Subcommand;
-use serde_json::json;
 
 use super::{CommandError, Context};
-use crate::evidence;
-use crate::store::audit;
-use crate::store::device::{self, Device as Row, DeviceState};
+use crate::store::device::{Device as Row, DeviceState};
 use crate::table::table;
+use crate::{admin, evidence};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Device {
@@ -38,41 +36,20 @@ impl Device {
     pub(super) async fn run(self, context: &Context) -> Result<String, CommandError> {
         match self {
             Self::List { json } => list(context, json).await,
-            Self::Remove { id } => set_state(context, id, DeviceState::Removed, "device.remove").await,
-            Self::Quarantine { id } => set_state(context, id, DeviceState::Quarantined, "device.quarantine").await,
-            Self::Restore { id } => set_state(context, id, DeviceState::Registered, "device.restore").await,
+            Self::Remove { id } => set_state(context, &id, DeviceState::Removed).await,
+            Self::Quarantine { id } => set_state(context, &id, DeviceState::Quarantined).await,
+            Self::Restore { id } => set_state(context, &id, DeviceState::Registered).await,
         }
     }
 }
 
-async fn set_state(
-    context: &Context,
-    id: String,
-    state: DeviceState,
-    action: &'static str,
-) -> Result<String, CommandError> {
-    let entry = context.entry(action, &id, None, json!({}));
-    let device = id.clone();
-    let found = context
-        .store
-        .write(move |connection| {
-            Box::pin(async move {
-                let found = device::set_state(connection, &device, state).await?;
-                if found {
-                    audit::append(connection, entry).await?;
-                }
-                Ok(found)
-            })
-        })
-        .await?;
-    if !found {
-        return Err(CommandError::NotFound { noun: "device", name: id, command: "device" });
-    }
+async fn set_state(context: &Context, id: &str, state: DeviceState) -> Result<String, CommandError> {
+    admin::device::set_state(&context.admin, id, state).await?;
     Ok(format!("{id} is {state}\n"))
 }
 
 async fn list(context: &Context, json: bool) -> Result<String, CommandError> {
-    let devices = device::list(&mut *context.store.read().await?).await?;
+    let devices = admin::device::list(&context.admin).await?;
     if json {
         return Ok(super::json(&devices));
     }

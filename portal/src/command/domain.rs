@@ -1,11 +1,9 @@
 //! `countersign-portal domain`: which user domains belong to whom.
 
 use clap::Subcommand;
-use serde_json::json;
 
 use super::{CommandError, Context, domain_name};
-use crate::store::domain::{self, Domain as Row};
-use crate::store::{audit, tenant};
+use crate::admin;
 use crate::table::table;
 
 #[derive(Debug, Subcommand)]
@@ -36,60 +34,25 @@ pub(super) enum Domain {
 impl Domain {
     pub(super) async fn run(self, context: &Context) -> Result<String, CommandError> {
         match self {
-            Self::Add { domain, tenant } => add(context, domain, &tenant).await,
-            Self::Remove { domain } => remove(context, domain).await,
+            Self::Add { domain, tenant } => {
+                let added = admin::domain::add(&context.admin, &tenant, &domain).await?;
+                Ok(format!("{} belongs to {tenant}\n", added.name))
+            }
+            Self::Remove { domain } => {
+                admin::domain::remove(&context.admin, &domain).await?;
+                Ok(format!("{domain} belongs to nobody now\n"))
+            }
             Self::List { json } => list(context, json).await,
         }
     }
 }
 
-async fn add(context: &Context, name: String, tenant: &str) -> Result<String, CommandError> {
-    let tenant_id = context.tenant(tenant).await?.id;
-    let entry = context.entry("domain.add", &name, Some(tenant_id.clone()), json!({}));
-    let row = Row { name: name.clone(), tenant_id, created_at: context.now };
-    let written = context
-        .store
-        .write(move |connection| {
-            Box::pin(async move {
-                domain::insert(connection, &row).await?;
-                audit::append(connection, entry).await
-            })
-        })
-        .await;
-    match written {
-        Err(error) if error.is_duplicate() => Err(CommandError::Duplicate { noun: "domain", name }),
-        written => Ok(written.map(|()| format!("{name} belongs to {tenant}\n"))?),
-    }
-}
-
-async fn remove(context: &Context, name: String) -> Result<String, CommandError> {
-    let entry = context.entry("domain.remove", &name, None, json!({}));
-    let domain = name.clone();
-    let removed = context
-        .store
-        .write(move |connection| {
-            Box::pin(async move {
-                let removed = domain::delete(connection, &domain).await?;
-                if removed {
-                    audit::append(connection, entry).await?;
-                }
-                Ok(removed)
-            })
-        })
-        .await?;
-    if !removed {
-        return Err(CommandError::NotFound { noun: "domain", name, command: "domain" });
-    }
-    Ok(format!("{name} belongs to nobody now\n"))
-}
-
 async fn list(context: &Context, json: bool) -> Result<String, CommandError> {
-    let mut connection = context.store.read().await?;
-    let domains = domain::list(&mut connection).await?;
+    let domains = admin::domain::list(&context.admin).await?;
     if json {
         return Ok(super::json(&domains));
     }
-    let tenants = tenant::list(&mut connection).await?;
+    let tenants = admin::tenant::list(&context.admin).await?;
     let name_of = |id: &str| tenants.iter().find(|tenant| tenant.id == id).map_or("", |tenant| &tenant.name).to_owned();
     let rows: Vec<_> = domains.iter().map(|domain| [domain.name.clone(), name_of(&domain.tenant_id)]).collect();
     Ok(table(["DOMAIN", "TENANT"], &rows))

@@ -15,15 +15,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use saml::time::UtcTime;
-use serde_json::Value;
 
+use crate::admin::{self, Actor, Admin, AdminError};
 use crate::clock;
 use crate::cloud::PublicUrlInvalid;
 use crate::files::FileError;
-use crate::random::NoRandomness;
 use crate::signing::SigningError;
-use crate::store::audit::Entry;
 use crate::store::{Store, StoreError};
 
 /// The SAML identity provider for devices that sign people in silently.
@@ -79,17 +76,11 @@ enum CommandError {
     #[error(transparent)]
     Signing(#[from] SigningError),
     #[error(transparent)]
-    Random(#[from] NoRandomness),
-    #[error(transparent)]
     PublicUrl(#[from] PublicUrlInvalid),
-    #[error("there is no {noun} `{name}`; `countersign-portal {command} list` shows those that there are")]
-    NotFound { noun: &'static str, name: String, command: &'static str },
-    #[error("{noun} `{name}` is there already")]
-    Duplicate { noun: &'static str, name: String },
-    #[error("`{given}` is not {wanted}")]
-    Invalid { given: String, wanted: &'static str },
-    #[error("can't read the service's metadata: {0}")]
-    Metadata(String),
+    #[error("there is no {noun} `{name}`; `countersign-portal {noun} list` shows those that there are")]
+    NotFound { noun: admin::Noun, name: String },
+    #[error(transparent)]
+    Admin(AdminError),
     #[error("the audit was changed at row {0}: compare it with your backups")]
     AuditBroken(i64),
     #[error("can't {doing}")]
@@ -98,6 +89,15 @@ enum CommandError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+}
+
+impl From<AdminError> for CommandError {
+    fn from(error: AdminError) -> Self {
+        if let AdminError::NotFound { noun, name } = error {
+            return Self::NotFound { noun, name };
+        }
+        Self::Admin(error)
+    }
 }
 
 impl CommandLine {
@@ -139,7 +139,7 @@ impl CommandLine {
             Command::Service(command) => command.run(&context).await,
             Command::Audit(command) => command.run(&context).await,
         };
-        context.store.close().await;
+        context.admin.store.close().await;
         result
     }
 }
@@ -147,37 +147,18 @@ impl CommandLine {
 /// What every command has.
 struct Context {
     data_dir: PathBuf,
-    store: Store,
-    now: UtcTime,
+    admin: Admin,
 }
 
 impl Context {
     async fn open(data_dir: PathBuf) -> Result<Self, CommandError> {
         crate::files::make_private_directory(&data_dir)?;
         let store = Store::open(&data_dir.join("portal.db")).await?;
-        Ok(Self { data_dir, store, now: clock::now() })
+        Ok(Self { data_dir, admin: Admin { store, actor: Actor::CommandLine, reach: None, now: clock::now() } })
     }
 
     fn keys_dir(&self) -> PathBuf {
         self.data_dir.join("keys")
-    }
-
-    /// An audit entry for something that an administrator did with a command.
-    fn entry(&self, action: &'static str, subject: &str, tenant_id: Option<String>, detail: Value) -> Entry {
-        Entry {
-            at: self.now,
-            tenant_id,
-            actor: "command line".to_owned(),
-            action,
-            subject: subject.to_owned(),
-            result: "ok".to_owned(),
-            detail,
-        }
-    }
-
-    async fn tenant(&self, name: &str) -> Result<crate::store::tenant::Tenant, CommandError> {
-        let tenant = crate::store::tenant::by_name(&mut *self.store.read().await?, name).await?;
-        tenant.ok_or_else(|| CommandError::NotFound { noun: "tenant", name: name.to_owned(), command: "tenant" })
     }
 }
 
@@ -187,16 +168,7 @@ fn json(rows: &impl serde::Serialize) -> String {
     serde_json::to_string_pretty(rows).unwrap_or_default() + "\n"
 }
 
-/// A user domain as it is stored: lower case, at least two labels of letters, digits and hyphens.
+/// A user domain, for clap.
 fn domain_name(given: &str) -> Result<String, String> {
-    let name = given.to_ascii_lowercase();
-    let label = |label: &str| {
-        !label.is_empty()
-            && label.len() <= 63
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-    };
-    let sound = name.len() <= 253 && name.contains('.') && name.split('.').all(label);
-    sound.then_some(name).ok_or_else(|| "a domain looks like `example.com`".to_owned())
+    admin::domain_name(given).map_err(|_| "a domain looks like `example.com`".to_owned())
 }

@@ -51,9 +51,9 @@ impl Serve {
     pub(super) async fn run(self, context: &Context) -> Result<String, CommandError> {
         start_log(self.log, self.log_json);
         let cloud = Cloud::new(&self.public_url)?;
-        let keys = SigningKeys::load(&context.store, &context.keys_dir()).await?;
+        let keys = SigningKeys::load(&context.admin.store, &context.keys_dir()).await?;
         let tls = tls(&self.tls_certificate, &self.tls_key)?;
-        let portal = Arc::new(Portal { store: context.store.clone(), keys, cloud });
+        let portal = Arc::new(Portal { store: context.admin.store.clone(), keys, cloud });
 
         let handle = Handle::new();
         let serving = |error| failed(format!("listen on {}", self.listen), error);

@@ -2,12 +2,10 @@
 
 use clap::{Subcommand, ValueEnum};
 use saml::device::EvidenceGrade;
-use serde_json::json;
 
 use super::{CommandError, Context};
-use crate::random;
-use crate::store::audit;
-use crate::store::tenant::{self, Tenant as Row};
+use crate::admin;
+use crate::store::tenant::Tenant as Row;
 use crate::table::table;
 
 #[derive(Debug, Subcommand)]
@@ -71,75 +69,38 @@ enum Grade {
 impl Tenant {
     pub(super) async fn run(self, context: &Context) -> Result<String, CommandError> {
         match self {
-            Self::Create { name } => create(context, name).await,
+            Self::Create { name } => {
+                admin::tenant::create(&context.admin, &name).await?;
+                Ok(format!("made the tenant {name}\n"))
+            }
             Self::List { json } => list(context, json).await,
-            Self::Set { name, settings } => set(context, &name, &settings).await,
+            Self::Set { name, settings } => {
+                admin::tenant::set(&context.admin, &name, settings.into()).await?;
+                Ok(format!("changed the tenant {name}\n"))
+            }
         }
     }
 }
 
-async fn create(context: &Context, name: String) -> Result<String, CommandError> {
-    let row = Row {
-        id: random::row_id()?,
-        name: name.clone(),
-        idp_enabled: true,
-        auto_provisioning: true,
-        minimum_evidence: EvidenceGrade::Local,
-        devices_per_user: 16,
-        session_seconds: 3600,
-        created_at: context.now,
-    };
-    let entry = context.entry("tenant.create", &name, Some(row.id.clone()), json!({}));
-    let written = context
-        .store
-        .write(move |connection| {
-            Box::pin(async move {
-                tenant::insert(connection, &row).await?;
-                audit::append(connection, entry).await
-            })
-        })
-        .await;
-    match written {
-        Err(error) if error.is_duplicate() => Err(CommandError::Duplicate { noun: "tenant", name }),
-        written => Ok(written.map(|()| format!("made the tenant {name}\n"))?),
+impl From<Settings> for admin::tenant::Settings {
+    fn from(given: Settings) -> Self {
+        let on = |switch: Option<Switch>| switch.map(|switch| matches!(switch, Switch::On));
+        Self {
+            idp_enabled: on(given.idp),
+            auto_provisioning: on(given.auto_provisioning),
+            minimum_evidence: given.minimum_evidence.map(|grade| match grade {
+                Grade::Local => EvidenceGrade::Local,
+                Grade::Managed => EvidenceGrade::Managed,
+                Grade::Directory => EvidenceGrade::Directory,
+            }),
+            devices_per_user: given.devices_per_user,
+            session_seconds: given.session_seconds,
+        }
     }
 }
 
-async fn set(context: &Context, name: &str, settings: &Settings) -> Result<String, CommandError> {
-    let mut row = context.tenant(name).await?;
-    let on = |switch: Option<Switch>, before| switch.map_or(before, |switch| matches!(switch, Switch::On));
-    row.idp_enabled = on(settings.idp, row.idp_enabled);
-    row.auto_provisioning = on(settings.auto_provisioning, row.auto_provisioning);
-    row.devices_per_user = settings.devices_per_user.map_or(row.devices_per_user, i64::from);
-    row.session_seconds = settings.session_seconds.map_or(row.session_seconds, i64::from);
-    row.minimum_evidence = match settings.minimum_evidence {
-        Some(Grade::Local) => EvidenceGrade::Local,
-        Some(Grade::Managed) => EvidenceGrade::Managed,
-        Some(Grade::Directory) => EvidenceGrade::Directory,
-        None => row.minimum_evidence,
-    };
-    let detail = json!({
-        "idp": row.idp_enabled,
-        "auto_provisioning": row.auto_provisioning,
-        "minimum_evidence": row.minimum_evidence.to_string(),
-        "devices_per_user": row.devices_per_user,
-        "session_seconds": row.session_seconds,
-    });
-    let entry = context.entry("tenant.set", name, Some(row.id.clone()), detail);
-    context
-        .store
-        .write(move |connection| {
-            Box::pin(async move {
-                tenant::update_settings(connection, &row).await?;
-                audit::append(connection, entry).await
-            })
-        })
-        .await?;
-    Ok(format!("changed the tenant {name}\n"))
-}
-
 async fn list(context: &Context, json: bool) -> Result<String, CommandError> {
-    let tenants = tenant::list(&mut *context.store.read().await?).await?;
+    let tenants = admin::tenant::list(&context.admin).await?;
     if json {
         return Ok(super::json(&tenants));
     }

@@ -4,14 +4,13 @@ use std::time::Duration;
 
 use clap::{Subcommand, ValueEnum};
 use saml::time::UtcTime;
-use saml::token::{DeviceToken, TokenId};
+use saml::token::TokenId;
 use secrecy::ExposeSecret as _;
 use serde_json::json;
 
 use super::{CommandError, Context, domain_name};
-use crate::random;
-use crate::store::token::{self, Token as Row};
-use crate::store::{audit, device};
+use crate::admin;
+use crate::store::token::Token as Row;
 use crate::table::table;
 
 #[derive(Debug, Subcommand)]
@@ -49,7 +48,7 @@ pub(super) struct Create {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     uses: Option<u32>,
     /// How long it enrols devices, for example `12h` or `30d`; `never` for no end.
-    #[arg(long, value_name = "DURATION", default_value = "30d", value_parser = life)]
+    #[arg(long, value_name = "DURATION", default_value = "30d", value_parser = admin::token::parse_life)]
     expires: Life,
     /// A few words for the list.
     #[arg(long, default_value = "")]
@@ -69,112 +68,61 @@ enum Platform {
 /// How long a token enrols devices; none: without end.
 type Life = Option<Duration>;
 
-fn life(given: &str) -> Result<Life, String> {
-    if given == "never" {
-        return Ok(None);
-    }
-    let parsed = humantime::parse_duration(given).map_err(|error| format!("{error}; write `12h`, `30d` or `never`"))?;
-    if parsed.is_zero() || parsed > Duration::from_secs(10 * 366 * 86_400) {
-        return Err("a token lives between a second and ten years, or `never` ends".to_owned());
-    }
-    Ok(Some(parsed))
-}
-
 impl Token {
     pub(super) async fn run(self, context: &Context) -> Result<String, CommandError> {
         match self {
             Self::Create(create) => create.run(context).await,
             Self::List { json } => list(context, json).await,
-            Self::Revoke { id, devices_too } => revoke(context, id, devices_too).await,
+            Self::Revoke { id, devices_too } => revoke(context, &id, devices_too).await,
         }
     }
 }
 
 impl Create {
     async fn run(self, context: &Context) -> Result<String, CommandError> {
-        let tenant_id = context.tenant(&self.tenant).await?.id;
-        let secret = DeviceToken::from_parts(TokenId::from_random(random::bytes()?), random::bytes()?);
-        let lives_until = |life: Duration| context.now.plus_seconds(i64::try_from(life.as_secs()).unwrap_or(i64::MAX));
         let platform = |platform: &Platform| platform.to_possible_value().map(|value| value.get_name().to_owned());
-        let row = Row {
-            id: secret.id().clone(),
-            tenant_id: tenant_id.clone(),
-            public_key: secret.public_key(),
+        let new = admin::token::NewToken {
             description: self.description,
-            created_by: "command line".to_owned(),
             domains: self.domains,
             platforms: self.platforms.iter().filter_map(platform).collect(),
-            use_limit: self.uses.map(i64::from),
-            uses: 0,
-            last_used_at: None,
-            expires_at: self.expires.map(lives_until),
-            revoked_at: None,
-            created_at: context.now,
+            use_limit: self.uses,
+            life: self.expires,
         };
-        let id = row.id.to_string();
-        let detail = json!({ "domains": row.domains, "platforms": row.platforms, "uses": row.use_limit });
-        let entry = context.entry("token.create", &id, Some(tenant_id), detail);
-        let expires = row.expires_at.map_or_else(|| "never".to_owned(), |time| time.to_string());
-        context
-            .store
-            .write(move |connection| {
-                Box::pin(async move {
-                    token::insert(connection, &row).await?;
-                    audit::append(connection, entry).await
-                })
-            })
-            .await?;
-        let text = secret.reveal();
+        let made = admin::token::create(&context.admin, &self.tenant, new).await?;
+        let text = made.secret.reveal();
         if self.json {
-            return Ok(super::json(&json!({ "id": id, "expires_at": expires, "token": text.expose_secret() })));
+            let expires = made.token.expires_at.map_or_else(|| "never".to_owned(), |time| time.to_string());
+            let shown =
+                json!({ "id": made.token.id.to_string(), "expires_at": expires, "token": text.expose_secret() });
+            return Ok(super::json(&shown));
         }
         Ok(format!("{}\n", text.expose_secret()))
     }
 }
 
-async fn revoke(context: &Context, id: TokenId, devices_too: bool) -> Result<String, CommandError> {
-    let (name, now) = (id.to_string(), context.now);
-    let entry = context.entry("token.revoke", &name, None, json!({ "devices_too": devices_too }));
-    let removed = context
-        .store
-        .write(move |connection| {
-            Box::pin(async move {
-                if !token::revoke(connection, &id, now).await? {
-                    return Ok(None);
-                }
-                let removed = if devices_too { device::remove_of_token(connection, &id).await? } else { 0 };
-                audit::append(connection, entry).await?;
-                Ok(Some(removed))
-            })
-        })
-        .await?;
-    match removed {
-        None => Err(CommandError::NotFound { noun: "token", name, command: "token" }),
-        Some(removed) if devices_too => Ok(format!("revoked {name} and removed {removed} devices\n")),
-        Some(_) => Ok(format!("revoked {name}; the devices that it enrolled stay\n")),
-    }
+async fn revoke(context: &Context, id: &TokenId, devices_too: bool) -> Result<String, CommandError> {
+    let removed = admin::token::revoke(&context.admin, id, devices_too).await?;
+    Ok(if devices_too {
+        format!("revoked {id} and removed {removed} devices\n")
+    } else {
+        format!("revoked {id}; the devices that it enrolled stay\n")
+    })
 }
 
 async fn list(context: &Context, json: bool) -> Result<String, CommandError> {
-    let tokens = token::list(&mut *context.store.read().await?).await?;
+    let tokens = admin::token::list(&context.admin).await?;
     if json {
         return Ok(super::json(&tokens));
     }
-    let rows: Vec<_> = tokens.iter().map(|token| row(token, context.now)).collect();
+    let rows: Vec<_> = tokens.iter().map(|token| row(token, context.admin.now)).collect();
     Ok(table(["TOKEN", "STATE", "USES", "DOMAINS", "EXPIRES", "LAST USED", "DESCRIPTION"], &rows))
 }
 
 fn row(token: &Row, now: UtcTime) -> [String; 7] {
-    let state = match token {
-        Row { revoked_at: Some(_), .. } => "revoked",
-        Row { expires_at: Some(expires_at), .. } if *expires_at <= now => "expired",
-        Row { use_limit: Some(limit), uses, .. } if uses >= limit => "used up",
-        _ => "active",
-    };
     let time = |time: Option<UtcTime>| time.map_or_else(|| "never".to_owned(), |time| time.to_string());
     [
         token.id.to_string(),
-        state.to_owned(),
+        admin::token::standing(token, now).to_owned(),
         token.use_limit.map_or_else(|| token.uses.to_string(), |limit| format!("{}/{limit}", token.uses)),
         if token.domains.is_empty() { "all".to_owned() } else { token.domains.join(",") },
         time(token.expires_at),

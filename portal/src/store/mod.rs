@@ -80,6 +80,9 @@ pub enum StoreError {
     /// The group that this piece of work was in could not be committed.
     #[error("can't write to the database; nothing was changed (is the disk full?)")]
     NotCommitted,
+    /// The work found that it must not be done, and was undone.
+    #[error("the work was withdrawn; nothing was written")]
+    Withdrawn,
     /// The writer has ended: the portal is stopping.
     #[error("the portal is stopping; nothing was written")]
     Stopping,

@@ -1,0 +1,112 @@
+//! What administrators are told when something can't be done: the thing by its name, and what to do next.
+
+use std::fmt;
+
+use crate::files::FileError;
+use crate::random::NoRandomness;
+use crate::signing::SigningError;
+use crate::store::StoreError;
+
+/// A kind of thing that is administered.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Noun {
+    /// A customer of the cloud.
+    Tenant,
+    /// A user domain.
+    Domain,
+    /// A device token.
+    Token,
+    /// A registered device.
+    Device,
+    /// A person.
+    User,
+    /// A SAML service provider.
+    Service,
+    /// A signing key of the portal's.
+    Key,
+}
+
+impl Noun {
+    /// The command that administers it: `countersign-portal COMMAND list`.
+    #[must_use]
+    pub fn command(self) -> &'static str {
+        match self {
+            Self::Tenant => "tenant",
+            Self::Domain => "domain",
+            Self::Token => "token",
+            Self::Device => "device",
+            Self::User => "user",
+            Self::Service => "service",
+            Self::Key => "key",
+        }
+    }
+}
+
+impl fmt::Display for Noun {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.command())
+    }
+}
+
+/// Why an administrative change or query ended without success.
+#[derive(Debug, thiserror::Error)]
+pub enum AdminError {
+    /// There is no such thing, or it lies out of reach.
+    #[error("there is no {noun} `{name}`; the list of {noun}s shows those that there are")]
+    NotFound {
+        /// What kind of thing.
+        noun: Noun,
+        /// What it was called.
+        name: String,
+    },
+    /// There is one already.
+    #[error("{noun} `{name}` is there already")]
+    Duplicate {
+        /// What kind of thing.
+        noun: Noun,
+        /// What it is called.
+        name: String,
+    },
+    /// A value can't be what it is given for.
+    #[error("`{given}` is not {wanted}")]
+    Invalid {
+        /// The field of the form or the request that holds it.
+        field: &'static str,
+        /// What was given.
+        given: String,
+        /// What it should have been, in words that follow "is not".
+        wanted: &'static str,
+    },
+    /// A service's metadata can't be used.
+    #[error("can't read the service's metadata: {0}")]
+    Metadata(String),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The portal's files.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The portal's signing keys.
+    #[error(transparent)]
+    Signing(#[from] SigningError),
+    /// No randomness.
+    #[error(transparent)]
+    Random(#[from] NoRandomness),
+    /// Work on another thread ended early.
+    #[error("can't {doing}")]
+    Thread {
+        /// What the portal was doing.
+        doing: &'static str,
+        /// How it ended.
+        #[source]
+        source: tokio::task::JoinError,
+    },
+}
+
+impl AdminError {
+    /// There is no such thing.
+    #[must_use]
+    pub fn missing(noun: Noun, name: &str) -> Self {
+        Self::NotFound { noun, name: name.to_owned() }
+    }
+}

@@ -1,0 +1,151 @@
+//! Device tokens: what lets a device register its key.
+
+use std::time::Duration;
+
+use saml::time::UtcTime;
+use saml::token::{DeviceToken, TokenId};
+use serde_json::json;
+
+use super::{Admin, AdminError, Done, Noun, domain_name};
+use crate::random;
+use crate::store::device;
+use crate::store::token::{self, Token};
+
+/// The platforms that a token can be limited to.
+pub const PLATFORMS: [&str; 3] = ["linux", "macos", "windows"];
+/// The longest life of a token that ends at all.
+const LONGEST_LIFE: Duration = Duration::from_secs(10 * 366 * 86_400);
+
+/// What a new token is to be.
+#[derive(Clone, Debug, Default)]
+pub struct NewToken {
+    /// A few words for the list.
+    pub description: String,
+    /// User domains that it may enrol for; none: all of the tenant's.
+    pub domains: Vec<String>,
+    /// Platforms that it may enrol, of [`PLATFORMS`]; none: all.
+    pub platforms: Vec<String>,
+    /// How many devices it may enrol; none: no limit.
+    pub use_limit: Option<u32>,
+    /// How long it enrols devices; none: without end.
+    pub life: Option<Duration>,
+}
+
+/// A token that was made. Its text is shown once, now: the portal keeps the public half only.
+pub struct CreatedToken {
+    /// What the portal knows of it from now on.
+    pub token: Token,
+    /// The token itself.
+    pub secret: DeviceToken,
+}
+
+/// Makes a device token for `tenant`.
+///
+/// # Errors
+/// [`AdminError::NotFound`] of the tenant, [`AdminError::Invalid`] where a limit makes no sense.
+pub async fn create(admin: &Admin, tenant: &str, new: NewToken) -> Result<CreatedToken, AdminError> {
+    let new = checked(new)?;
+    let tenant_id = admin.tenant_id(tenant).await?;
+    let secret = DeviceToken::from_parts(TokenId::from_random(random::bytes()?), random::bytes()?);
+    let lives_until = |life: Duration| admin.now.plus_seconds(i64::try_from(life.as_secs()).unwrap_or(i64::MAX));
+    let row = Token {
+        id: secret.id().clone(),
+        tenant_id,
+        public_key: secret.public_key(),
+        description: new.description,
+        created_by: admin.actor.to_string(),
+        domains: new.domains,
+        platforms: new.platforms,
+        use_limit: new.use_limit.map(i64::from),
+        uses: 0,
+        last_used_at: None,
+        expires_at: new.life.map(lives_until),
+        revoked_at: None,
+        created_at: admin.now,
+    };
+    let name = row.id.to_string();
+    let token = admin.change("token.create", (Noun::Token, &name), move |connection| {
+Box::pin(async move {
+            token::insert(connection, &row).await?;
+            let expires = row.expires_at.map(|time| time.to_string());
+            let detail = json!({ "domains": row.domains, "platforms": row.platforms, "uses": row.use_limit, "expires": expires });
+            Ok(Done { tenant_id: Some(row.tenant_id.clone()), detail, value: row })
+        })
+}).await?;
+    Ok(CreatedToken { token, secret })
+}
+
+fn checked(mut new: NewToken) -> Result<NewToken, AdminError> {
+    let invalid = |field, given: String, wanted| Err(AdminError::Invalid { field, given, wanted });
+    new.domains = new.domains.iter().map(|domain| domain_name(domain)).collect::<Result<_, _>>()?;
+    if let Some(unknown) = new.platforms.iter().find(|platform| !PLATFORMS.contains(&platform.as_str())) {
+        return invalid("platforms", unknown.clone(), "a platform: `linux`, `macos` or `windows`");
+    }
+    if new.use_limit == Some(0) {
+        return invalid("uses", "0".to_owned(), "a number of devices: 1 at least, or leave it out for no limit");
+    }
+    if let Some(life) = new.life.filter(|life| life.as_secs() == 0 || *life > LONGEST_LIFE) {
+        let given = humantime::format_duration(life).to_string();
+        return invalid("expires", given, "the life of a token: between a second and ten years, or `never` ends");
+    }
+    if new.description.chars().count() > 200 {
+        return invalid("description", new.description, "a description: 200 characters at most");
+    }
+    Ok(new)
+}
+
+/// Lets the token enrol no more devices, and removes those that it has enrolled where `devices_too`; says how many.
+///
+/// # Errors
+/// [`AdminError::NotFound`].
+pub async fn revoke(admin: &Admin, id: &TokenId, devices_too: bool) -> Result<u64, AdminError> {
+    let (id, now, name) = (id.clone(), admin.now, id.to_string());
+    admin
+        .change("token.revoke", (Noun::Token, &name), move |connection| {
+            Box::pin(async move {
+                let row = token::by_id(connection, &id).await?;
+                let row = row.ok_or_else(|| AdminError::missing(Noun::Token, &id.to_string()))?;
+                token::revoke(connection, &id, now).await?;
+                let removed = if devices_too { device::remove_of_token(connection, &id).await? } else { 0 };
+                let detail = json!({ "devices_too": devices_too, "removed": removed });
+                Ok(Done { tenant_id: Some(row.tenant_id), detail, value: removed })
+            })
+        })
+        .await
+}
+
+/// The tokens in reach, the newest first.
+///
+/// # Errors
+/// [`AdminError::Store`].
+pub async fn list(admin: &Admin) -> Result<Vec<Token>, AdminError> {
+    let mut tokens = token::list(&mut *admin.store.read().await?).await?;
+    tokens.retain(|token| admin.reach.as_deref().is_none_or(|reach| reach == token.tenant_id));
+    Ok(tokens)
+}
+
+/// Where `token` stands at `now`: `active`, `revoked`, `expired` or `used up`.
+#[must_use]
+pub fn standing(token: &Token, now: UtcTime) -> &'static str {
+    match token {
+        Token { revoked_at: Some(_), .. } => "revoked",
+        Token { expires_at: Some(expires_at), .. } if *expires_at <= now => "expired",
+        Token { use_limit: Some(limit), uses, .. } if uses >= limit => "used up",
+        _ => "active",
+    }
+}
+
+/// Parses how long a token lives, as people write it: `12h`, `30d`, or `never` for no end.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn parse_life(given: &str) -> Result<Option<Duration>, String> {
+    if given == "never" {
+        return Ok(None);
+    }
+    let parsed = humantime::parse_duration(given).map_err(|error| format!("{error}; write `12h`, `30d` or `never`"))?;
+    if parsed.as_secs() == 0 || parsed > LONGEST_LIFE {
+        return Err("a token lives between a second and ten years, or `never` ends".to_owned());
+    }
+    Ok(Some(parsed))
+}

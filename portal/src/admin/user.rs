@@ -1,0 +1,71 @@
+//! The people whom the portal signs in.
+
+use serde_json::json;
+
+use super::{Admin, AdminError, Done, Noun, domain_name};
+use crate::random;
+use crate::store::person::{self, Person, PersonState};
+
+/// Provisions `name` (`user@domain`) by hand, for tenants that do without auto-provisioning.
+///
+/// # Errors
+/// [`AdminError::Invalid`], [`AdminError::NotFound`] of the tenant, [`AdminError::Duplicate`].
+pub async fn add(admin: &Admin, tenant: &str, name: &str) -> Result<Person, AdminError> {
+    let name = name.trim().to_ascii_lowercase();
+    let sound = name.split_once('@').is_some_and(|(user, domain)| {
+        !user.is_empty() && !user.chars().any(char::is_whitespace) && domain_name(domain).is_ok()
+    });
+    if !sound {
+        let wanted = "a name of the form `user@example.com`";
+        return Err(AdminError::Invalid { field: "name", given: name, wanted });
+    }
+    let row = Person {
+        id: random::row_id()?,
+        tenant_id: admin.tenant_id(tenant).await?,
+        name_id: name.clone(),
+        state: PersonState::Active,
+        created_at: admin.now,
+        last_sign_on_at: None,
+    };
+    admin
+        .change("user.add", (Noun::User, &name), move |connection| {
+            Box::pin(async move {
+                person::insert(connection, &row).await?;
+                Ok(Done { tenant_id: Some(row.tenant_id.clone()), detail: json!({}), value: row })
+            })
+        })
+        .await
+}
+
+/// Shuts somebody out from all their devices, or lets them in again, from the next request on.
+///
+/// # Errors
+/// [`AdminError::NotFound`].
+pub async fn set_state(admin: &Admin, name: &str, state: PersonState) -> Result<(), AdminError> {
+    let name = name.to_ascii_lowercase();
+    let action = match state {
+        PersonState::Suspended => "user.suspend",
+        PersonState::Active => "user.resume",
+    };
+    let person = name.clone();
+    admin
+        .change(action, (Noun::User, &name), move |connection| {
+            Box::pin(async move {
+                let row = person::by_name_id(connection, &person).await?;
+                let row = row.ok_or_else(|| AdminError::missing(Noun::User, &person))?;
+                person::set_state(connection, &person, state).await?;
+                Ok(Done { tenant_id: Some(row.tenant_id), detail: json!({}), value: () })
+            })
+        })
+        .await
+}
+
+/// The people in reach, by name.
+///
+/// # Errors
+/// [`AdminError::Store`].
+pub async fn list(admin: &Admin) -> Result<Vec<Person>, AdminError> {
+    let mut people = person::list(&mut *admin.store.read().await?).await?;
+    people.retain(|person| admin.reach.as_deref().is_none_or(|reach| reach == person.tenant_id));
+    Ok(people)
+}
