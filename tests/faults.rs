@@ -71,12 +71,7 @@ fn what_answers_and_is_no_portal_is_not_believed() {
     serving.kill();
     // Another portal under the same name, with a certificate that is trusted: it does not know the device, and its word is not signed by
     // a key that the device has pinned.
-    let impostor = Portal {
-        data_dir: other.data_dir.clone(),
-        authority: portal.authority.clone(),
-        port: portal.port,
-        listen_port: portal.port,
-    };
+    let impostor = Portal { authority: portal.authority.clone(), port: portal.port, listen_port: portal.port, ..other };
     let _serving = impostor.serve();
     let mut running = agent.start();
     running.wait_for(|line| line.contains("\"answer-not-trusted\""));

@@ -55,13 +55,23 @@ impl Https {
         self.send(self.client.post(url).header("content-type", "text/xml; charset=utf-8").body(body.into()))
     }
 
+    /// The same, where the portal may be dying: none when no whole answer came.
+    #[must_use]
+    pub fn try_post_soap(&self, url: &str, body: impl Into<Vec<u8>>) -> Option<HttpAnswer> {
+        self.try_send(self.client.post(url).header("content-type", "text/xml; charset=utf-8").body(body.into())).ok()
+    }
+
     fn send(&self, request: reqwest::RequestBuilder) -> HttpAnswer {
+        self.try_send(request).expect("the portal answers")
+    }
+
+    fn try_send(&self, request: reqwest::RequestBuilder) -> Result<HttpAnswer, reqwest::Error> {
         self.runtime.block_on(async {
-            let response = request.send().await.expect("the portal answers");
+            let response = request.send().await?;
             let retry_after =
                 response.headers().get("retry-after").map(|value| value.to_str().expect("it is text").to_owned());
             let status = response.status().as_u16();
-            HttpAnswer { status, retry_after, body: response.text().await.expect("the body can be read") }
+            Ok(HttpAnswer { status, retry_after, body: response.text().await? })
         })
     }
 }

@@ -8,10 +8,12 @@
 
 pub mod agent;
 pub mod authority;
+pub mod balancer;
 pub mod binaries;
 pub mod components;
 pub mod device;
 pub mod https;
 pub mod portal;
+pub mod postgres;
 pub mod program;
 pub mod recorder;

@@ -6,15 +6,18 @@ use std::process::Command;
 
 use crate::authority::Authority;
 use crate::binaries::binaries;
+use crate::postgres;
 use crate::program::Program;
 
 /// A portal's directory: commands can be run on it, and it can be served.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Portal {
     /// Its data directory.
     pub data_dir: PathBuf,
     /// Its TLS certificate and the CA behind it.
     pub authority: Authority,
+    /// The file with the URL of its database, where that is a PostgreSQL server.
+    pub database_file: Option<PathBuf>,
     /// The port that it is reached on.
     pub port: u16,
     /// The port that it listens on: the same, unless something stands in front of it.
@@ -23,21 +26,35 @@ pub struct Portal {
 
 impl Portal {
     /// A new portal in `dir`: CA, signing keys, the tenant `acme` with the domain `example.test`.
+    ///
+    /// Its database is SQLite, or on the server that [`postgres::VARIABLE`] names.
     #[must_use]
     pub fn create(dir: &Path) -> Self {
+        let server = std::env::var(postgres::VARIABLE).ok();
+        Self::with_database(dir, server.map(|server| postgres::new_database(&server, dir)))
+    }
+
+    /// The same, in a new database on the PostgreSQL server with the URL `server`.
+    #[must_use]
+    pub fn create_on(dir: &Path, server: &str) -> Self {
+        Self::with_database(dir, Some(postgres::new_database(server, dir)))
+    }
+
+    fn with_database(dir: &Path, database_file: Option<PathBuf>) -> Self {
         let authority = Authority::create(&dir.join("tls"), "Countersign test CA");
         let port = free_port();
-        let portal = Self { data_dir: dir.join("portal"), authority, port, listen_port: port };
+        let portal = Self { data_dir: dir.join("portal"), authority, database_file, port, listen_port: port };
         portal.ok(&["key", "create"]);
         portal.ok(&["tenant", "create", "acme"]);
         portal.ok(&["domain", "add", "example.test", "--tenant", "acme"]);
         portal
     }
 
-    /// The portal that [`Portal::create`] made in `dir` earlier, served on `port`.
+    /// The portal that [`Portal::create`] made in `dir` earlier, with its SQLite file, served on `port`.
     #[must_use]
     pub fn in_dir(dir: &Path, port: u16) -> Self {
-        Self { data_dir: dir.join("portal"), authority: Authority::in_dir(&dir.join("tls")), port, listen_port: port }
+        let authority = Authority::in_dir(&dir.join("tls"));
+        Self { data_dir: dir.join("portal"), authority, database_file: None, port, listen_port: port }
     }
 
     /// The cloud's name, as an administrator gives it to agents.
@@ -63,6 +80,9 @@ impl Portal {
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&binaries().portal);
         command.args(arguments).arg("--data-dir").arg(&self.data_dir);
+        if let Some(file) = &self.database_file {
+            command.arg("--database-file").arg(file);
+        }
         command
     }
 

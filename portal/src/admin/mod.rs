@@ -182,8 +182,7 @@ mod tests {
     use crate::store::{audit as rows, device::DeviceState};
 
     async fn admin(reach: Option<&str>) -> (tempfile::TempDir, Admin) {
-        let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(&dir.path().join("portal.db")).await.unwrap();
+        let (dir, store) = crate::store::testing::store().await;
         let now = UtcTime::from_unix_seconds(1_700_000_000);
         (dir, Admin { store, actor: Actor::Administrator("ada".to_owned()), reach: reach.map(str::to_owned), now })
     }

@@ -11,7 +11,7 @@ mod token;
 mod user;
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -21,7 +21,7 @@ use crate::clock;
 use crate::cloud::PublicUrlInvalid;
 use crate::files::FileError;
 use crate::signing::SigningError;
-use crate::store::{Store, StoreError};
+use crate::store::{Database, ServerUrl, ServerUrlInvalid, Store, StoreError};
 
 /// The SAML identity provider for devices that sign people in silently.
 ///
@@ -29,9 +29,15 @@ use crate::store::{Store, StoreError};
 #[derive(Debug, Parser)]
 #[command(name = "countersign-portal", version, arg_required_else_help = true)]
 pub struct CommandLine {
-    /// The portal's directory: the database `portal.db` and the private signing keys in `keys`.
+    /// The portal's directory: the private signing keys in `keys`, and the database `portal.db` where it isn't elsewhere.
     #[arg(long, global = true, value_name = "DIR", default_value = "/var/lib/countersign-portal")]
     data_dir: PathBuf,
+    /// A PostgreSQL database for any number of portal processes: `postgres://user@host/database?sslmode=verify-full`.
+    #[arg(long, global = true, value_name = "URL")]
+    database: Option<ServerUrl>,
+    /// A file with that URL and nothing else, for URLs with a password.
+    #[arg(long, global = true, value_name = "FILE", conflicts_with = "database")]
+    database_file: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
@@ -81,6 +87,16 @@ enum CommandError {
     NotFound { noun: admin::Noun, name: String },
     #[error(transparent)]
     Admin(AdminError),
+    #[error(
+        "a password in `--database` can be read by everybody on this machine: write the URL into a private file and name it with `--database-file`"
+    )]
+    PasswordShown,
+    #[error("`{file}` does not name a database")]
+    DatabaseFile {
+        file: String,
+        #[source]
+        source: ServerUrlInvalid,
+    },
     #[error("the audit was changed at row {0}: compare it with your backups")]
     AuditBroken(i64),
     #[error("can't {doing}")]
@@ -127,7 +143,8 @@ impl CommandLine {
     }
 
     async fn result(self) -> Result<String, CommandError> {
-        let context = Context::open(self.data_dir).await?;
+        let database = database(&self.data_dir, self.database, self.database_file)?;
+        let context = Context::open(self.data_dir, database).await?;
         let result = match self.command {
             Command::Serve(command) => command.run(&context).await,
             Command::Key(command) => command.run(&context).await,
@@ -144,6 +161,18 @@ impl CommandLine {
     }
 }
 
+/// The database that the options name.
+fn database(data_dir: &Path, url: Option<ServerUrl>, file: Option<PathBuf>) -> Result<Database, CommandError> {
+    if let Some(url) = url {
+        return if url.has_password() { Err(CommandError::PasswordShown) } else { Ok(Database::Server(url)) };
+    }
+    let Some(file) = file else { return Ok(Database::File(data_dir.join("portal.db"))) };
+    let text = zeroize::Zeroizing::new(crate::files::read(&file)?);
+    let url = std::str::from_utf8(&text).map_err(|_| ServerUrlInvalid::NotAUrl).and_then(str::parse);
+    let url = url.map_err(|source| CommandError::DatabaseFile { file: file.display().to_string(), source })?;
+    Ok(Database::Server(url))
+}
+
 /// What every command has.
 struct Context {
     data_dir: PathBuf,
@@ -151,9 +180,9 @@ struct Context {
 }
 
 impl Context {
-    async fn open(data_dir: PathBuf) -> Result<Self, CommandError> {
+    async fn open(data_dir: PathBuf, database: Database) -> Result<Self, CommandError> {
         crate::files::make_private_directory(&data_dir)?;
-        let store = Store::open(&data_dir.join("portal.db")).await?;
+        let store = Store::open(database).await?;
         Ok(Self { data_dir, admin: Admin { store, actor: Actor::CommandLine, reach: None, now: clock::now() } })
     }
 

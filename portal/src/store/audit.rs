@@ -183,7 +183,7 @@ pub async fn verify(connection: &mut AnyConnection) -> Result<Verdict, StoreErro
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::Store;
+    use crate::store::testing;
 
     fn entry(subject: &str) -> Entry {
         Entry {
@@ -199,8 +199,7 @@ mod tests {
 
     /// A database with three audit rows, on which `tampering` is then done from outside.
     async fn verdict_after(tampering: Option<&'static str>) -> Verdict {
-        let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(&dir.path().join("portal.db")).await.unwrap();
+        let (_dir, store) = testing::store().await;
         for subject in ["a@example.test", "b@example.test", "c@example.test"] {
             store.write(move |connection| Box::pin(append(connection, entry(subject)))).await.unwrap();
         }

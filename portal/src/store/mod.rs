@@ -1,12 +1,13 @@
-//! The portal's database: SQLite in the same process by default.
+//! The portal's database: SQLite in the same process by default, or PostgreSQL for any number of portal processes.
 //!
-//! Reads go through a pool. Writes go through one writer, which commits in groups: every answer that depends on a write
-//! leaves the portal only after that write is on the disk.
+//! Reads go through a pool. Writes go through one writer in each process, which commits in groups: every answer that
+//! depends on a write leaves the portal only after that write is on the disk. The writers of several processes take turns.
 //!
 //! The SQL in this module and its children is the common part of SQLite and PostgreSQL (see `migrations/`).
 
 pub mod audit;
 mod columns;
+mod database;
 pub mod device;
 pub mod domain;
 pub mod person;
@@ -14,29 +15,21 @@ pub mod seen_request;
 pub mod service_provider;
 pub mod signing_key;
 pub mod tenant;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod token;
 mod writer;
 
-use std::path::Path;
-use std::pin::Pin;
 use std::time::Duration;
 
+use sqlx::AnyConnection;
 use sqlx::any::AnyPoolOptions;
 use sqlx::pool::{PoolConnection, PoolConnectionMetadata};
-use sqlx::{AnyConnection, Executor as _};
 
+pub use database::{Database, ServerUrl, ServerUrlInvalid};
 pub use writer::Work;
 
-/// Connections that read at the same time. SQLite in WAL mode lets readers and the writer pass each other.
-const READERS: u32 = 4;
-/// What every connection is told first. FULL: a commit has reached the disk before it is reported, in WAL mode too.
-/// A statement waits ten seconds for another process (a `countersign-portal` command) that holds the write lock.
-const PRAGMAS: [&str; 4] = [
-    "PRAGMA busy_timeout = 10000",
-    "PRAGMA journal_mode = WAL",
-    "PRAGMA synchronous = FULL",
-    "PRAGMA foreign_keys = ON",
-];
+use database::{Kind, Prepare};
 
 /// A handle on the database; cheap to clone.
 #[derive(Clone)]
@@ -48,11 +41,11 @@ pub struct Store {
 /// What went wrong between the portal and its database.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The file could not be opened or created.
-    #[error("can't open the database `{path}`")]
+    /// The file could not be opened or created, or the server does not let us in.
+    #[error("can't open the database `{database}`")]
     Open {
-        /// Where it was looked for.
-        path: String,
+        /// Where it was looked for, without a password.
+        database: String,
         /// What the driver said.
         #[source]
         source: sqlx::Error,
@@ -78,7 +71,7 @@ pub enum StoreError {
         column: &'static str,
     },
     /// The group that this piece of work was in could not be committed.
-    #[error("can't write to the database; nothing was changed (is the disk full?)")]
+    #[error("can't write to the database (is the disk full, or the server away?)")]
     NotCommitted,
     /// The work found that it must not be done, and was undone.
     #[error("the work was withdrawn; nothing was written")]
@@ -98,24 +91,27 @@ impl StoreError {
 }
 
 impl Store {
-    /// Opens the SQLite file `path`, creates it where there is none, and brings its schema up to date.
+    /// Opens `database`, makes the SQLite file where there is none, and brings the schema up to date.
     ///
     /// # Errors
-    /// [`StoreError::Open`] where the file can't be opened or isn't a database, [`StoreError::Migrate`] where it was
-    /// written by a newer version.
-    pub async fn open(path: &Path) -> Result<Self, StoreError> {
+    /// [`StoreError::Open`] where it can't be opened or isn't a database, [`StoreError::Migrate`] where it was written by a
+    /// newer version.
+    pub async fn open(database: impl Into<Database>) -> Result<Self, StoreError> {
+        let database = database.into();
         sqlx::any::install_default_drivers();
-        let open_error = |source| StoreError::Open { path: path.display().to_string(), source };
-        // Percent-encoding what would end the path of the URL keeps any directory name possible.
-        let escaped = path.display().to_string().replace('%', "%25").replace('?', "%3F").replace('#', "%23");
-        let url = format!("sqlite://{escaped}?mode=rwc");
-        let options =
-            || AnyPoolOptions::new().acquire_timeout(Duration::from_secs(10)).after_connect(prepare_connection);
-
-        let writing = options().max_connections(1).connect(&url).await.map_err(open_error)?;
+        let open_error = |source| StoreError::Open { database: database.to_string(), source };
+        let (kind, connecting) = (database.kind(), database.options().map_err(open_error)?);
+        let options = || {
+            let options = AnyPoolOptions::new().acquire_timeout(Duration::from_secs(10));
+            match kind {
+                Kind::Sqlite => options.after_connect(prepare_sqlite),
+                Kind::Postgres => options.after_connect(prepare_postgres),
+            }
+        };
+        let writing = options().max_connections(1).connect_with(connecting.clone()).await.map_err(open_error)?;
         sqlx::migrate!().run(&writing).await.map_err(StoreError::Migrate)?;
-        let readers = options().max_connections(READERS).connect_lazy(&url).map_err(open_error)?;
-        Ok(Self { readers, writer: writer::Writer::start(writing) })
+        let readers = options().max_connections(kind.readers()).connect_lazy_with(connecting);
+        Ok(Self { readers, writer: writer::Writer::start(writing, kind) })
     }
 
     /// A connection to read with.
@@ -150,23 +146,19 @@ impl Store {
         Ok(())
     }
 
-    /// Ends the writer after what has been handed to it, and closes the file.
+    /// Ends the writer after what has been handed to it, and closes the database.
     pub async fn close(&self) {
         self.writer.stop().await;
         self.readers.close().await;
     }
 }
 
-fn prepare_connection(
-    connection: &mut AnyConnection,
-    _: PoolConnectionMetadata,
-) -> Pin<Box<dyn Future<Output = Result<(), sqlx::Error>> + Send + '_>> {
-    Box::pin(async move {
-        for pragma in PRAGMAS {
-            connection.execute(pragma).await?;
-        }
-        Ok(())
-    })
+fn prepare_sqlite(connection: &mut AnyConnection, _: PoolConnectionMetadata) -> Prepare<'_> {
+    Box::pin(Kind::Sqlite.prepare(connection))
+}
+
+fn prepare_postgres(connection: &mut AnyConnection, _: PoolConnectionMetadata) -> Prepare<'_> {
+    Box::pin(Kind::Postgres.prepare(connection))
 }
 
 /// Turns a driver's error into ours: `.map_err(doing("count the devices"))`.

@@ -7,6 +7,7 @@ use std::pin::Pin;
 use sqlx::{AnyConnection, AnyPool, Connection as _, Executor as _};
 use tokio::sync::{mpsc, oneshot};
 
+use super::database::Kind;
 use super::{StoreError, doing};
 
 /// Pieces of work that share one commit at most; beyond it the first to come would wait for too many.
@@ -41,9 +42,9 @@ enum Message {
 }
 
 impl Writer {
-    pub(super) fn start(pool: AnyPool) -> Self {
+    pub(super) fn start(pool: AnyPool, kind: Kind) -> Self {
         let (jobs, waiting) = mpsc::channel(QUEUE);
-        tokio::spawn(write_in_groups(pool, waiting));
+        tokio::spawn(write_in_groups(pool, kind, waiting));
         Self { jobs }
     }
 
@@ -68,7 +69,8 @@ impl Writer {
             })
         });
         self.jobs.send(Message::Job(job)).await.map_err(|_| StoreError::Stopping)?;
-        answered.await.map_err(|_| StoreError::Stopping)?
+        // Work that was dropped unasked was in a group that could not begin, or was cut off with its connection.
+        answered.await.map_err(|_| StoreError::NotCommitted)?
     }
 
     pub(super) async fn stop(&self) {
@@ -80,7 +82,7 @@ impl Writer {
     }
 }
 
-async fn write_in_groups(pool: AnyPool, mut waiting: mpsc::Receiver<Message>) {
+async fn write_in_groups(pool: AnyPool, kind: Kind, mut waiting: mpsc::Receiver<Message>) {
     let mut group = Vec::with_capacity(GROUP);
     while waiting.recv_many(&mut group, GROUP).await > 0 {
         let mut jobs = Vec::with_capacity(group.len());
@@ -92,7 +94,7 @@ async fn write_in_groups(pool: AnyPool, mut waiting: mpsc::Receiver<Message>) {
             }
         }
         if !jobs.is_empty() {
-            write_group(&pool, jobs).await;
+            write_group(&pool, kind, jobs).await;
         }
         if let Some(stopped) = stop {
             pool.close().await;
@@ -103,9 +105,9 @@ async fn write_in_groups(pool: AnyPool, mut waiting: mpsc::Receiver<Message>) {
 }
 
 /// Runs `jobs` in one transaction. If anything around them fails, nothing is kept and each caller is told so.
-async fn write_group(pool: &AnyPool, jobs: Vec<Job>) {
+async fn write_group(pool: &AnyPool, kind: Kind, jobs: Vec<Job>) {
     let mut done = Vec::with_capacity(jobs.len());
-    let committed = match run_group(pool, jobs, &mut done).await {
+    let committed = match run_group(pool, kind, jobs, &mut done).await {
         Ok(()) => true,
         Err(error) => {
             tracing::error!(error = &error as &dyn std::error::Error, "can't commit to the database");
@@ -117,10 +119,10 @@ async fn write_group(pool: &AnyPool, jobs: Vec<Job>) {
     }
 }
 
-async fn run_group(pool: &AnyPool, jobs: Vec<Job>, done: &mut Vec<Done>) -> Result<(), StoreError> {
+async fn run_group(pool: &AnyPool, kind: Kind, jobs: Vec<Job>, done: &mut Vec<Done>) -> Result<(), StoreError> {
     let mut connection = pool.acquire().await.map_err(doing("get the writing connection"))?;
-    // IMMEDIATE takes the write lock first, so that a command in another process makes us wait and never fail halfway.
-    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(doing("begin a transaction"))?;
+    let mut transaction = connection.begin_with(kind.begin()).await.map_err(doing("begin a transaction"))?;
+    kind.lock(&mut transaction).await.map_err(doing("wait for the other processes"))?;
     for job in jobs {
         transaction.execute("SAVEPOINT work").await.map_err(doing("begin a piece of work"))?;
         let finished = job(&mut transaction).await;
@@ -139,11 +141,12 @@ mod tests {
 
     use crate::store::domain::{self, Domain};
     use crate::store::tenant::{self, Tenant};
-    use crate::store::{Store, StoreError};
+    use crate::store::{Database, Store, StoreError, testing};
 
-    async fn store() -> (tempfile::TempDir, Store) {
+    async fn store() -> (tempfile::TempDir, Database, Store) {
         let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(&dir.path().join("portal.db")).await.unwrap();
+        let database = testing::database(dir.path()).await;
+        let store = Store::open(&database).await.unwrap();
         let tenant = Tenant {
             id: "t".to_owned(),
             name: "acme".to_owned(),
@@ -158,7 +161,7 @@ mod tests {
             .write(move |connection| Box::pin(async move { tenant::insert(connection, &tenant).await }))
             .await
             .unwrap();
-        (dir, store)
+        (dir, database, store)
     }
 
     async fn add(store: &Store, name: String, fails: bool) -> Result<(), StoreError> {
@@ -175,7 +178,7 @@ mod tests {
 
     #[tokio::test]
     async fn work_that_fails_leaves_nothing_and_takes_nobody_with_it() {
-        let (_dir, store) = store().await;
+        let (_dir, _database, store) = store().await;
         let mut together = tokio::task::JoinSet::new();
         for n in 0..40 {
             let store = store.clone();
@@ -190,11 +193,45 @@ mod tests {
 
     #[tokio::test]
     async fn what_was_answered_is_there_after_the_store_was_closed() {
-        let (dir, store) = store().await;
+        let (_dir, database, store) = store().await;
         add(&store, "example.test".to_owned(), false).await.unwrap();
         store.close().await;
         assert!(matches!(add(&store, "late.test".to_owned(), false).await, Err(StoreError::Stopping)));
-        let again = Store::open(&dir.path().join("portal.db")).await.unwrap();
+        let again = Store::open(&database).await.unwrap();
         assert_eq!(domain::list(&mut again.read().await.unwrap()).await.unwrap().len(), 1);
+    }
+
+    /// Two stores are what two processes have.
+    #[tokio::test]
+    async fn two_writers_lose_and_repeat_nothing() {
+        let (_dir, database, one) = store().await;
+        let other = Store::open(&database).await.unwrap();
+        let mut together = tokio::task::JoinSet::new();
+        for n in 0..60 {
+            let store = if n % 2 == 0 { one.clone() } else { other.clone() };
+            together.spawn(async move {
+                store
+                    .write(move |connection| {
+                        Box::pin(async move {
+                            let entry = crate::store::audit::Entry {
+                                at: UtcTime::from_unix_seconds(n),
+                                tenant_id: None,
+                                actor: "test".to_owned(),
+                                action: "sign-on",
+                                subject: n.to_string(),
+                                result: "ok".to_owned(),
+                                detail: serde_json::json!({}),
+                            };
+                            crate::store::audit::append(connection, entry).await
+                        })
+                    })
+                    .await
+            });
+        }
+        assert!(together.join_all().await.iter().all(Result::is_ok));
+        let verdict = crate::store::audit::verify(&mut one.read().await.unwrap()).await.unwrap();
+        assert_eq!(verdict, crate::store::audit::Verdict::Intact(60));
+        one.close().await;
+        other.close().await;
     }
 }
