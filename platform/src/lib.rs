@@ -15,7 +15,10 @@ pub mod device;
 pub mod device_key;
 pub mod environment;
 pub mod files;
+#[cfg(target_os = "macos")]
+mod macos;
 pub mod managed;
+pub mod network;
 pub mod paths;
 pub mod principal;
 pub mod process;

@@ -17,6 +17,8 @@ mod imp;
 mod imp;
 #[cfg(target_os = "linux")]
 mod logind;
+#[cfg(target_os = "linux")]
+mod utmp;
 #[cfg(any(windows, test))]
 mod wts;
 
@@ -75,7 +77,7 @@ impl fmt::Display for EvidenceGrade {
 pub struct UserEvidence {
     /// How far the operating system vouches.
     pub grade: EvidenceGrade,
-    /// Who said so: `logind`, `process-owner`, `wts`, `console-user`.
+    /// Who said so: `logind`, `utmp`, `process-owner`, `wts`, `console-user`.
     pub source: &'static str,
     /// UPN or Kerberos principal, as the directory spells it.
     pub principal: Option<String>,

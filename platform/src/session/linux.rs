@@ -1,12 +1,16 @@
-use super::{EvidenceGrade, SessionChange, SessionError, SessionId, UserEvidence, UserSession, logind};
+use super::{EvidenceGrade, SessionChange, SessionError, SessionId, UserEvidence, UserSession, logind, utmp};
 use crate::{environment, paths::Paths};
 use rustix::process::geteuid;
+use std::{future::poll_fn, pin::pin, task::Poll};
+use utmp::Utmp;
 
 pub(super) async fn sessions() -> Result<Vec<UserSession>, SessionError> {
     let own = geteuid().as_raw();
     let (found, why) = match logind::sessions().await? {
         logind::Answer::Sessions(list) => (visible(list, Paths::is_privileged(), own), "logind has no session to show"),
-        logind::Answer::Absent(why) => (Vec::new(), why),
+        logind::Answer::Absent(why) => {
+            (visible(Utmp::here().sessions().unwrap_or_default(), Paths::is_privileged(), own), why)
+        }
     };
     // A service belongs to nobody, so its owner says nothing about who is at the keyboard. Who starts the agent by hand (over `su`, in a container, in
     // a job of a build machine) is there in person, with or without a session.
@@ -50,23 +54,51 @@ pub(super) fn stable_id(uid: u32) -> String {
     format!("{uid}@{machine}")
 }
 
+/// Both are heard: a bus can be there without a logind on it, and a logind can come later. Whichever ends for good is not asked again.
 #[derive(Debug)]
-pub(super) struct SessionChanges(Option<logind::Signals>);
+pub(super) struct SessionChanges {
+    logind: Option<logind::Signals>,
+    utmp: Option<utmp::Changes>,
+}
 
 impl SessionChanges {
     pub(super) async fn subscribe() -> Result<Self, SessionError> {
-        logind::Signals::subscribe().await.map(Self)
+        let logind = logind::Signals::subscribe().await?;
+        let utmp = utmp::Changes::subscribe(&Utmp::here())
+            .map_err(|error| SessionError::Service { doing: "watch the logins in utmp", source: Box::new(error) })?;
+        Ok(Self { logind, utmp })
     }
 
     pub(super) async fn next(&mut self) -> SessionChange {
-        if let Some(signals) = &mut self.0
-            && let Some(change) = signals.next().await
-        {
-            return change;
-        }
-        // The bus went away for good: nothing more will ever come.
-        self.0 = None;
-        std::future::pending().await
+        let mut from_logind = pin!(async {
+            match &mut self.logind {
+                Some(signals) => signals.next().await,
+                None => None,
+            }
+        });
+        let mut from_utmp = pin!(async {
+            match &mut self.utmp {
+                Some(changes) => changes.next().await,
+                None => None,
+            }
+        });
+        let (mut logind_ended, mut utmp_ended) = (false, false);
+        poll_fn(|context| {
+            if !logind_ended && let Poll::Ready(change) = from_logind.as_mut().poll(context) {
+                match change {
+                    Some(change) => return Poll::Ready(change),
+                    None => logind_ended = true,
+                }
+            }
+            if !utmp_ended && let Poll::Ready(change) = from_utmp.as_mut().poll(context) {
+                match change {
+                    Some(change) => return Poll::Ready(change),
+                    None => utmp_ended = true,
+                }
+            }
+            Poll::Pending
+        })
+        .await
     }
 }
 

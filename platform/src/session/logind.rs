@@ -172,7 +172,7 @@ impl Properties {
 }
 
 /// The user ids of systemd's UIDS-GIDS that belong to people; root counts, since people do log in as root.
-fn is_a_persons(uid: u32) -> bool {
+pub(super) fn is_a_persons(uid: u32) -> bool {
     let system_account = (1..1000).contains(&uid);
     let dynamic_service = (61_184..=65_519).contains(&uid);
     let nobody = uid == 65_534 || uid == 65_535;

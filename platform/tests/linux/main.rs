@@ -23,6 +23,8 @@ mod files;
 #[cfg(target_os = "linux")]
 mod logind;
 #[cfg(target_os = "linux")]
+mod network;
+#[cfg(target_os = "linux")]
 mod probe;
 
 #[cfg(not(target_os = "linux"))]
@@ -36,7 +38,8 @@ fn main() {
     // Before there are threads: a child that is forked while the copy is being written holds it open, and then it cannot be run.
     let copy = probe::copy_for_everybody();
     let arguments = libtest_mimic::Arguments::from_args();
-    let trials = [logind::trials(), channel::trials(), files::trials()].into_iter().flatten().collect();
+    let trials =
+        [logind::trials(), channel::trials(), files::trials(), network::trials()].into_iter().flatten().collect();
     let conclusion = libtest_mimic::run(&arguments, trials);
     drop(copy);
     conclusion.exit();

@@ -23,6 +23,7 @@ pub(crate) fn play(role: &str) {
     match role {
         "sessions" => runtime.block_on(sessions()),
         "watch" => runtime.block_on(watch()),
+        "network" => runtime.block_on(network()),
         "write" => write_for_ever(Path::new(&object)),
         "listen" => runtime.block_on(listen(Path::new(&object))),
         "connect" => runtime.block_on(connect(Path::new(&object))),
@@ -51,6 +52,20 @@ async fn sessions() {
             "error: {error}: {}",
             std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default()
         ),
+    }
+    println!("end");
+}
+
+/// In a network of its own, which this role changes by itself: what happens in the machine's own network disturbs nothing.
+async fn network() {
+    let mut changes = platform::network::NetworkChanges::subscribe().unwrap();
+    println!("subscribed");
+    let quiet = tokio::time::timeout(Duration::ZERO, changes.next()).await;
+    println!("{}", if quiet.is_err() { "quiet" } else { "something changed by itself" });
+    for arguments in [["addr", "add", "192.0.2.7/24", "dev", "lo"], ["link", "set", "dev", "lo", "up"]] {
+        let status = Command::new("ip").args(arguments).status().unwrap();
+        let heard = tokio::time::timeout(PATIENCE, changes.next()).await;
+        println!("{} {}", status.success(), if heard.is_ok() { "changed" } else { "not heard" });
     }
     println!("end");
 }
@@ -109,6 +124,20 @@ impl Probe {
     pub(crate) fn start(role: &str, object: &str, user: Option<u32>, environment: &[(&str, &str)]) -> Self {
         // Other users cannot reach the build directory.
         let mut command = Command::new(COPY.get().unwrap());
+        if let Some(uid) = user {
+            command.uid(uid).gid(uid);
+        }
+        Self::spawn(command, role, object, environment)
+    }
+
+    /// Starts it in a network of its own, with nothing but a loopback interface that is down. Needs root.
+    pub(crate) fn start_in_new_network(role: &str) -> Self {
+        let mut command = Command::new("unshare");
+        command.arg("--net").arg(COPY.get().unwrap());
+        Self::spawn(command, role, "", &[])
+    }
+
+    fn spawn(mut command: Command, role: &str, object: &str, environment: &[(&str, &str)]) -> Self {
         command.env_remove("INVOCATION_ID").env_remove("NOTIFY_SOCKET");
         command
             .env(ROLE, role)
@@ -116,9 +145,6 @@ impl Probe {
             .envs(environment.iter().copied())
             .stdout(Stdio::piped())
             .stdin(Stdio::null());
-        if let Some(uid) = user {
-            command.uid(uid).gid(uid);
-        }
         let mut child = command.spawn().unwrap();
         let output = BufReader::new(child.stdout.take().unwrap());
         let (sender, lines) = channel();
