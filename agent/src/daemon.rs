@@ -229,15 +229,15 @@ impl Daemon {
     }
 
     /// The sessions that the asking account may see: its own, and all of them for an administrator.
-    fn visible_people(&self, peer: &Peer) -> impl Iterator<Item = (&UserSession, &State)> {
-        let (everybody, uid) = (peer.privileged || peer.same_user, peer.uid);
+    fn visible_people<'a>(&'a self, peer: &'a Peer) -> impl Iterator<Item = (&'a UserSession, &'a State)> {
+        let everybody = peer.privileged || peer.same_user;
         let people = self.people.values().map(|person| (&person.session, &person.state));
-        people.filter(move |(session, _)| everybody || (uid.is_some() && session.uid == uid))
+        people.filter(move |(session, _)| everybody || peer.owns(session))
     }
 
     /// Somebody asks to be signed in. Whoever asks gets their own identity, administrators too.
     fn sign_in_asked(&mut self, service: Option<String>, peer: &Peer, connection: Connection) {
-        let own = self.people.values().find(|person| peer.uid.is_some() && person.session.uid == peer.uid);
+        let own = self.people.values().find(|person| peer.owns(&person.session));
         let Some(own) = own else {
             return reply(connection, Reply::Failed(Problem::failure(FailureCode::NobodyLoggedIn)));
         };

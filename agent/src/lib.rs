@@ -17,3 +17,4 @@ pub mod sign_in;
 pub mod standing;
 pub mod steps;
 pub mod transport;
+pub mod trust;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use reqwest::{Client, StatusCode};
 
 use crate::failure::FailureCode;
+use crate::trust::{self, CaFileError};
 
 /// How long a connection may take to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -28,7 +29,7 @@ pub struct Transport {
 pub enum TransportError {
     /// The CA file holds no certificate that can be used.
     #[error("can't use the CA file")]
-    CaFile(#[source] reqwest::Error),
+    CaFile(#[from] CaFileError),
     /// The client could not be made.
     #[error("can't set TLS up")]
     SetUp(#[source] reqwest::Error),
@@ -109,8 +110,7 @@ impl Transport {
             .pool_max_idle_per_host(0)
             .user_agent(concat!("countersign/", env!("CARGO_PKG_VERSION")));
         if let Some(pem) = ca_pem {
-            let certificates = reqwest::Certificate::from_pem_bundle(pem).map_err(TransportError::CaFile)?;
-            builder = builder.tls_certs_merge(certificates);
+            builder = builder.tls_backend_preconfigured(trust::with_ca_file(pem)?);
         }
         let client = builder.build().map_err(TransportError::SetUp)?;
         Ok(Self { client, host: host.to_owned() })

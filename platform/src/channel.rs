@@ -1,6 +1,6 @@
 //! The local channel between the agent and its command line: a Unix socket (a named pipe on Windows) whose two ends know who the other is. Never TCP.
 
-use crate::files::FileError;
+use crate::{files::FileError, session::UserSession};
 use std::{
     io,
     path::{Path, PathBuf},
@@ -17,16 +17,26 @@ mod imp;
 mod imp;
 
 /// Who is at the other end, as the operating system says (not as they say).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Peer {
     /// The user id, where the system has such numbers.
     pub uid: Option<u32>,
+    /// The user's SID, where the system has such.
+    pub sid: Option<String>,
     /// The process that connected; it may have ended since, and its number may have been given to another.
     pub pid: Option<u32>,
     /// Root or SYSTEM.
     pub privileged: bool,
     /// The user that this process runs as.
     pub same_user: bool,
+}
+
+impl Peer {
+    /// Whether a session is that of the user at the other end.
+    pub fn owns(&self, session: &UserSession) -> bool {
+        let by_uid = self.uid.is_some() && self.uid == session.uid;
+        by_uid || self.sid.as_ref().is_some_and(|sid| *sid == session.stable_id)
+    }
 }
 
 /// What went wrong on the local channel.

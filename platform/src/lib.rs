@@ -23,6 +23,7 @@ pub mod paths;
 pub mod principal;
 pub mod process;
 pub mod random;
+pub mod service;
 pub mod session;
 pub mod termination;
 #[cfg(windows)]

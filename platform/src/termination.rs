@@ -11,7 +11,7 @@ mod imp;
 
 /// The wish that this process ends: SIGINT or SIGTERM; on Windows Ctrl-C, Ctrl-Break, a closed console, log-off or shutdown.
 ///
-/// A service of the Windows SCM is told by the SCM instead, which its control handler passes on.
+/// A service of the Windows SCM is told by the SCM instead (see [`crate::service::attach`]).
 #[derive(Debug)]
 pub struct Termination(imp::Termination);
 

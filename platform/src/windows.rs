@@ -8,9 +8,9 @@ use windows_sys::Win32::{
             ConvertSecurityDescriptorToStringSecurityDescriptorW, ConvertSidToStringSidW,
             ConvertStringSecurityDescriptorToSecurityDescriptorW, GetSecurityInfo, SDDL_REVISION_1, SE_FILE_OBJECT,
         },
-        DACL_SECURITY_INFORMATION, GetTokenInformation, OWNER_SECURITY_INFORMATION, PSECURITY_DESCRIPTOR, PSID,
-        SECURITY_ATTRIBUTES, TOKEN_ELEVATION, TOKEN_INFORMATION_CLASS, TOKEN_QUERY, TOKEN_USER, TokenElevation,
-        TokenUser,
+        DACL_SECURITY_INFORMATION, GetTokenInformation, LookupAccountNameW, OWNER_SECURITY_INFORMATION,
+        PSECURITY_DESCRIPTOR, PSID, SECURITY_ATTRIBUTES, TOKEN_ELEVATION, TOKEN_INFORMATION_CLASS, TOKEN_QUERY,
+        TOKEN_USER, TokenElevation, TokenUser,
     },
     System::Com::CoTaskMemFree,
     System::Threading::{GetCurrentProcess, OpenProcess, OpenProcessToken, PROCESS_QUERY_LIMITED_INFORMATION},
@@ -153,6 +153,29 @@ pub(crate) fn sid_text(sid: PSID) -> io::Result<String> {
     let result = unsafe { text_at(text) };
     drop(owner);
     Ok(result)
+}
+
+/// The SID of the account of that name, `DOMAIN\\name`.
+#[expect(unsafe_code, reason = "the operating system's interface")]
+pub(crate) fn account_sid(account: &str) -> io::Result<String> {
+    let name = wide(account);
+    // A SID has at most 68 octets; words of 64 bits align it.
+    let mut sid = [0_u64; 9];
+    let mut domain = [0_u16; 256];
+    let (mut sid_size, mut domain_size, mut kind) = (size_of_val(&sid) as u32, domain.len() as u32, 0);
+    // SAFETY: the name ends with a NUL; the two places are ours and as large as their sizes say.
+    let found = unsafe {
+        LookupAccountNameW(
+            ptr::null(),
+            name.as_ptr(),
+            sid.as_mut_ptr().cast(),
+            &raw mut sid_size,
+            domain.as_mut_ptr(),
+            &raw mut domain_size,
+            &raw mut kind,
+        )
+    };
+    if found == 0 { Err(io::Error::last_os_error()) } else { sid_text(sid.as_mut_ptr().cast()) }
 }
 
 /// Owner and access list of an open file, directory or pipe, as SDDL.

@@ -4,6 +4,7 @@ mod configure;
 mod facts;
 mod params;
 mod run;
+mod service;
 mod sign_in;
 mod status;
 mod whoami;
@@ -21,6 +22,7 @@ use crate::control::{ControlError, Problem};
 use crate::daemon::DaemonError;
 use crate::failure::FailureCode;
 use platform::files::FileError;
+use platform::service::ServiceError;
 use platform::session::SessionError;
 
 /// Signs the people of this device in to the cloud, silently, with a key that never leaves it.
@@ -44,6 +46,9 @@ pub struct CommandLine {
 enum Command {
     /// Run the agent in the foreground; this is what service managers start.
     Run(Box<run::Run>),
+    /// Install, remove, start or stop the service, or show how it stands.
+    #[command(subcommand)]
+    Service(service::Service),
     /// Set install options, in the spelling of any installer; with nothing behind it, list them.
     Configure(configure::Configure),
     /// Show the effective options and where each comes from.
@@ -74,6 +79,8 @@ pub(crate) enum CommandError {
     Daemon(#[from] DaemonError),
     #[error(transparent)]
     Session(#[from] SessionError),
+    #[error(transparent)]
+    Service(#[from] ServiceError),
     #[error("{} [{}]; {}", .0.meaning, .0.code, .0.next_action)]
     Problem(Problem),
 }
@@ -85,7 +92,8 @@ impl CommandError {
             Self::Config(ConfigError::Faults(_)) => FailureCode::OptionsInvalid.exit_code(),
             Self::Control(ControlError::Channel(_)) => FailureCode::NotRunning.exit_code(),
             Self::Config(ConfigError::File(_)) | Self::File(_) => FailureCode::StateUnusable.exit_code(),
-            Self::Paths(_) | Self::Control(_) | Self::Daemon(_) | Self::Session(_) => 1,
+            Self::Service(ServiceError::NotInstalled) => FailureCode::NotRunning.exit_code(),
+            Self::Paths(_) | Self::Control(_) | Self::Daemon(_) | Self::Session(_) | Self::Service(_) => 1,
         }
     }
 }
@@ -147,6 +155,7 @@ impl CommandLine {
         }
         match self.command {
             Command::Run(command) => command.run(paths).await,
+            Command::Service(command) => command.run(),
             Command::Configure(command) => command.run(&paths).await,
             Command::Params(command) => command.run(&paths),
             Command::Status(command) => command.run(&paths).await,

@@ -3,6 +3,7 @@
 use std::io::Write as _;
 
 use platform::paths::Paths;
+use platform::service;
 use tracing_subscriber::EnvFilter;
 
 use super::{CommandError, Outcome};
@@ -17,6 +18,9 @@ pub(super) struct Run {
     /// What to log on standard error: `error`, `warn`, `info`, `debug`, or a filter of tracing-subscriber.
     #[arg(long, value_name = "LEVEL", default_value = "info")]
     log: EnvFilter,
+    /// For the Windows service manager, which starts the service so.
+    #[arg(long, hide = true)]
+    service: bool,
     /// Write the log as JSON lines.
     #[arg(long)]
     log_json: bool,
@@ -31,8 +35,16 @@ impl Run {
             log.with_ansi(false).init();
         }
         let steps = if self.steps { Steps::told_to(print_step) } else { Steps::silent() };
-        daemon::run(paths, steps).await?;
-        Ok(Outcome::success(String::new()))
+        if !self.service {
+            daemon::run(paths, steps).await?;
+            return Ok(Outcome::success(String::new()));
+        }
+        let service = service::attach()?;
+        // A service manager that is gone ends this process with itself.
+        let _ = service.ready();
+        let ended = daemon::run(paths, steps).await.map_err(CommandError::from);
+        service.stopped(ended.as_ref().err().map_or(0, CommandError::exit_code));
+        ended.map(|()| Outcome::success(String::new()))
     }
 }
 

@@ -50,7 +50,7 @@ impl Listener {
         let credentials = stream.peer_cred().map_err(|error| failed("learn who called on", error))?;
         let uid = credentials.uid();
         let pid = credentials.pid().and_then(|pid| u32::try_from(pid).ok()).filter(|pid| *pid != 0);
-        let peer = Peer { uid: Some(uid), pid, privileged: uid == 0, same_user: uid == geteuid().as_raw() };
+        let peer = Peer { uid: Some(uid), sid: None, pid, privileged: uid == 0, same_user: uid == geteuid().as_raw() };
         Ok((stream, peer))
     }
 }

@@ -133,6 +133,7 @@ fn peer(stream: &NamedPipeServer) -> io::Result<Peer> {
         pid: Some(id),
         privileged: sid == SYSTEM_SID || token.is_elevated()?,
         same_user: sid == own_sid()?,
+        sid: Some(sid),
     })
 }
 

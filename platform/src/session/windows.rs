@@ -6,9 +6,11 @@ use super::{
 };
 use crate::{
     paths::Paths,
-    windows::{own_sid, sid_text},
+    service::scm,
+    windows::{account_sid, own_sid, sid_text},
 };
 use std::{io, ptr};
+use tokio::sync::mpsc::UnboundedReceiver;
 use windows_sys::Win32::{
     Foundation::LUID,
     Security::Authentication::Identity::{
@@ -17,7 +19,7 @@ use windows_sys::Win32::{
     },
     System::RemoteDesktop::{
         WTS_CURRENT_SERVER_HANDLE, WTS_INFO_CLASS, WTS_SESSION_INFOW, WTSActive, WTSClientProtocolType, WTSDomainName,
-        WTSEnumerateSessionsW, WTSFreeMemory, WTSQuerySessionInformationW, WTSUserName,
+        WTSEnumerateSessionsW, WTSFreeMemory, WTSGetActiveConsoleSessionId, WTSQuerySessionInformationW, WTSUserName,
     },
 };
 
@@ -41,18 +43,30 @@ pub(super) async fn sessions() -> Result<Vec<UserSession>, SessionError> {
 }
 
 #[derive(Debug)]
-pub(super) struct SessionChanges(changes::Changes);
+pub(super) enum SessionChanges {
+    /// A service hears of sessions, and of waking up, from the service control manager.
+    Service(UnboundedReceiver<SessionChange>),
+    /// Any other process through a window.
+    Window(changes::Changes),
+}
 
 impl SessionChanges {
     pub(super) async fn subscribe() -> Result<Self, SessionError> {
+        if let Some(told) = scm::take_changes() {
+            return Ok(Self::Service(told));
+        }
         let subscribed = changes::Changes::subscribe().await;
         subscribed
-            .map(Self)
+            .map(Self::Window)
             .map_err(|error| SessionError::Service { doing: "subscribe to the changes", source: Box::new(error) })
     }
 
     pub(super) async fn next(&mut self) -> SessionChange {
-        match self.0.next().await {
+        let change = match self {
+            Self::Service(told) => told.recv().await,
+            Self::Window(window) => window.next().await,
+        };
+        match change {
             Some(change) => change,
             None => std::future::pending().await,
         }
@@ -84,17 +98,25 @@ fn seats() -> io::Result<Vec<Seat>> {
     } else {
         unsafe { std::slice::from_raw_parts(list, usize::try_from(count).unwrap_or(0)) }
     };
-    let seat = |entry: &WTS_SESSION_INFOW| Seat {
-        id: entry.SessionId,
-        user: session_text(entry.SessionId, WTSUserName),
-        domain: session_text(entry.SessionId, WTSDomainName),
-        active: entry.State == WTSActive,
-        // 0 is the console, 2 is RDP.
-        remote: session_octets(entry.SessionId, WTSClientProtocolType).is_some_and(|octets| octets.first() == Some(&2)),
-    };
-    let seats = entries.iter().map(seat).collect();
+    let mut seats: Vec<_> = entries.iter().map(|entry| seat(entry.SessionId, entry.State == WTSActive)).collect();
     drop(owner);
+    if seats.is_empty() {
+        // A Windows that lists not even the services' own session does not keep the list; it still knows the console.
+        // SAFETY: takes nothing.
+        seats.extend(
+            Some(unsafe { WTSGetActiveConsoleSessionId() }).filter(|id| *id != u32::MAX).map(|id| seat(id, true)),
+        );
+    }
     Ok(seats)
+}
+
+fn seat(id: u32, active: bool) -> Seat {
+    let (user, domain) = (session_text(id, WTSUserName), session_text(id, WTSDomainName));
+    // 0 is the console, 2 is RDP.
+    let remote = session_octets(id, WTSClientProtocolType).is_some_and(|octets| octets.first() == Some(&2));
+    let account = Some(format!("{domain}\\{user}")).filter(|_| id != 0 && !user.is_empty());
+    let sid = account.and_then(|account| account_sid(&account).ok());
+    Seat { id, user, domain, active, remote, sid }
 }
 
 fn session_text(session: u32, class: WTS_INFO_CLASS) -> String {

@@ -10,6 +10,8 @@ pub(super) struct Seat {
     pub(super) domain: String,
     pub(super) active: bool,
     pub(super) remote: bool,
+    /// The SID of the account of that name, where there is one.
+    pub(super) sid: Option<String>,
 }
 
 /// A logon session of the Local Security Authority.
@@ -25,6 +27,8 @@ pub(super) struct Logon {
 }
 
 /// The people: for each seat with a user, the logon of that user there. Other logons in a session are `runas` and the like.
+///
+/// Where the Local Security Authority shows no such logon, the seat's word stands alone, and vouches for no more than a local account.
 pub(super) fn people(seats: &[Seat], logons: &[Logon], computer: &str) -> Vec<UserSession> {
     let of_a_person = |seat: &&Seat| seat.id != 0 && !seat.user.is_empty();
     let person = |seat: &Seat| {
@@ -36,7 +40,8 @@ pub(super) fn people(seats: &[Seat], logons: &[Logon], computer: &str) -> Vec<Us
                 && is_an_account(&logon.sid)
         });
         // An administrator has two logons, of which the elevated one may lack the UPN.
-        theirs.max_by_key(|logon| !logon.upn.is_empty()).map(|logon| session(seat, logon, computer))
+        let logon = theirs.max_by_key(|logon| !logon.upn.is_empty()).map(|logon| session(seat, logon, computer));
+        logon.or_else(|| seat_alone(seat))
     };
     seats.iter().filter(of_a_person).filter_map(person).collect()
 }
@@ -44,6 +49,22 @@ pub(super) fn people(seats: &[Seat], logons: &[Logon], computer: &str) -> Vec<Us
 /// Accounts of machines and domains (S-1-5-21) and of Entra (S-1-12-1): not services, window managers and font drivers.
 fn is_an_account(sid: &str) -> bool {
     sid.starts_with("S-1-5-21-") || sid.starts_with("S-1-12-1-")
+}
+
+fn seat_alone(seat: &Seat) -> Option<UserSession> {
+    let sid = seat.sid.clone().filter(|sid| is_an_account(sid))?;
+    let name = format!("{}\\{}", seat.domain, seat.user);
+    let reason = format!("Windows has session {} of `{name}` ({sid}), and shows no logon that would say more", seat.id);
+    let attributes = vec![("logon.domain", seat.domain.clone())];
+    Some(UserSession {
+        id: SessionId::new(seat.id.to_string()),
+        local_name: name,
+        stable_id: sid,
+        uid: None,
+        active: seat.active,
+        remote: seat.remote,
+        evidence: UserEvidence { grade: EvidenceGrade::Local, source: "wts", principal: None, reason, attributes },
+    })
 }
 
 fn session(seat: &Seat, logon: &Logon, computer: &str) -> UserSession {
@@ -80,7 +101,7 @@ mod tests {
     use super::*;
 
     fn seat(id: u32, domain: &str, user: &str) -> Seat {
-        Seat { id, user: user.to_owned(), domain: domain.to_owned(), active: true, remote: false }
+        Seat { id, user: user.to_owned(), domain: domain.to_owned(), active: true, remote: false, sid: None }
     }
 
     fn logon(session: u32, domain: &str, user: &str, sid: &str) -> Logon {
@@ -145,6 +166,17 @@ mod tests {
         let seats = [seat(0, "PC7", "svc"), seat(1, "PC7", "bob"), seat(2, "", ""), seat(1, "Window Manager", "DWM-1")];
         let found = people(&seats, &logons, "PC7");
         assert_eq!(found.iter().map(|session| session.local_name.as_str()).collect::<Vec<_>>(), [r"PC7\bob"]);
+    }
+
+    #[test]
+    fn a_seat_without_a_logon_vouches_for_a_local_account_only() {
+        let alone = |domain: &str, sid: &str| {
+            people(&[Seat { sid: Some(sid.to_owned()), ..seat(1, domain, "bob") }], &[], "PC7")
+        };
+        let found = alone("CORP", "S-1-5-21-1-2-3-1107");
+        assert_eq!((found[0].evidence.grade, &found[0].evidence.principal), (EvidenceGrade::Local, &None));
+        assert_eq!((found[0].local_name.as_str(), found[0].stable_id.as_str()), (r"CORP\bob", "S-1-5-21-1-2-3-1107"));
+        assert!(alone("Window Manager", "S-1-5-90-0-1").is_empty(), "no account of a person");
     }
 
     #[test]

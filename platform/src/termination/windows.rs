@@ -1,4 +1,5 @@
-use std::io;
+use crate::service::scm;
+use std::{future::Future as _, io, pin::pin};
 use tokio::signal::windows::{
     CtrlBreak, CtrlC, CtrlClose, CtrlLogoff, CtrlShutdown, ctrl_break, ctrl_c, ctrl_close, ctrl_logoff, ctrl_shutdown,
 };
@@ -24,8 +25,10 @@ impl Termination {
     }
 
     pub(super) async fn requested(&mut self) {
+        let mut by_scm = pin!(scm::stop_requested());
         std::future::poll_fn(|context| {
             let asked = [
+                by_scm.as_mut().poll(context).is_ready(),
                 self.interrupt.poll_recv(context).is_ready(),
                 self.broken.poll_recv(context).is_ready(),
                 self.close.poll_recv(context).is_ready(),

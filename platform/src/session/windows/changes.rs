@@ -29,14 +29,14 @@ thread_local! {
 }
 
 #[derive(Debug)]
-pub(super) struct Changes {
+pub(in crate::session) struct Changes {
     heard: UnboundedReceiver<SessionChange>,
     thread_id: u32,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Changes {
-    pub(super) async fn subscribe() -> io::Result<Self> {
+    pub(in crate::session) async fn subscribe() -> io::Result<Self> {
         let (sender, heard) = unbounded_channel();
         let (report, started) = oneshot::channel();
         let thread =
@@ -46,7 +46,7 @@ impl Changes {
     }
 
     /// `None` when the window is gone.
-    pub(super) async fn next(&mut self) -> Option<SessionChange> {
+    pub(in crate::session) async fn next(&mut self) -> Option<SessionChange> {
         self.heard.recv().await
     }
 }
