@@ -122,6 +122,40 @@ pub fn machine_hash() -> Option<String> {
     imp::machine_id().map(|id| digest_of_machine_id(&id))
 }
 
+/// Digests of what tells this machine from a copy of it; each `None` where it is not known, or only root may read it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Machine {
+    /// Of the installation's id: changes when a copy gets an id of its own, or the system is installed anew.
+    pub installation: Option<String>,
+    /// Of the firmware's serial number: changes with the hardware, also with that of a virtual machine that tells one.
+    pub serial: Option<String>,
+    /// Of the firmware's UUID: changes with every copy that a hypervisor makes.
+    pub uuid: Option<String>,
+}
+
+/// This machine.
+pub fn machine() -> Machine {
+    let facts = facts();
+    let digest = |name: &str| {
+        let text = known(&facts, name)?;
+        let digest = ring::digest::digest(&SHA256, format!("countersign {name} 1\n{}", text.to_lowercase()).as_bytes());
+        Some(data_encoding::HEXLOWER.encode(&digest.as_ref()[..16]))
+    };
+    Machine { installation: machine_hash(), serial: digest("serial"), uuid: digest("hardware.uuid") }
+}
+
+/// The id of this boot; `None` where the system has none.
+pub fn boot_id() -> Option<String> {
+    known(&facts(), "boot-id")
+}
+
+fn known(facts: &[Fact], name: &str) -> Option<String> {
+    facts.iter().find(|fact| fact.name == name).and_then(|fact| match &fact.value {
+        FactValue::Known(values) => values.first().cloned(),
+        FactValue::Unknown(_) => None,
+    })
+}
+
 /// machine-id(5) asks that the id itself never leaves the machine.
 fn digest_of_machine_id(id: &str) -> String {
     let mut digest = Context::new(&SHA256);

@@ -144,6 +144,18 @@ pub fn read_private(path: &Path, limit: usize) -> Result<Option<Zeroizing<Vec<u8
     read_bounded(file, path, limit).map(Some)
 }
 
+/// The content of a file that only root or this user may have written, and that anybody may read; `None` when there is none.
+///
+/// # Errors
+///
+/// As [`read`], and when it is a symlink, belongs to somebody else, or group or others may write it.
+pub fn read_trusted(path: &Path, limit: usize) -> Result<Option<Zeroizing<Vec<u8>>>, FileError> {
+    let Some(file) = absent_is_none(imp::open(path, imp::Symlinks::Refuse), path)? else { return Ok(None) };
+    imp::check_regular(&file, path)?;
+    imp::check_trusted(&file, path)?;
+    read_bounded(file, path, limit).map(Some)
+}
+
 /// A credential that the service manager decrypted for this service (`LoadCredential=`, systemd.exec(5)); `None` when it gave none of that name.
 ///
 /// Its directory is the manager's own and closed to everybody else, so the file's own mode is not judged: an access list there shows as group bits.

@@ -24,7 +24,9 @@ pub mod principal;
 pub mod process;
 pub mod random;
 pub mod service;
+pub mod service_manager;
 pub mod session;
 pub mod termination;
+pub mod watch;
 #[cfg(windows)]
 mod windows;

@@ -12,11 +12,14 @@ mod imp;
 #[path = "paths/windows.rs"]
 mod imp;
 
-/// The three places of one agent.
+/// The places of one agent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Paths {
     /// The configuration file that an administrator writes.
     pub config_file: PathBuf,
+    /// Where the device's management speaks, on systems where that is a file (see [`crate::managed`]); it is the machine's, also for an agent
+    /// that a person runs.
+    pub policy_file: Option<PathBuf>,
     /// What must outlive a restart: device key, state. Private to the agent.
     pub state_dir: PathBuf,
     /// What must not outlive a boot: the local channel's socket.
@@ -47,9 +50,14 @@ impl Paths {
         if Self::is_privileged() { Ok(Self::system()) } else { Self::of_user() }
     }
 
-    /// The same three places below one directory, as for a trial or a test.
+    /// The same places below one directory, as for a trial or a test.
     pub fn below(dir: &Path) -> Self {
-        Self { config_file: dir.join("countersign.toml"), state_dir: dir.join("state"), runtime_dir: dir.join("run") }
+        Self {
+            config_file: dir.join("countersign.toml"),
+            policy_file: Some(dir.join("policy.toml")),
+            state_dir: dir.join("state"),
+            runtime_dir: dir.join("run"),
+        }
     }
 
     /// Whether this process may act for the whole machine (root; SYSTEM or an elevated administrator).

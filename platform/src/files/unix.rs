@@ -66,6 +66,15 @@ pub(super) fn check_private(file: &File, path: &Path) -> Result<(), FileError> {
     }
 }
 
+pub(super) fn check_trusted(file: &File, path: &Path) -> Result<(), FileError> {
+    let metadata = metadata(file, path)?;
+    check_owner(&metadata, path)?;
+    match metadata.mode() & 0o7777 {
+        mode if mode & 0o022 != 0 => Err(FileError::Loose { path: path.to_owned(), mode, wanted: "go-w" }),
+        _ => Ok(()),
+    }
+}
+
 pub(super) fn create_dir(path: &Path, access: Access) -> Result<(), FileError> {
     if let Some(above) = path.parent().filter(|above| !above.as_os_str().is_empty() && !above.exists()) {
         DirBuilder::new()

@@ -111,6 +111,10 @@ pub(super) fn check_private(file: &File, path: &Path) -> Result<(), FileError> {
     check_strangers(file, path, Forbidden::Access)
 }
 
+pub(super) fn check_trusted(file: &File, path: &Path) -> Result<(), FileError> {
+    check_strangers(file, path, Forbidden::Change)
+}
+
 pub(super) fn create_dir(path: &Path, access: Access) -> Result<(), FileError> {
     if let Some(above) = path.parent().filter(|above| !above.as_os_str().is_empty() && !above.exists()) {
         // With an access list of its own: below `ProgramData` users may put files into what they are not kept out of.

@@ -1,12 +1,13 @@
 use super::{Managed, ManagedError};
-use std::path::Path;
+use crate::{files, paths::Paths};
 
-/// Where macOS keeps the preferences that a profile forces for the machine; only root writes there.
-pub(super) const PLACE: &str = "/Library/Managed Preferences/org.countersign.installparams.plist";
+/// Only said where there is no file, which there always is here.
+pub(super) const PLACE: &str = "no managed preferences";
 
 const MOST_OCTETS: usize = 256 * 1024;
 
-pub(super) fn read() -> Result<Managed, ManagedError> {
-    let found = crate::files::read(Path::new(PLACE), MOST_OCTETS).map_err(ManagedError::File)?;
-    Ok(found.map_or(Managed::Nothing, |list| Managed::PropertyList(list.into())))
+pub(super) fn read(paths: &Paths) -> Result<Managed, ManagedError> {
+    let Some(file) = &paths.policy_file else { return Ok(Managed::Nothing) };
+    let found = files::read_trusted(file, MOST_OCTETS).map_err(ManagedError::File)?;
+    Ok(found.map_or(Managed::Nothing, Managed::PropertyList))
 }

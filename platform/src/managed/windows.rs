@@ -7,7 +7,7 @@ pub(super) const PLACE: &str = r"HKLM\Software\Policies\Countersign";
 
 const KEY: &str = r"Software\Policies\Countersign";
 
-pub(super) fn read() -> Result<Managed, ManagedError> {
+pub(super) fn read(_paths: &crate::paths::Paths) -> Result<Managed, ManagedError> {
     let failed = |source: io::Error| ManagedError::Store { place: PLACE.to_owned(), source };
     let key = match LOCAL_MACHINE.open(KEY).map_err(io::Error::from) {
         Ok(key) => key,

@@ -1,9 +1,13 @@
 use super::{Paths, PathsError};
 use std::path::PathBuf;
 
+/// Only root may write it, or the directory that it is in.
+const POLICY_FILE: &str = "/etc/countersign/policy.toml";
+
 pub(super) fn system() -> Paths {
     Paths {
         config_file: "/etc/countersign/countersign.toml".into(),
+        policy_file: Some(POLICY_FILE.into()),
         state_dir: "/var/lib/countersign".into(),
         runtime_dir: "/run/countersign".into(),
     }
@@ -21,6 +25,7 @@ pub(super) fn of_user(dir: &dyn Fn(&str) -> Option<PathBuf>) -> Result<Paths, Pa
     let runtime_dir = dir("XDG_RUNTIME_DIR").map_or_else(|| state_dir.join("run"), |run| run.join("countersign"));
     Ok(Paths {
         config_file: below_home("XDG_CONFIG_HOME", ".config")?.join("countersign.toml"),
+        policy_file: Some(POLICY_FILE.into()),
         state_dir,
         runtime_dir,
     })

@@ -15,7 +15,12 @@ pub(super) fn of_user(_dir: &dyn Fn(&str) -> Option<PathBuf>) -> Result<Paths, P
 }
 
 fn of_base(base: &std::path::Path) -> Paths {
-    Paths { config_file: base.join("countersign.toml"), state_dir: base.join("State"), runtime_dir: base.join("Run") }
+    Paths {
+        config_file: base.join("countersign.toml"),
+        policy_file: None,
+        state_dir: base.join("State"),
+        runtime_dir: base.join("Run"),
+    }
 }
 
 pub(super) fn is_privileged() -> bool {
