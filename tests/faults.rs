@@ -89,6 +89,7 @@ fn a_clock_that_is_wrong_by_a_day_signs_in_all_the_same() {
         assert!(agent.configure(&portal, &portal.token(&[])).status.success());
         let paths = platform::paths::Paths {
             config_file: agent.config_file.clone(),
+            policy_file: Some(agent.policy_file.clone()),
             state_dir: agent.state_dir.clone(),
             runtime_dir: agent.runtime_dir.clone(),
         };

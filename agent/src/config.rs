@@ -1,19 +1,19 @@
 //! From the options of every layer to the one immutable configuration that the rest of the agent sees.
 
-use std::path::Path;
+mod layers;
+
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::path::{Path, PathBuf};
 
 use installer_options::{
-    Fault, InstallOptions, Layer, LocalPart, Note, OptionName, Parsed, RawOptions, UserDomain, parse_file, write_file,
+    Fault, InstallOptions, Layer, LocalPart, Note, OptionName, Origin, Parsed, RawOption, RawOptions, UserDomain,
 };
-use platform::files::{self, Access, FileError};
+use platform::files::{self, FileError};
+use platform::managed::ManagedError;
 use platform::paths::Paths;
 use saml::token::{DeviceToken, TokenError};
 use secrecy::ExposeSecret as _;
 
-/// File in the state directory with what `countersign configure` was given.
-const OPTIONS_FILE: &str = "options.toml";
-/// The largest configuration that is read, in octets.
-const LARGEST_FILE: usize = 64 * 1024;
 /// The largest CA file that is read, in octets.
 const LARGEST_CA_FILE: usize = 1024 * 1024;
 
@@ -46,6 +46,17 @@ pub enum ConfigError {
     /// A file of options could not be read or written.
     #[error(transparent)]
     File(#[from] FileError),
+    /// What the device's management has set could not be read. It is never taken for silence.
+    #[error(transparent)]
+    Managed(#[from] ManagedError),
+    /// The device's management holds the option.
+    #[error("`{option}` is set by {origin}, which wins over everything that is said on this device: change it there")]
+    Locked {
+        /// Which.
+        option: OptionName,
+        /// Where it is set.
+        origin: Origin,
+    },
     /// Something is missing or contradicts something else.
     #[error("the install options are not usable: {}", .0.join("; "))]
     Faults(Vec<String>),
@@ -56,7 +67,7 @@ pub enum ConfigError {
 /// # Errors
 /// [`ConfigError`], with all faults at once.
 pub fn load(paths: &Paths) -> Result<Config, ConfigError> {
-    resolve(&check(read(paths)?)?)
+    resolve(&check(layers::read(paths)?)?)
 }
 
 /// The effective options, each with its origin.
@@ -64,68 +75,124 @@ pub fn load(paths: &Paths) -> Result<Config, ConfigError> {
 /// # Errors
 /// [`ConfigError`], with all faults at once.
 pub fn effective(paths: &Paths) -> Result<InstallOptions, ConfigError> {
-    check(read(paths)?)
+    check(layers::read(paths)?)
 }
 
-/// Adds `given` to what was given before, if that all together makes a configuration, and returns the notes on it. What is
-/// given anew replaces what was given before; where there is a fault, nothing is written.
+/// The files that options are read from, for a watch.
+#[must_use]
+pub fn files(paths: &Paths) -> Vec<PathBuf> {
+    layers::files(paths)
+}
+
+/// A mark of the effective options and of the CA file: two marks of one process differ when any of it does.
+#[must_use]
+pub fn mark(paths: &Paths) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    match layers::read(paths) {
+        Ok(parsed) => {
+            for raw in parsed.options.iter() {
+                (raw.option, raw.value.expose()).hash(&mut hasher);
+            }
+            parsed.faults.iter().for_each(|fault| fault.to_string().hash(&mut hasher));
+            let ca_file = parsed.options.get(OptionName::CaFile);
+            let pem = ca_file.and_then(|raw| files::read(Path::new(raw.value.expose()), LARGEST_CA_FILE).ok());
+            pem.flatten().hash(&mut hasher);
+        }
+        Err(error) => error.to_string().hash(&mut hasher),
+    }
+    hasher.finish()
+}
+
+/// What `countersign configure` has done.
+#[derive(Debug)]
+pub struct Added {
+    /// What was accepted without effect.
+    pub notes: Vec<Note>,
+    /// What was stored and is overruled by a stronger layer, with where that is.
+    pub overruled: Vec<(OptionName, Origin)>,
+}
+
+/// Adds `given` to what was given before, if that all together makes a configuration. What is given anew replaces what was
+/// given before; where there is a fault, nothing is written.
 ///
 /// # Errors
 /// [`ConfigError`], with all faults at once.
-pub fn add(paths: &Paths, given: Parsed) -> Result<Vec<Note>, ConfigError> {
-    let install = install_layer(paths)?;
+pub fn add(paths: &Paths, given: Parsed) -> Result<Added, ConfigError> {
+    let install = layers::install(paths)?;
     let mut options = install.options;
     for option in given.options.iter() {
         options.remove(option.option);
         options.insert(option.clone());
     }
-    let file = file_layer(paths)?;
-    let faults = [given.faults, install.faults, file.faults].concat();
-    let merged = RawOptions::merge([options.clone(), file.options]);
-    resolve(&check(Parsed { options: merged, notes: Vec::new(), faults })?)?;
-    write_install_layer(paths, &options)?;
-    Ok(given.notes)
+    let mut all = layers::read_with(paths, Layer::Install, &options)?;
+    all.faults.extend(given.faults.into_iter().chain(install.faults));
+    let winners = all.options.clone();
+    resolve(&check(all)?)?;
+    layers::write_install(paths, &options)?;
+    let stronger = |option: &RawOption| {
+        let winner = winners.get(option.option)?;
+        (winner.origin.layer < Layer::Install).then(|| (option.option, winner.origin.clone()))
+    };
+    Ok(Added { notes: given.notes, overruled: given.options.iter().filter_map(stronger).collect() })
 }
 
-/// Takes the device token out of what `countersign configure` stored; says whether one was there.
+/// Sets one option for this device, over whatever the installer and the configuration file say.
 ///
 /// # Errors
-/// [`ConfigError::File`]; then the token is still there.
-pub fn forget_token(paths: &Paths) -> Result<bool, ConfigError> {
-    let mut options = install_layer(paths)?.options;
-    if options.remove(OptionName::DeviceToken).is_empty() {
+/// [`ConfigError::Locked`] where the device's management holds it; [`ConfigError::Faults`] where the value doesn't fit, or not
+/// together with the others: then nothing is written.
+pub fn set(paths: &Paths, option: OptionName, value: &str) -> Result<(), ConfigError> {
+    refuse_locked(paths, option)?;
+    let name = option.spec().canonical;
+    if !option.spec().stored {
+        return Err(ConfigError::Faults(vec![format!("`{name}` is an option of installers and is not kept")]));
+    }
+    if option == OptionName::DeviceToken {
+        DeviceToken::parse(value).map_err(|error| ConfigError::Faults(vec![token_fault(&error)]))?;
+    }
+    let mut options = layers::set(paths)?.options;
+    options.remove(option);
+    options.insert(RawOption::new(option, value, layers::set_origin(paths)));
+    check(layers::read_with(paths, Layer::Set, &options)?)?;
+    layers::write_set(paths, &options)
+}
+
+/// Takes back what [`set`] said about an option; says whether there was anything.
+///
+/// # Errors
+/// [`ConfigError::Locked`], and [`ConfigError::Faults`] where the others don't stand without it.
+pub fn unset(paths: &Paths, option: OptionName) -> Result<bool, ConfigError> {
+    refuse_locked(paths, option)?;
+    let mut options = layers::set(paths)?.options;
+    if options.remove(option).is_empty() {
         return Ok(false);
     }
-    write_install_layer(paths, &options)?;
+    check(layers::read_with(paths, Layer::Set, &options)?)?;
+    layers::write_set(paths, &options)?;
     Ok(true)
 }
 
-fn read(paths: &Paths) -> Result<Parsed, ConfigError> {
-    Ok(Parsed::merge([install_layer(paths)?, file_layer(paths)?]))
+fn refuse_locked(paths: &Paths, option: OptionName) -> Result<(), ConfigError> {
+    match layers::policy(paths)?.options.get(option) {
+        Some(raw) => Err(ConfigError::Locked { option, origin: raw.origin.clone() }),
+        None => Ok(()),
+    }
 }
 
-/// What `countersign configure` stored. It may hold the token, so nobody else may read it.
-fn install_layer(paths: &Paths) -> Result<Parsed, ConfigError> {
-    let path = paths.state_dir.join(OPTIONS_FILE);
-    let bytes = files::read_private(&path, LARGEST_FILE)?;
-    Ok(bytes.map_or_else(Parsed::default, |bytes| parse(&bytes, Layer::Install, &path)))
-}
-
-/// What the administrator wrote into the configuration file.
-fn file_layer(paths: &Paths) -> Result<Parsed, ConfigError> {
-    let bytes = files::read(&paths.config_file, LARGEST_FILE)?;
-    Ok(bytes.map_or_else(Parsed::default, |bytes| parse(&bytes, Layer::File, &paths.config_file)))
-}
-
-fn parse(bytes: &[u8], layer: Layer, path: &Path) -> Parsed {
-    parse_file(&String::from_utf8_lossy(bytes), layer, &path.display().to_string())
-}
-
-fn write_install_layer(paths: &Paths, options: &RawOptions) -> Result<(), ConfigError> {
-    files::create_private_dir(&paths.state_dir)?;
-    let text = write_file(options);
-    files::write_atomically(&paths.state_dir.join(OPTIONS_FILE), text.as_bytes(), Access::Private)?;
-    Ok(())
+/// Takes the device token out of what commands have stored; returns where one still stands that this program does not
+/// change: a credential, the configuration file, a policy.
+///
+/// # Errors
+/// [`ConfigError`]; then the token is still there.
+pub fn forget_token(paths: &Paths) -> Result<Option<Origin>, ConfigError> {
+    let forget = |mut options: RawOptions| (!options.remove(OptionName::DeviceToken).is_empty()).then_some(options);
+    if let Some(rest) = forget(layers::install(paths)?.options) {
+        layers::write_install(paths, &rest)?;
+    }
+    if let Some(rest) = forget(layers::set(paths)?.options) {
+        layers::write_set(paths, &rest)?;
+    }
+    Ok(layers::read(paths)?.options.get(OptionName::DeviceToken).map(|raw| raw.origin.clone()))
 }
 
 fn check(parsed: Parsed) -> Result<InstallOptions, ConfigError> {

@@ -9,8 +9,10 @@ use platform::channel::{ChannelError, Connection, Listener, Peer};
 use platform::files::{self, FileError};
 use platform::paths::Paths;
 use platform::random;
+use platform::service_manager;
 use platform::session::{self, SessionChanges, SessionError, SessionId, UserSession};
 use platform::termination::Termination;
+use platform::watch::Watch;
 use saml::name::EntityId;
 use tokio::sync::mpsc;
 
@@ -49,6 +51,8 @@ pub enum DaemonError {
 enum Mail {
     /// Who is logged in may have changed.
     SessionsChanged,
+    /// The options may have changed.
+    OptionsChanged,
     /// A command on the local channel.
     Asked { ask: Ask, peer: Peer, connection: Connection },
     /// What was in flight has ended.
@@ -76,6 +80,8 @@ struct Daemon {
     steps: Arc<Steps>,
     standing: Standing,
     summary: DeviceSummary,
+    /// What the options said when they were read.
+    options: u64,
     reload_wanted: bool,
     clock: CorrectedClock,
     people: BTreeMap<SessionId, Person>,
@@ -95,11 +101,16 @@ pub async fn run(paths: Paths, steps: Steps) -> Result<(), DaemonError> {
     let (mailbox, mut mail) = mpsc::unbounded_channel();
     tokio::spawn(listen(listener, mailbox.clone()));
     tokio::spawn(watch_sessions(SessionChanges::subscribe().await?, mailbox.clone()));
+    match Watch::of(&config::files(&paths)) {
+        Ok(watch) => drop(tokio::spawn(watch_options(watch, mailbox.clone()))),
+        Err(error) => tracing::info!(error = &error as &dyn std::error::Error, "files of options are not watched"),
+    }
     let mut daemon = Daemon {
         paths,
         steps: Arc::new(steps),
         standing: Standing::Busy,
         summary: DeviceSummary::default(),
+        options: 0,
         reload_wanted: false,
         clock: CorrectedClock::default(),
         people: BTreeMap::new(),
@@ -109,8 +120,14 @@ pub async fn run(paths: Paths, steps: Steps) -> Result<(), DaemonError> {
     daemon.open_device();
     daemon.see_sessions().await;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "running");
+    tell(service_manager::ready());
+    // Half of what the service manager waits for: one heartbeat may come late.
+    let heartbeat = service_manager::watchdog().map(|patience| patience / 2);
     loop {
-        let sleep = tokio::time::sleep(daemon.sleep_for());
+        if heartbeat.is_some() {
+            tell(service_manager::alive());
+        }
+        let sleep = tokio::time::sleep(daemon.sleep_for().min(heartbeat.unwrap_or(LONGEST_SLEEP)));
         tokio::select! {
             biased;
             () = termination.requested() => break,
@@ -119,7 +136,15 @@ pub async fn run(paths: Paths, steps: Steps) -> Result<(), DaemonError> {
         }
     }
     tracing::info!("stopping");
+    tell(service_manager::stopping());
     Ok(())
+}
+
+/// A service manager that can't be told will say so itself: by ending the service.
+fn tell(told: std::io::Result<()>) {
+    if let Err(error) = told {
+        tracing::warn!(error = &error as &dyn std::error::Error, "can't tell the service manager");
+    }
 }
 
 async fn listen(mut listener: Listener, mailbox: mpsc::UnboundedSender<Mail>) {
@@ -152,10 +177,20 @@ async fn watch_sessions(mut changes: SessionChanges, mailbox: mpsc::UnboundedSen
     }
 }
 
+async fn watch_options(mut watch: Watch, mailbox: mpsc::UnboundedSender<Mail>) {
+    loop {
+        watch.changed().await;
+        if mailbox.send(Mail::OptionsChanged).is_err() {
+            return;
+        }
+    }
+}
+
 impl Daemon {
     async fn take(&mut self, message: Mail) {
         match message {
             Mail::SessionsChanged => self.see_sessions().await,
+            Mail::OptionsChanged => self.reload_if_changed(),
             Mail::Asked { ask, peer, connection } => self.answer(ask, &peer, connection),
             Mail::Finished { device, job, result } => self.finish(*device, job, result),
         }
@@ -166,12 +201,16 @@ impl Daemon {
     fn open_device(&mut self) {
         self.reload_wanted = false;
         self.steps.begin();
+        // Before they are read: what changes in between is read again, and not missed.
+        self.options = config::mark(&self.paths);
         self.standing = match config::load(&self.paths) {
             Err(ConfigError::Faults(faults)) => {
                 tracing::warn!(faults = faults.len(), "the options are not usable; see `countersign status`");
                 Standing::Unconfigured { faults }
             }
-            Err(error @ ConfigError::File(_)) => Standing::Unconfigured { faults: vec![error.to_string()] },
+            Err(error @ (ConfigError::File(_) | ConfigError::Managed(_) | ConfigError::Locked { .. })) => {
+                Standing::Unconfigured { faults: vec![error.to_string()] }
+            }
             Ok(config) => {
                 self.steps.done("options-read", || format!("{} at {}", config.user_domain, config.cloud_host));
                 match Device::open(Arc::new(config), self.paths.clone()) {
@@ -181,7 +220,11 @@ impl Daemon {
                         Standing::Ready(Box::new(device))
                     }
                     Err(error) => {
-                        tracing::error!(error = &error as &dyn std::error::Error, "the device can't be used");
+                        tracing::warn!(
+                            code = error.code().as_str(),
+                            error = &error as &dyn std::error::Error,
+                            "the device can't be used"
+                        );
                         Standing::Broken { code: error.code(), text: error.to_string() }
                     }
                 }
@@ -220,7 +263,7 @@ impl Daemon {
                 reply(connection, Reply::Status(status));
             }
             Ask::Reload if peer.privileged || peer.same_user => {
-                self.reload();
+                self.reload_if_changed();
                 reply(connection, Reply::Done);
             }
             Ask::Reload => reply(connection, Reply::Failed(Problem::not_allowed())),
@@ -262,6 +305,15 @@ impl Daemon {
         }
     }
 
+    /// Of one change a command and the watch both tell; the second time there is nothing to do. What could not be used before may have been mended
+    /// elsewhere than in the options.
+    fn reload_if_changed(&mut self) {
+        let usable = matches!(self.standing, Standing::Ready(_) | Standing::Busy);
+        if !usable || config::mark(&self.paths) != self.options {
+            self.reload();
+        }
+    }
+
     fn reload(&mut self) {
         if matches!(self.standing, Standing::Busy) {
             self.reload_wanted = true;
@@ -293,13 +345,18 @@ impl Daemon {
     /// The token has bought what it buys: from now on it would only be a secret that lies about.
     fn forget_token(&mut self) {
         match config::forget_token(&self.paths) {
-            Ok(true) => {
+            Ok(None) => {
                 self.steps.done("token-forgotten", || "the device token is gone from this device".to_owned());
                 self.open_device();
             }
-            Ok(false) => tracing::warn!(
-                "the device token stands in the configuration file, which the agent does not change: remove it there"
-            ),
+            Ok(Some(place)) => {
+                tracing::warn!(%place, "the device token has been used and stands where the agent does not change it: remove it there");
+                self.options = config::mark(&self.paths);
+                if let Standing::Ready(device) = &mut self.standing {
+                    device.forget_token();
+                }
+                self.summary.token_is_gone();
+            }
             Err(error) => tracing::error!(
                 error = &error as &dyn std::error::Error,
                 "can't remove the device token; it is tried again at the next sign-in"

@@ -13,6 +13,7 @@ use saml::time::UtcTime;
 
 use crate::config::Config;
 use crate::device_state::{DeviceState, PinnedPortal};
+use crate::golden_image::{GoldenImage, MachineMark};
 use crate::sign_in::SignInError;
 use crate::steps::Steps;
 use crate::transport::Transport;
@@ -65,9 +66,26 @@ impl Device {
     /// [`SignInError`] where the state or the key can't be read, or the CA file can't be used.
     pub fn open(config: Arc<Config>, paths: Paths) -> Result<Self, SignInError> {
         let transport = Transport::new(&config.cloud_host, config.ca_pem.as_deref())?;
-        let state = DeviceState::load(&paths.state_dir)?;
+        let here = MachineMark::here();
+        let mut state = DeviceState::load(&paths.state_dir)?;
+        let seal = GoldenImage::load(&paths.state_dir)?;
+        if seal.as_ref().is_some_and(GoldenImage::is_here) {
+            return Err(SignInError::GoldenImage);
+        }
+        if seal.is_some() || state.is_copied_to(&here) {
+            become_a_new_device(&mut state, &paths.state_dir, &here)?;
+        }
+        state.belongs_to(here);
         let key = device_key::load(&paths.state_dir)?;
         Ok(Self { config, state, transport, clock: CorrectedClock::default(), paths, key })
+    }
+
+    /// Goes on without the device token, which has bought what it buys.
+    pub fn forget_token(&mut self) {
+        // Nobody else holds the configuration of a device that is at rest.
+        if let Some(config) = Arc::get_mut(&mut self.config) {
+            config.token = None;
+        }
     }
 
     /// Whether the key is registered with the configured cloud.
@@ -121,6 +139,19 @@ impl Device {
         steps.done("metadata-fetched", || portal.entity_id.clone());
         Ok(portal)
     }
+}
+
+/// Two machines never go by one key: what was copied goes, key first, so that whatever dies in between is done again.
+fn become_a_new_device(
+    state: &mut DeviceState,
+    state_dir: &std::path::Path,
+    here: &MachineMark,
+) -> Result<(), SignInError> {
+    tracing::warn!("this is a copy of another machine: it enrols as a new device");
+    device_key::destroy(state_dir)?;
+    state.begin_anew(here)?;
+    GoldenImage::unseal(state_dir)?;
+    Ok(())
 }
 
 /// The device key as SAML's signer: P-256 with SHA-256.

@@ -12,6 +12,8 @@ use saml::name::EntityId;
 use saml::token::TokenId;
 use serde::{Deserialize, Serialize};
 
+use crate::golden_image::MachineMark;
+
 /// The file in the state directory.
 const FILE: &str = "device.json";
 /// The version of the file's format that this program writes.
@@ -33,6 +35,9 @@ struct Content {
     /// The number of the last request. It is on the disk before the request is on its way, so that it never comes twice.
     sequence: u64,
     portal: Option<PinnedPortal>,
+    /// The machine whose key was registered. A state without one is older than this field, and belongs to where it is.
+    #[serde(default)]
+    machine: Option<MachineMark>,
 }
 
 /// The portal as the device learnt it, and how the device stands with it.
@@ -82,11 +87,31 @@ impl DeviceState {
     pub fn load(state_dir: &Path) -> Result<Self, DeviceStateError> {
         let path = state_dir.join(FILE);
         let content = match files::read_private(&path, LARGEST)? {
-            None => Content { version: VERSION, sequence: 0, portal: None },
+            None => Content { version: VERSION, sequence: 0, portal: None, machine: None },
             Some(bytes) => parse(&bytes)
                 .map_err(|reason| DeviceStateError::Damaged { path: path.display().to_string(), reason })?,
         };
         Ok(Self { path, content })
+    }
+
+    /// Whether the state was copied here from another machine.
+    #[must_use]
+    pub fn is_copied_to(&self, here: &MachineMark) -> bool {
+        self.content.machine.as_ref().is_some_and(|machine| machine.differs_from(here))
+    }
+
+    /// Begins as a new device: the numbers start over, and no key is registered. Which portal is trusted stays.
+    ///
+    /// # Errors
+    /// [`DeviceStateError::File`]; then the state is still that of the other machine.
+    pub fn begin_anew(&mut self, here: &MachineMark) -> Result<(), DeviceStateError> {
+        let portal = self.content.portal.clone().map(PinnedPortal::not_enrolled);
+        self.write(Content { version: VERSION, sequence: 0, portal, machine: Some(here.clone()) })
+    }
+
+    /// Remembers the machine that the state belongs to, with the next write.
+    pub fn belongs_to(&mut self, here: MachineMark) {
+        self.content.machine = Some(here);
     }
 
     /// The number of the last request.

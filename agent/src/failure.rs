@@ -89,6 +89,9 @@ failures! {
     StateUnusable, "state-unusable", 17,
         "the agent's state can't be read or written",
         "see the message: free the disk, or mend the permissions that it names";
+    GoldenImage, "golden-image", 18,
+        "this machine is a golden image: nothing enrols here until a copy of it boots",
+        "nothing, if it is a template; otherwise `countersign configure --golden-image off`";
 }
 
 impl fmt::Display for FailureCode {

@@ -10,6 +10,7 @@ pub mod daemon;
 pub mod device;
 pub mod device_state;
 pub mod failure;
+pub mod golden_image;
 pub mod identity;
 pub mod machine;
 pub mod session;

@@ -170,7 +170,7 @@ fn needs_somebody(code: Code) -> bool {
             | F::AnswerNotUnderstood => false,
             F::KeyUnusable | F::StateUnusable => false,
             F::NotRunning | F::NotSignedIn | F::OptionsInvalid | F::NobodyLoggedIn | F::NameUnusable => true,
-            F::NotEnrolled | F::AnswerNotTrusted => true,
+            F::NotEnrolled | F::AnswerNotTrusted | F::GoldenImage => true,
         },
     }
 }

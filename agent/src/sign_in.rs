@@ -20,6 +20,7 @@ use saml::token::{EnrolmentProof, TokenId};
 use crate::device::{Device, KeySigner};
 use crate::device_state::{DeviceStateError, MetadataUnusable, PinnedPortal};
 use crate::failure::FailureCode;
+use crate::golden_image::GoldenImageError;
 use crate::identity::{self, Identity};
 use crate::session::Session;
 use crate::steps::Steps;
@@ -42,6 +43,12 @@ pub enum SignInError {
     /// No key is registered and there is no token.
     #[error("this device isn't enrolled and has no device token")]
     NotEnrolled,
+    /// This machine is a template.
+    #[error("this machine is a golden image")]
+    GoldenImage,
+    /// Whether it is a template can't be told.
+    #[error(transparent)]
+    Seal(#[from] GoldenImageError),
     /// The account's name can't be sent.
     #[error(transparent)]
     Name(#[from] NameFault),
@@ -78,6 +85,8 @@ impl SignInError {
         Code::Failure(match self {
             Self::Refused(refusal) => return Code::Refusal(refusal.code),
             Self::NotEnrolled => FailureCode::NotEnrolled,
+            Self::GoldenImage => FailureCode::GoldenImage,
+            Self::Seal(_) => FailureCode::StateUnusable,
             Self::Name(_) => FailureCode::NameUnusable,
             Self::Key(_) | Self::Sign(_) => FailureCode::KeyUnusable,
             Self::State(_) => FailureCode::StateUnusable,

@@ -55,6 +55,13 @@ impl DeviceSummary {
     }
 }
 
+impl DeviceSummary {
+    /// No token waits any more.
+    pub fn token_is_gone(&mut self) {
+        self.token_waiting = false;
+    }
+}
+
 impl Standing {
     /// Why nothing can be done, for the states in which nothing can.
     #[must_use]

@@ -20,7 +20,9 @@ pub struct Watch(imp::Watch);
 #[derive(Debug, thiserror::Error)]
 pub enum WatchError {
     /// This system's way of watching is not built in.
-    #[error("this build can't watch files on this system: a change is taken up when a command tells of it, or at the next start")]
+    #[error(
+        "this build can't watch files on this system: a change is taken up when a command tells of it, or at the next start"
+    )]
     Unsupported,
     /// The operating system refused.
     #[error("could not watch `{place}` for changes")]

@@ -17,13 +17,20 @@ pub struct Agent {
     pub runtime_dir: PathBuf,
     /// Its configuration file, which need not exist.
     pub config_file: PathBuf,
+    /// Where the device's management would speak, which need not exist.
+    pub policy_file: PathBuf,
 }
 
 impl Agent {
     /// The agent in `dir`.
     #[must_use]
     pub fn in_dir(dir: &Path) -> Self {
-        Self { state_dir: dir.join("state"), runtime_dir: dir.join("run"), config_file: dir.join("countersign.toml") }
+        Self {
+            state_dir: dir.join("state"),
+            runtime_dir: dir.join("run"),
+            config_file: dir.join("countersign.toml"),
+            policy_file: dir.join("policy.toml"),
+        }
     }
 
     /// `countersign` on its directories, with `arguments`.
@@ -31,7 +38,7 @@ impl Agent {
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&binaries().agent);
         command.arg("--state-dir").arg(&self.state_dir).arg("--runtime-dir").arg(&self.runtime_dir);
-        command.arg("--config").arg(&self.config_file).args(arguments);
+        command.arg("--config").arg(&self.config_file).arg("--policy").arg(&self.policy_file).args(arguments);
         command
     }
 

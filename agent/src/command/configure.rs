@@ -8,13 +8,15 @@ use installer_options::{Flavour, Layer, OPTIONS, OptionName, Parsed, parse_argum
 use platform::files;
 use platform::paths::Paths;
 use secrecy::SecretString;
+use zeroize::Zeroizing;
 
 use super::{CommandError, Outcome};
 use crate::config::{self, ConfigError};
 use crate::control::{self, Ask, ControlError, Problem, Reply};
+use crate::golden_image::GoldenImage;
 
 /// The largest token file that is read, in octets.
-const LARGEST_TOKEN: usize = 4096;
+pub(super) const LARGEST_TOKEN: usize = 4096;
 
 /// Options that are kept for a later version and for whatever else reads them.
 const NOT_ACTED_ON: &[OptionName] = &[
@@ -41,6 +43,9 @@ pub(super) struct Configure {
 
 impl Configure {
     pub(super) async fn run(self, paths: &Paths) -> Result<Outcome, CommandError> {
+        if let Some(golden) = golden_image(&self.options) {
+            return golden.run(paths).await;
+        }
         let asks_for_help = self.options.iter().any(|option| option == "--help" || option == "-h");
         if self.options.is_empty() || asks_for_help {
             return Ok(Outcome::success(help()));
@@ -58,8 +63,12 @@ impl Configure {
                 option.spec().canonical
             );
         }
-        for note in config::add(paths, given)? {
+        let added = config::add(paths, given)?;
+        for note in added.notes {
             let _ = writeln!(text, "note: {note}");
+        }
+        for (option, origin) in added.overruled {
+            let _ = writeln!(text, "note: `{option}` is kept, and overruled by {origin}");
         }
         if on_command_line {
             text.push_str("note: other accounts can see a command line; `--deviceTokenFile FILE` or `--deviceTokenFile -` keeps the token out of it\n");
@@ -69,6 +78,45 @@ impl Configure {
             false => "configured; the agent is not running\n",
         });
         Ok(Outcome::success(text))
+    }
+}
+
+/// Sealing the machine as a template, which is no option: it says something about this machine that no copy of it may inherit.
+enum SealAs {
+    Template,
+    Machine,
+    Wrong,
+}
+
+/// What `options` say about golden images, if they do.
+fn golden_image(options: &[OsString]) -> Option<SealAs> {
+    let words: Vec<_> = options.iter().map(|word| word.to_str().unwrap_or_default()).collect();
+    match words[..] {
+        ["--golden-image"] => Some(SealAs::Template),
+        ["--golden-image=off"] | ["--golden-image", "off"] => Some(SealAs::Machine),
+        _ if words.iter().any(|word| word.starts_with("--golden-image")) => Some(SealAs::Wrong),
+        _ => None,
+    }
+}
+
+impl SealAs {
+    async fn run(self, paths: &Paths) -> Result<Outcome, CommandError> {
+        let text = match self {
+            Self::Template => {
+                GoldenImage::seal(&paths.state_dir)?;
+                "sealed: nothing enrols here until a copy of this machine boots"
+            }
+            Self::Machine => match GoldenImage::unseal(&paths.state_dir)? {
+                true => "no longer a golden image: this machine enrols itself",
+                false => "this machine was no golden image: nothing has changed",
+            },
+            Self::Wrong => {
+                let fault = "`--golden-image` stands alone, or with `off`: give the options in a command before it";
+                return Err(ConfigError::Faults(vec![fault.to_owned()]).into());
+            }
+        };
+        let taken_up = if reload(paths).await? { "the agent works with that now" } else { "the agent is not running" };
+        Ok(Outcome::success(format!("{text}; {taken_up}\n")))
     }
 }
 
@@ -82,13 +130,19 @@ fn read_token_file(given: &mut Parsed) -> Result<(), CommandError> {
     };
     let fault = |why: &str| CommandError::Config(ConfigError::Faults(vec![format!("`deviceTokenFile` {why}")]));
     let bytes = bytes.ok_or_else(|| fault(&format!("names `{path}`, which is not there")))?;
-    let text = std::str::from_utf8(&bytes).map_err(|_| fault("does not hold a device token: it is not text"))?;
-    given.options.replace_token_file(SecretString::from(text.trim()));
+    let text = text_of(&bytes).ok_or_else(|| fault("does not hold a device token: it is not text"))?;
+    given.options.replace_token_file(SecretString::from(text.as_str()));
     Ok(())
 }
 
+/// What a file says without the space around it. PowerShell and Notepad put a byte order mark in front.
+pub(super) fn text_of(bytes: &[u8]) -> Option<Zeroizing<String>> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    Some(Zeroizing::new(text.trim_start_matches('\u{feff}').trim().to_owned()))
+}
+
 /// Tells a daemon, if one runs; says whether one did.
-async fn reload(paths: &Paths) -> Result<bool, CommandError> {
+pub(super) async fn reload(paths: &Paths) -> Result<bool, CommandError> {
     match control::ask(paths, &Ask::Reload).await {
         Ok(Reply::Done) => Ok(true),
         Ok(Reply::Failed(problem)) => Err(CommandError::Problem(problem)),
@@ -111,6 +165,7 @@ fn help() -> String {
             .map_or_else(|| "    ".to_owned(), |short| format!("{short}, "));
         let _ = writeln!(text, "  {short}{spelling}\n        {}", spec.help);
     }
+    text.push_str("\n  --golden-image\n        This machine is a template: nothing enrols here, and each copy of it enrols as a device of its own. `--golden-image off` takes it back.\n");
     text.push_str("\nFor example: countersign configure --userDomain example.com --cloudName cloud.example.net --deviceTokenFile -\n");
     text
 }

@@ -21,6 +21,7 @@ use crate::config::ConfigError;
 use crate::control::{ControlError, Problem};
 use crate::daemon::DaemonError;
 use crate::failure::FailureCode;
+use crate::golden_image::GoldenImageError;
 use platform::files::FileError;
 use platform::service::ServiceError;
 use platform::session::SessionError;
@@ -32,6 +33,9 @@ pub struct CommandLine {
     /// The configuration file, in place of the system's or the user's own.
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// The file in which the device's management speaks, in place of the system's.
+    #[arg(long, global = true, value_name = "FILE")]
+    policy: Option<PathBuf>,
     /// The directory for the key and the state, in place of the system's or the user's own.
     #[arg(long, global = true, value_name = "DIR")]
     state_dir: Option<PathBuf>,
@@ -51,7 +55,7 @@ enum Command {
     Service(service::Service),
     /// Set install options, in the spelling of any installer; with nothing behind it, list them.
     Configure(configure::Configure),
-    /// Show the effective options and where each comes from.
+    /// Show the effective options and where each comes from; change one without installing again.
     #[command(subcommand)]
     Params(params::Params),
     /// Show who is signed in, until when, and what to do where something is wrong.
@@ -74,6 +78,8 @@ pub(crate) enum CommandError {
     #[error(transparent)]
     Config(#[from] ConfigError),
     #[error(transparent)]
+    GoldenImage(#[from] GoldenImageError),
+    #[error(transparent)]
     Control(#[from] ControlError),
     #[error(transparent)]
     Daemon(#[from] DaemonError),
@@ -89,9 +95,13 @@ impl CommandError {
     fn exit_code(&self) -> u8 {
         match self {
             Self::Problem(problem) => problem.exit_code,
-            Self::Config(ConfigError::Faults(_)) => FailureCode::OptionsInvalid.exit_code(),
+            Self::Config(ConfigError::Faults(_) | ConfigError::Locked { .. }) => {
+                FailureCode::OptionsInvalid.exit_code()
+            }
             Self::Control(ControlError::Channel(_)) => FailureCode::NotRunning.exit_code(),
-            Self::Config(ConfigError::File(_)) | Self::File(_) => FailureCode::StateUnusable.exit_code(),
+            Self::Config(ConfigError::File(_) | ConfigError::Managed(_)) | Self::File(_) | Self::GoldenImage(_) => {
+                FailureCode::StateUnusable.exit_code()
+            }
             Self::Service(ServiceError::NotInstalled) => FailureCode::NotRunning.exit_code(),
             Self::Paths(_) | Self::Control(_) | Self::Daemon(_) | Self::Session(_) | Self::Service(_) => 1,
         }
@@ -147,6 +157,9 @@ impl CommandLine {
         if let Some(config) = self.config {
             paths.config_file = config;
         }
+        if let Some(policy) = self.policy {
+            paths.policy_file = Some(policy);
+        }
         if let Some(state_dir) = self.state_dir {
             paths.state_dir = state_dir;
         }
@@ -157,7 +170,7 @@ impl CommandLine {
             Command::Run(command) => command.run(paths).await,
             Command::Service(command) => command.run(),
             Command::Configure(command) => command.run(&paths).await,
-            Command::Params(command) => command.run(&paths),
+            Command::Params(command) => command.run(&paths).await,
             Command::Status(command) => command.run(&paths).await,
             Command::SignIn(command) => command.run(&paths).await,
             Command::Whoami(command) => command.run(&paths).await,
