@@ -101,6 +101,7 @@ pub fn facts(config: Option<&Config>, key_protection: Option<&str>) -> Vec<Shown
         own("agent.version", Some(env!("CARGO_PKG_VERSION")), "the agent"),
         own("key-protection", key_protection, "the device key"),
         own("external-id", external, "externalDeviceId"),
+        own("fingerprint", platform::device::fingerprint().as_deref().ok(), "the hardware"),
     ];
     let shown = of_system.chain(of_agent).map(|fact| {
         let sent = fact.sent && !disabled.contains(&fact.name);

@@ -2,7 +2,9 @@
 //!
 //! A refusal is a decision too and is kept (its request ID and its audit row); only a failure of the database undoes all.
 
-use saml::device::{DeviceStatement, Evidence, EvidenceGrade};
+use std::net::IpAddr;
+
+use saml::device::{Evidence, EvidenceGrade};
 use saml::name::{EntityId, MessageId, NameId, NameIdFormat};
 use saml::refusal::RefusalCode;
 use saml::request::VerifiedRequest;
@@ -12,14 +14,30 @@ use sqlx::AnyConnection;
 
 use crate::cloud::Cloud;
 use crate::evidence;
+use crate::policy::{AtLimit, OtherPerson, SignOn};
 use crate::random;
 use crate::sign_on::{REQUEST_LIFE_SECONDS, SKEW_SECONDS};
+use crate::standing;
 use crate::store::audit::{self, Entry};
 use crate::store::device::{self, Device, DeviceState};
 use crate::store::person::{self, Person, PersonState, SignOnNote};
 use crate::store::service_provider::{self, ServiceProvider};
 use crate::store::tenant::{self, Tenant};
-use crate::store::{StoreError, domain, seen_request, token};
+use crate::store::{StoreError, domain, seen_request};
+
+/// A request that is proven and wants a decision.
+pub struct Question {
+    /// The cloud that is asked.
+    pub cloud: Cloud,
+    /// What is asked.
+    pub request: VerifiedRequest,
+    /// The key that is to be registered, in an enrolment.
+    pub enrolling: Option<Enrolling>,
+    /// Where the request comes from, if that is known.
+    pub address: Option<IpAddr>,
+    /// When it is decided.
+    pub now: UtcTime,
+}
 
 /// An enrolment whose two signatures, the device's and the token's, are good.
 pub struct Enrolling {
@@ -54,6 +72,8 @@ pub struct Grant {
     pub subject: NameId,
     /// The grade of the evidence, which travels on.
     pub grade: EvidenceGrade,
+    /// Groups of the device.
+    pub groups: Vec<String>,
     /// The service that the assertion is for; none: the device's own session with the portal.
     pub service: Option<ServiceProvider>,
     /// Life of the session, in seconds.
@@ -69,7 +89,7 @@ impl Decision {
 }
 
 /// What ends the way to a grant: a refusal, or the database.
-enum Stop {
+pub(crate) enum Stop {
     Refused(RefusalCode),
     Failed(StoreError),
 }
@@ -86,55 +106,42 @@ impl From<StoreError> for Stop {
     }
 }
 
-/// Decides about `request` at `now` and writes what follows from it.
+/// Decides about `question` and writes what follows from it.
 ///
 /// # Errors
 /// [`StoreError`]; then nothing was written and nothing may be answered but "busy".
-pub async fn decide(
-    connection: &mut AnyConnection,
-    cloud: Cloud,
-    request: VerifiedRequest,
-    enrolling: Option<Enrolling>,
-    now: UtcTime,
-) -> Result<Decision, StoreError> {
-    let content = request.request();
+pub async fn decide(connection: &mut AnyConnection, question: Question) -> Result<Decision, StoreError> {
+    let content = question.request.request();
     let mut asked = Asked { tenant_id: None, subject: String::new() };
-    let enrolls = enrolling.is_some();
-    let decided = grant(connection, &cloud, &request, enrolling, now, &mut asked).await;
+    let decided = grant(connection, &question, &mut asked).await;
     let (decision, result) = match decided {
         Ok(grant) => (Decision::Granted(Box::new(grant)), "ok".to_owned()),
         Err(Stop::Refused(code)) => (Decision::refused(content.id.clone(), code), code.to_string()),
         Err(Stop::Failed(error)) => return Err(error),
     };
     let service = content.respond_to.as_ref().map(EntityId::as_str);
+    let address = question.address.map(|address| address.to_string());
     let entry = Entry {
-        at: now,
+        at: question.now,
         tenant_id: asked.tenant_id,
         actor: content.issuer.as_str().to_owned(),
-        action: if enrolls { "enrol" } else { "sign-on" },
+        action: if question.enrolling.is_some() { "enrol" } else { "sign-on" },
         subject: asked.subject,
         result,
-        detail: serde_json::json!({ "request": content.id.as_str(), "service": service }),
+        detail: serde_json::json!({ "request": content.id.as_str(), "service": service, "address": address }),
     };
     audit::append(connection, entry).await?;
     Ok(decision)
 }
 
 /// What the audit says about a request however far it came.
-struct Asked {
-    tenant_id: Option<String>,
+pub(crate) struct Asked {
+    pub(crate) tenant_id: Option<String>,
     subject: String,
 }
 
-async fn grant(
-    connection: &mut AnyConnection,
-    cloud: &Cloud,
-    request: &VerifiedRequest,
-    enrolling: Option<Enrolling>,
-    now: UtcTime,
-    asked: &mut Asked,
-) -> Result<Grant, Stop> {
-    let content = request.request();
+async fn grant(connection: &mut AnyConnection, question: &Question, asked: &mut Asked) -> Result<Grant, Stop> {
+    let (content, now) = (question.request.request(), question.now);
     let statement = content.device.as_ref().ok_or(RefusalCode::Malformed)?;
     let forgotten_at = content.issue_instant.plus_seconds(REQUEST_LIFE_SECONDS + 2 * SKEW_SECONDS);
     if !seen_request::remember(connection, &content.issuer, &content.id, forgotten_at).await? {
@@ -143,31 +150,36 @@ async fn grant(
     let name = PersonName::of(content.subject.as_ref()).ok_or(RefusalCode::Malformed)?;
     asked.subject.clone_from(&name.name_id);
 
-    let (device, is_new) = standing(connection, content.issuer.clone(), statement, enrolling, &name, now).await?;
-    asked.tenant_id = Some(device.tenant_id.clone());
-    let tenant = tenant::by_id(connection, &device.tenant_id).await?.ok_or(RefusalCode::DomainNotMapped)?;
+    let mut standing = standing::find(connection, question, &name, asked).await?;
+    let tenant = tenant::by_id(connection, &standing.device.tenant_id).await?.ok_or(RefusalCode::DomainNotMapped)?;
     check_domain(connection, &tenant, &name).await?;
     evidence::check(&statement.evidence, &name.local_part, tenant.minimum_evidence)?;
-    let service = asked_service(connection, cloud, content.respond_to.as_ref(), &tenant).await?;
+    let service = asked_service(connection, &question.cloud, content.respond_to.as_ref(), &tenant).await?;
+    tenant.policy.check(&SignOn {
+        domain: &name.domain,
+        service: service.as_ref().map(|service| service.entity_id.as_str()),
+        grade: statement.evidence.grade,
+        facts: &standing.device.facts,
+    })?;
+    if standing.device.state == DeviceState::Pending {
+        standing.keep(connection, now).await?;
+        return Err(RefusalCode::DevicePending.into());
+    }
     let may_create = content.name_id_policy.as_ref().is_some_and(|policy| policy.allow_create);
     let (person, is_known) = find_person(connection, &tenant, &name, may_create, now).await?;
-    if person::count_other_devices(connection, &person.id, device.id.as_str()).await? >= tenant.devices_per_user {
-        return Err(RefusalCode::DeviceLimit.into());
-    }
-
-    if !is_known {
+    bind_to_owner(connection, &mut standing.device, &tenant, &person).await?;
+    if is_known {
+        make_room(connection, &tenant, &person, &standing.device, now).await?;
+    } else {
         person::insert(connection, &person).await?;
     }
-    if is_new {
-        device::register(connection, &device).await?;
-        token::count_use(connection, &device.token_id, now).await?;
-    } else {
-        device::note_seen(connection, &device).await?;
-    }
+    standing.keep(connection, now).await?;
+    let device = standing.device;
     let note = sign_on_note(&device, &person, &statement.evidence, now);
     person::note_sign_on(connection, &note).await?;
     Ok(Grant {
         in_response_to: content.id.clone(),
+        groups: tenant.policy.groups_of(&device.groups, &device.facts),
         device: device.id,
         subject: NameId { format: NameIdFormat::EmailAddress, value: person.name_id },
         grade: statement.evidence.grade,
@@ -176,78 +188,53 @@ async fn grant(
     })
 }
 
-/// The device as it will stand after this request, and whether that takes a registration.
-async fn standing(
+/// The first person owns the device; what happens to others is the tenant's decision.
+async fn bind_to_owner(
     connection: &mut AnyConnection,
-    id: EntityId,
-    statement: &DeviceStatement,
-    enrolling: Option<Enrolling>,
-    name: &PersonName,
-    now: UtcTime,
-) -> Result<(Device, bool), Stop> {
-    let sequence = i64::try_from(statement.sequence).map_err(|_| RefusalCode::Malformed)?;
-    let facts = evidence::facts(&statement.facts);
-    let known = device::by_id(connection, id.as_str()).await?;
-    if let Some(known) = &known {
-        if known.state == DeviceState::Quarantined {
-            return Err(RefusalCode::DeviceQuarantined.into());
-        }
-        if sequence <= known.sequence {
-            return Err(RefusalCode::DeviceCloned.into());
-        }
+    device: &mut Device,
+    tenant: &Tenant,
+    person: &Person,
+) -> Result<(), Stop> {
+    let owner = device.owner_id.get_or_insert_with(|| person.id.clone());
+    if *owner == person.id {
+        return Ok(());
     }
-    match (known, enrolling) {
-        // An enrolment that is repeated, because its answer was lost, finds its key registered: that costs no second use.
-        (Some(known), _) if known.state == DeviceState::Registered => {
-            Ok((Device { sequence, facts, last_seen_at: now, ..known }, false))
+    match tenant.policy.other_person {
+        OtherPerson::Allow => Ok(()),
+        OtherPerson::Queue => {
+            let note = format!("{} signs on from somebody else's device", person.name_id);
+            device::note_seen(connection, device).await?;
+            device::move_to(connection, device.id.as_str(), DeviceState::Pending, &note).await?;
+            Err(RefusalCode::DevicePending.into())
         }
-        (_, Some(enrolling)) => {
-            let platform = facts.get(evidence::PLATFORM).and_then(|values| values.first()).map_or("", String::as_str);
-            let tenant_id = spend_token(connection, &enrolling.token_id, name, platform, now).await?;
-            let device = Device {
-                id,
-                tenant_id,
-                token_id: enrolling.token_id,
-                public_key: enrolling.public_key,
-                state: DeviceState::Registered,
-                sequence,
-                facts,
-                enrolled_at: now,
-                last_seen_at: now,
-            };
-            Ok((device, true))
-        }
-        (Some(_), None) => Err(RefusalCode::DeviceRemoved.into()),
-        (None, None) => Err(RefusalCode::DeviceUnknown.into()),
+        OtherPerson::Refuse => Err(RefusalCode::DeviceBound.into()),
     }
 }
 
-/// Checks that the token buys one more registration, and says for which tenant. The use is counted when all else has
-/// been decided.
-async fn spend_token(
+/// Sees that the person has fewer other devices than they may have, by the tenant's way of doing so.
+async fn make_room(
     connection: &mut AnyConnection,
-    id: &TokenId,
-    name: &PersonName,
-    platform: &str,
+    tenant: &Tenant,
+    person: &Person,
+    device: &Device,
     now: UtcTime,
-) -> Result<String, Stop> {
-    let token = token::by_id(connection, id).await?.ok_or(RefusalCode::UnknownToken)?;
-    if token.revoked_at.is_some() {
-        return Err(RefusalCode::TokenRevoked.into());
+) -> Result<(), Stop> {
+    let others = person::count_other_devices(connection, &person.id, device.id.as_str()).await?;
+    let too_many = others + 1 - tenant.devices_per_user;
+    if too_many <= 0 {
+        return Ok(());
     }
-    if token.expires_at.is_some_and(|expires_at| now >= expires_at) {
-        return Err(RefusalCode::TokenExpired.into());
+    match tenant.policy.at_limit {
+        AtLimit::Refuse => Err(RefusalCode::DeviceLimit.into()),
+        AtLimit::RemoveOldest => {
+            for old in person::oldest_other_devices(connection, &person.id, device.id.as_str(), too_many).await? {
+                let why = "its person has signed on from a newer one and has as many as the tenant allows";
+                device::move_to(connection, old.id.as_str(), DeviceState::Removed, why).await?;
+                audit::append(connection, standing::removal(&old, why, now)).await?;
+            }
+            Ok(())
+        }
     }
-    if token.use_limit.is_some_and(|limit| token.uses >= limit) {
-        return Err(RefusalCode::TokenUsedUp.into());
-    }
-    if !token.domains.is_empty() && !token.domains.contains(&name.domain) {
-        return Err(RefusalCode::DomainNotAllowed.into());
-    }
-    if !token.platforms.is_empty() && !token.platforms.iter().any(|allowed| allowed == platform) {
-        return Err(RefusalCode::TokenScope.into());
-    }
-    Ok(token.tenant_id)
 }
 
 async fn check_domain(connection: &mut AnyConnection, tenant: &Tenant, name: &PersonName) -> Result<(), Stop> {
@@ -289,7 +276,7 @@ async fn find_person(
             PersonState::Suspended => Err(RefusalCode::UserSuspended.into()),
         };
     }
-    if !tenant.auto_provisioning || !may_create {
+    if !tenant.auto_provisioning || !may_create || !tenant.policy.may_provision(&name.name_id) {
         return Err(RefusalCode::UserNotProvisioned.into());
     }
     let person = Person {
@@ -315,10 +302,10 @@ fn sign_on_note<'a>(device: &'a Device, person: &'a Person, evidence: &Evidence,
 }
 
 /// `user@domain` in lower case, taken apart.
-struct PersonName {
-    name_id: String,
+pub(crate) struct PersonName {
+    pub(crate) name_id: String,
     local_part: String,
-    domain: String,
+    pub(crate) domain: String,
 }
 
 impl PersonName {

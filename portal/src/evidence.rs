@@ -6,12 +6,22 @@ use saml::refusal::RefusalCode;
 
 use crate::store::device::Facts;
 
+/// What the names of all facts begin with.
+pub const DEVICE: &str = "urn:countersign:device:";
 /// Name of the fact that says which platform the device is: `linux`, `macos`, `windows`.
 pub const PLATFORM: &str = "urn:countersign:device:platform";
 /// Name of the fact that holds the device's host name.
 pub const HOSTNAME: &str = "urn:countersign:device:hostname";
 /// Name of the fact that says what protects the device's key.
 pub const KEY_PROTECTION: &str = "urn:countersign:device:key-protection";
+/// Name of the fact that holds the maker's serial number.
+pub const SERIAL: &str = "urn:countersign:device:serial";
+/// Name of the fact that holds the management's own id for the device.
+pub const EXTERNAL_ID: &str = "urn:countersign:device:external-id";
+/// Name of the fact that tells machines apart through a reinstallation.
+const FINGERPRINT: &str = "urn:countersign:device:fingerprint";
+/// Name of the fact that tells installations apart.
+const MACHINE_ID_HASH: &str = "urn:countersign:device:machine-id.hash";
 /// The name of the account that owns the session.
 const LOCAL_NAME: &str = "urn:countersign:user:local-name";
 /// The name that a directory knows the person by: a UPN or `user@REALM`.
@@ -52,6 +62,15 @@ pub fn facts(attributes: &[Attribute]) -> Facts {
         (attribute.name.clone(), values.map(|value| value.chars().take(LONGEST_VALUE).collect()).collect())
     })
     .collect()
+}
+
+/// What a machine is recognised by when it comes back with another key: its hardware, or else its installation; empty
+/// where it shows neither. It is a claim: it shuts machines out that say who they are, and lets none in.
+#[must_use]
+pub fn fingerprint(facts: &Facts) -> String {
+    let fact = |name| facts.get(name).and_then(|values| values.first()).filter(|value| !value.is_empty());
+    let installation = || fact(MACHINE_ID_HASH).map(|hash| format!("machine-id:{hash}"));
+    fact(FINGERPRINT).cloned().or_else(installation).unwrap_or_default()
 }
 
 fn value<'a>(attributes: &'a [Attribute], name: &str) -> Option<&'a str> {

@@ -19,6 +19,7 @@ const NOT_BEFORE_SECONDS: i64 = 90;
 
 /// Names of the attributes that the device's own session carries.
 const DEVICE_ID: &str = "urn:countersign:device:id";
+const GROUPS: &str = "urn:countersign:device:groups";
 const EVIDENCE_GRADE: &str = "urn:countersign:user:evidence-grade";
 
 /// The authentication context class that tells a service how good the evidence was.
@@ -74,7 +75,9 @@ fn granted(
     };
     // The portal copies nothing that the device says about itself into an assertion for somebody else.
     let attributes = if grant.service.is_none() {
-        vec![attribute(DEVICE_ID, grant.device.as_str()), attribute(EVIDENCE_GRADE, &grant.grade.to_string())]
+        let own = [(DEVICE_ID, vec![grant.device.to_string()]), (EVIDENCE_GRADE, vec![grant.grade.to_string()])];
+        let groups = Some((GROUPS, grant.groups)).filter(|(_, groups)| !groups.is_empty());
+        own.into_iter().chain(groups).map(|(name, values)| attribute(name, values)).collect()
     } else {
         Vec::new()
     };
@@ -105,6 +108,6 @@ fn granted(
     }
 }
 
-fn attribute(name: &str, value: &str) -> Attribute {
-    Attribute { name: name.to_owned(), name_format: None, friendly_name: None, values: vec![value.to_owned()] }
+fn attribute(name: &str, values: Vec<String>) -> Attribute {
+    Attribute { name: name.to_owned(), name_format: None, friendly_name: None, values }
 }

@@ -4,8 +4,10 @@
 //! policy → provision or refuse → issue → audit. Each stage consumes what the one before it returned, so none can be
 //! skipped, and [`sign_on`] shows them all. What is believed is only ever read from a [`VerifiedRequest`].
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
+use ipnet::IpNet;
 use saml::binding::soap::{self, FaultCode};
 use saml::key::VerifyingKey;
 use saml::name::MessageId;
@@ -15,7 +17,7 @@ use saml::time::UtcTime;
 use saml::token::EnrolmentProof;
 
 use crate::cloud::Cloud;
-use crate::decision::{Decision, Enrolling, decide};
+use crate::decision::{Decision, Enrolling, Question, decide};
 use crate::issue;
 use crate::signing::SigningKeys;
 use crate::store::token::Token;
@@ -36,6 +38,8 @@ pub struct Portal {
     pub keys: SigningKeys,
     /// The cloud's names and addresses.
     pub cloud: Cloud,
+    /// Proxies in front of the portal whose word about the client's address is taken.
+    pub trusted_proxies: Vec<IpNet>,
 }
 
 /// What goes back over the SOAP binding.
@@ -65,13 +69,13 @@ impl From<StoreError> for Stop {
     }
 }
 
-/// Answers the request in `body`, which has passed the door's limits, at `now`.
-pub async fn sign_on(portal: &Arc<Portal>, body: &[u8], now: UtcTime) -> Answer {
+/// Answers the request in `body`, which has passed the door's limits and comes from `address`, at `now`.
+pub async fn sign_on(portal: &Arc<Portal>, body: &[u8], address: Option<IpAddr>, now: UtcTime) -> Answer {
     let answered = async {
         let unverified = parse(body)?;
         let keyed = find_key(portal, unverified).await?;
         let verified = verify(portal, keyed, now)?;
-        let decision = decide_durably(portal, verified, now).await?;
+        let decision = decide_durably(portal, verified, address, now).await?;
         Ok::<_, Stop>(decision)
     };
     match answered.await {
@@ -174,10 +178,15 @@ fn verify(portal: &Portal, keyed: Keyed, now: UtcTime) -> Result<Proven, Stop> {
 }
 
 /// Decides and writes what follows from it, in one transaction; returns when that is on the disk.
-async fn decide_durably(portal: &Portal, proven: Proven, now: UtcTime) -> Result<Decision, Stop> {
+async fn decide_durably(
+    portal: &Portal,
+    proven: Proven,
+    address: Option<IpAddr>,
+    now: UtcTime,
+) -> Result<Decision, Stop> {
     let Proven { request, enrolling } = proven;
-    let cloud = portal.cloud.clone();
-    Ok(portal.store.write(move |connection| Box::pin(decide(connection, cloud, request, enrolling, now))).await?)
+    let question = Question { cloud: portal.cloud.clone(), request, enrolling, address, now };
+    Ok(portal.store.write(move |connection| Box::pin(decide(connection, question))).await?)
 }
 
 /// Signing takes about a millisecond with RSA: it must not hold up the threads that serve connections.

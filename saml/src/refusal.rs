@@ -220,6 +220,12 @@ refusals! {
     ServiceUnknown "service-unknown" 42 Never Requester/RequestDenied
         "the service asked for is not registered"
         "register the service's metadata at the portal, or correct the entity ID";
+    DeviceNotCompliant "device-not-compliant" 43 Later Responder/RequestDenied
+        "the device does not state what the policy demands of devices"
+        "compare `countersign facts` with the rules of the tenant's policy";
+    DeviceBound "device-bound" 44 Later Responder/RequestDenied
+        "the device belongs to another person, and the policy lets nobody else sign on from it"
+        "remove the device at the portal and enrol it again if it has changed hands";
 }
 
 /// The text is none of the codes.

@@ -55,7 +55,14 @@ impl Https {
         self.send(self.client.post(url).header("content-type", "text/xml; charset=utf-8").body(body.into()))
     }
 
-    /// The same, where the portal may be dying: none when no whole answer came.
+    /// The same, as a proxy passes it on for `forwarded_for`.
+    #[must_use]
+    pub fn post_soap_forwarded(&self, url: &str, body: String, forwarded_for: &str) -> HttpAnswer {
+        let request = self.client.post(url).header("content-type", "text/xml; charset=utf-8");
+        self.send(request.header("x-forwarded-for", forwarded_for).body(body))
+    }
+
+    /// The same as [`Https::post_soap`], where the portal may be dying: none when no whole answer came.
     #[must_use]
     pub fn try_post_soap(&self, url: &str, body: impl Into<Vec<u8>>) -> Option<HttpAnswer> {
         self.try_send(self.client.post(url).header("content-type", "text/xml; charset=utf-8").body(body.into())).ok()

@@ -18,6 +18,8 @@ pub enum Noun {
     Token,
     /// A registered device.
     Device,
+    /// A demand of a tenant's policy.
+    Rule,
     /// A person.
     User,
     /// A SAML service provider.
@@ -35,6 +37,7 @@ impl Noun {
             Self::Domain => "domain",
             Self::Token => "token",
             Self::Device => "device",
+            Self::Rule => "rule",
             Self::User => "user",
             Self::Service => "service",
             Self::Key => "key",

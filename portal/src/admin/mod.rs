@@ -8,9 +8,11 @@ pub mod device;
 pub mod domain;
 mod error;
 pub mod key;
+pub mod policy;
 pub mod service;
 pub mod tenant;
 pub mod token;
+pub mod token_binding;
 pub mod user;
 
 use std::fmt;
@@ -179,7 +181,7 @@ pub fn domain_name(given: &str) -> Result<String, AdminError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::{audit as rows, device::DeviceState};
+    use crate::store::{audit as rows, device::Move};
 
     async fn admin(reach: Option<&str>) -> (tempfile::TempDir, Admin) {
         let (dir, store) = crate::store::testing::store().await;
@@ -207,7 +209,7 @@ mod tests {
         tenant::create(&admin, "acme").await.unwrap();
         let again = tenant::create(&admin, "acme").await.unwrap_err();
         assert!(matches!(again, AdminError::Duplicate { noun: Noun::Tenant, ref name } if name == "acme"), "{again}");
-        let missing = device::set_state(&admin, "urn:x", DeviceState::Removed).await.unwrap_err();
+        let missing = device::step(&admin, "urn:x", Move::Remove).await.unwrap_err();
         assert!(matches!(missing, AdminError::NotFound { noun: Noun::Device, ref name } if name == "urn:x"));
         assert_eq!(actions(&admin).await.len(), 1);
     }

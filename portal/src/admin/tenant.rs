@@ -4,6 +4,7 @@ use saml::device::EvidenceGrade;
 use serde_json::json;
 
 use super::{Admin, AdminError, Done, Noun};
+use crate::policy::Policy;
 use crate::random;
 use crate::store::tenant::{self, Tenant};
 
@@ -42,6 +43,7 @@ pub async fn create(admin: &Admin, name: &str) -> Result<Tenant, AdminError> {
         minimum_evidence: EvidenceGrade::Local,
         devices_per_user: 16,
         session_seconds: 3600,
+        policy: Policy::default(),
         created_at: admin.now,
     };
     admin

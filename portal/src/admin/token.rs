@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
+use ipnet::IpNet;
 use saml::time::UtcTime;
 use saml::token::{DeviceToken, TokenId};
 use serde_json::json;
 
+use super::token_binding::Machines;
 use super::{Admin, AdminError, Done, Noun, domain_name};
 use crate::random;
 use crate::store::device;
-use crate::store::token::{self, Token};
+use crate::store::token::{self, Approval, Token};
 
 /// The platforms that a token can be limited to.
 pub const PLATFORMS: [&str; 3] = ["linux", "macos", "windows"];
@@ -25,6 +27,14 @@ pub struct NewToken {
     pub domains: Vec<String>,
     /// Platforms that it may enrol, of [`PLATFORMS`]; none: all.
     pub platforms: Vec<String>,
+    /// Networks that it enrols from, as blocks or addresses; none: from anywhere.
+    pub networks: Vec<String>,
+    /// The machines that it may enrol; none: any.
+    pub machines: Machines,
+    /// Whether a device that it enrols waits for an administrator.
+    pub approval: Approval,
+    /// Groups of the devices that it enrols.
+    pub groups: Vec<String>,
     /// How many devices it may enrol; none: no limit.
     pub use_limit: Option<u32>,
     /// How long it enrols devices; none: without end.
@@ -45,6 +55,8 @@ pub struct CreatedToken {
 /// [`AdminError::NotFound`] of the tenant, [`AdminError::Invalid`] where a limit makes no sense.
 pub async fn create(admin: &Admin, tenant: &str, new: NewToken) -> Result<CreatedToken, AdminError> {
     let new = checked(new)?;
+    let networks = new.networks.iter().map(|given| network(given)).collect::<Result<Vec<_>, _>>()?;
+    let machines = new.machines.clone();
     let tenant_id = admin.tenant_id(tenant).await?;
     let secret = DeviceToken::from_parts(TokenId::from_random(random::bytes()?), random::bytes()?);
     let lives_until = |life: Duration| admin.now.plus_seconds(i64::try_from(life.as_secs()).unwrap_or(i64::MAX));
@@ -56,6 +68,11 @@ pub async fn create(admin: &Admin, tenant: &str, new: NewToken) -> Result<Create
         created_by: admin.actor.to_string(),
         domains: new.domains,
         platforms: new.platforms,
+        networks,
+        is_bound: !new.machines.is_empty(),
+        approval: new.approval,
+        groups: new.groups,
+        rotated_from: None,
         use_limit: new.use_limit.map(i64::from),
         uses: 0,
         last_used_at: None,
@@ -67,12 +84,19 @@ pub async fn create(admin: &Admin, tenant: &str, new: NewToken) -> Result<Create
     let token = admin.change("token.create", (Noun::Token, &name), move |connection| {
 Box::pin(async move {
             token::insert(connection, &row).await?;
+                machines.bind(connection, &row.id).await?;
             let expires = row.expires_at.map(|time| time.to_string());
-            let detail = json!({ "domains": row.domains, "platforms": row.platforms, "uses": row.use_limit, "expires": expires });
+            let detail = json!({ "domains": row.domains, "platforms": row.platforms, "networks": row.networks, "machines": machines.serials.len() + machines.external_ids.len(),
+                    "approval": row.approval.to_string(), "groups": row.groups, "uses": row.use_limit, "expires": expires });
             Ok(Done { tenant_id: Some(row.tenant_id.clone()), detail, value: row })
         })
 }).await?;
     Ok(CreatedToken { token, secret })
+}
+
+fn network(given: &str) -> Result<IpNet, AdminError> {
+    let wanted = "a network: write `192.0.2.0/24` or one address";
+    crate::network::parse(given).map_err(|_| AdminError::Invalid { field: "networks", given: given.to_owned(), wanted })
 }
 
 fn checked(mut new: NewToken) -> Result<NewToken, AdminError> {
@@ -83,6 +107,10 @@ fn checked(mut new: NewToken) -> Result<NewToken, AdminError> {
     }
     if new.use_limit == Some(0) {
         return invalid("uses", "0".to_owned(), "a number of devices: 1 at least, or leave it out for no limit");
+    }
+    new.machines = new.machines.checked()?;
+    if let Some(group) = new.groups.iter().find(|group| group.trim().is_empty() || group.chars().count() > 100) {
+        return invalid("groups", group.clone(), "the name of a group: 1 to 100 characters");
     }
     if let Some(life) = new.life.filter(|life| life.as_secs() == 0 || *life > LONGEST_LIFE) {
         let given = humantime::format_duration(life).to_string();
@@ -112,6 +140,20 @@ pub async fn revoke(admin: &Admin, id: &TokenId, devices_too: bool) -> Result<u6
             })
         })
         .await
+}
+
+/// The tokens in reach, the newest first, each with the number of its devices that are registered or wait.
+///
+/// # Errors
+/// [`AdminError::Store`].
+pub async fn list_with_devices(admin: &Admin) -> Result<Vec<(Token, i64)>, AdminError> {
+    let tokens = list(admin).await?;
+    let devices = token::devices_of_each(&mut *admin.store.read().await?).await?;
+    let with = |token: Token| {
+        let number = devices.get(token.id.as_str()).copied().unwrap_or_default();
+        (token, number)
+    };
+    Ok(tokens.into_iter().map(with).collect())
 }
 
 /// The tokens in reach, the newest first.

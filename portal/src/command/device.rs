@@ -3,7 +3,8 @@
 use clap::Subcommand;
 
 use super::{CommandError, Context};
-use crate::store::device::{Device as Row, DeviceState};
+use crate::store::device::{Device as Row, Move};
+use crate::store::device_clone::CloneSign;
 use crate::table::table;
 use crate::{admin, evidence};
 
@@ -15,37 +16,106 @@ pub(super) enum Device {
         #[arg(long)]
         json: bool,
     },
-    /// Take a device's registration away: it needs a device token to come back.
+    /// Take devices out: each counts as gone when it has heard so, and needs a device token to come back.
     Remove {
-        /// Its entity ID, as `device list` shows it.
-        id: String,
+        /// Entity IDs, as `device list` shows them.
+        #[arg(required = true)]
+        ids: Vec<String>,
+        /// Don't wait for them to hear it.
+        #[arg(long)]
+        force: bool,
     },
-    /// Shut a device out, whatever token it brings.
+    /// Shut machines out, whatever token or new key they bring.
     Quarantine {
-        /// Its entity ID, as `device list` shows it.
-        id: String,
+        /// Entity IDs, as `device list` shows them.
+        #[arg(required = true)]
+        ids: Vec<String>,
     },
-    /// Let a removed or quarantined device sign people in again.
+    /// Let removed or quarantined devices sign people in again.
     Restore {
-        /// Its entity ID, as `device list` shows it.
-        id: String,
+        /// Entity IDs, as `device list` shows them.
+        #[arg(required = true)]
+        ids: Vec<String>,
     },
+    /// Let devices in that wait for approval.
+    Approve {
+        /// Entity IDs, as `device list` shows them.
+        #[arg(required = true)]
+        ids: Vec<String>,
+    },
+    /// Turn devices away that wait for approval.
+    Deny {
+        /// Entity IDs, as `device list` shows them.
+        #[arg(required = true)]
+        ids: Vec<String>,
+    },
+    /// Show the devices whose key is in two places, beside what the second place says about itself.
+    Clones {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Remove the devices now that were not heard for as long as the tenants' policies say; `serve` does so every hour.
+    CleanUp,
 }
 
 impl Device {
     pub(super) async fn run(self, context: &Context) -> Result<String, CommandError> {
         match self {
             Self::List { json } => list(context, json).await,
-            Self::Remove { id } => set_state(context, &id, DeviceState::Removed).await,
-            Self::Quarantine { id } => set_state(context, &id, DeviceState::Quarantined).await,
-            Self::Restore { id } => set_state(context, &id, DeviceState::Registered).await,
+            Self::Remove { ids, force: false } => step(context, &ids, Move::Remove).await,
+            Self::Remove { ids, force: true } => step(context, &ids, Move::ForceRemove).await,
+            Self::Quarantine { ids } => step(context, &ids, Move::Quarantine).await,
+            Self::Restore { ids } => step(context, &ids, Move::Restore).await,
+            Self::Approve { ids } => step(context, &ids, Move::Approve).await,
+            Self::Deny { ids } => step(context, &ids, Move::Deny).await,
+            Self::Clones { json } => clones(context, json).await,
+            Self::CleanUp => {
+                let removed = admin::device::clean_up(&context.admin.store, context.admin.now).await?;
+                Ok(format!("removed {removed} devices\n"))
+            }
         }
     }
 }
 
-async fn set_state(context: &Context, id: &str, state: DeviceState) -> Result<String, CommandError> {
-    admin::device::set_state(&context.admin, id, state).await?;
-    Ok(format!("{id} is {state}\n"))
+/// Moves each device; fails at the end where one could not be moved.
+async fn step(context: &Context, ids: &[String], step: Move) -> Result<String, CommandError> {
+    let (mut text, mut failures) = (String::new(), Vec::new());
+    for (id, result) in admin::device::step_each(&context.admin, ids, step).await {
+        match result {
+            Ok(state) => text.push_str(&format!("{id} is {state}\n")),
+            Err(error) if ids.len() == 1 => return Err(error.into()),
+            Err(error) => failures.push(format!("{id}: {error}")),
+        }
+    }
+    if failures.is_empty() { Ok(text) } else { Err(CommandError::Several(text + &failures.join("\n"))) }
+}
+
+async fn clones(context: &Context, json: bool) -> Result<String, CommandError> {
+    let found = admin::device::clones(&context.admin).await?;
+    if json {
+        let both = |(device, signs): &(Row, Vec<CloneSign>)| serde_json::json!({ "device": device, "signs": signs });
+        return Ok(super::json(&found.iter().map(both).collect::<Vec<_>>()));
+    }
+    let mut text = String::new();
+    for (device, signs) in &found {
+        let Some(last) = signs.first() else { continue };
+        text.push_str(&format!("{} ({}), {} signs\n", device.id, device.state, signs.len()));
+        let mut rows = vec![
+            ["number".to_owned(), device.sequence.to_string(), last.sequence.to_string()],
+            ["heard".to_owned(), device.last_seen_at.to_string(), last.at.to_string()],
+        ];
+        let names: std::collections::BTreeSet<_> = device.facts.keys().chain(last.facts.keys()).collect();
+        rows.extend(names.into_iter().map(|name| {
+            let of = |facts: &crate::store::device::Facts| {
+                facts.get(name).map(|values| values.join(" ")).unwrap_or_default()
+            };
+            [name.trim_start_matches(evidence::DEVICE).to_owned(), of(&device.facts), of(&last.facts)]
+        }));
+        text.push_str(&table(["FACT", "THE ONE ON RECORD", "THE OTHER"], &rows));
+        text.push('\n');
+    }
+    Ok(if text.is_empty() { "no key is in two places, by what was heard\n".to_owned() } else { text })
 }
 
 async fn list(context: &Context, json: bool) -> Result<String, CommandError> {

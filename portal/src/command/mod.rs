@@ -4,6 +4,7 @@ mod audit;
 mod device;
 mod domain;
 mod key;
+mod policy;
 mod serve;
 mod service;
 mod tenant;
@@ -58,6 +59,9 @@ enum Command {
     /// Device tokens: what lets a device register its key.
     #[command(subcommand)]
     Token(token::Token),
+    /// What a tenant demands of people and devices.
+    #[command(subcommand)]
+    Policy(policy::Policy),
     /// Registered devices.
     #[command(subcommand)]
     Device(device::Device),
@@ -97,6 +101,14 @@ enum CommandError {
         #[source]
         source: ServerUrlInvalid,
     },
+    #[error("can't read `{file}`")]
+    Document {
+        file: String,
+        #[source]
+        source: serde_json::Error,
+    },
+    #[error("{0}")]
+    Several(String),
     #[error("the audit was changed at row {0}: compare it with your backups")]
     AuditBroken(i64),
     #[error("can't {doing}")]
@@ -151,6 +163,7 @@ impl CommandLine {
             Command::Tenant(command) => command.run(&context).await,
             Command::Domain(command) => command.run(&context).await,
             Command::Token(command) => command.run(&context).await,
+            Command::Policy(command) => command.run(&context).await,
             Command::Device(command) => command.run(&context).await,
             Command::User(command) => command.run(&context).await,
             Command::Service(command) => command.run(&context).await,

@@ -22,6 +22,8 @@ use crate::{clock, door, files};
 
 /// How long requests that are being answered may take after SIGTERM.
 const GRACE: Duration = Duration::from_millis(700);
+/// How often devices that were not heard are looked for.
+const CLEAN_UP: Duration = Duration::from_secs(3600);
 /// How often expired request IDs are swept out.
 const SWEEP: Duration = Duration::from_secs(60);
 
@@ -39,6 +41,9 @@ pub(super) struct Serve {
     /// The certificate's private key, PEM.
     #[arg(long, value_name = "FILE")]
     tls_key: PathBuf,
+    /// A proxy in front of the portal whose `X-Forwarded-For` is believed: an address or a network; may be repeated.
+    #[arg(long = "trusted-proxy", value_name = "NETWORK", value_parser = crate::network::parse)]
+    trusted_proxies: Vec<ipnet::IpNet>,
     /// What to log: `error`, `warn`, `info`, `debug`, or a filter of tracing-subscriber.
     #[arg(long, value_name = "LEVEL", default_value = "info")]
     log: EnvFilter,
@@ -53,7 +58,8 @@ impl Serve {
         let cloud = Cloud::new(&self.public_url)?;
         let keys = SigningKeys::load(&context.admin.store, &context.keys_dir()).await?;
         let tls = tls(&self.tls_certificate, &self.tls_key)?;
-        let portal = Arc::new(Portal { store: context.admin.store.clone(), keys, cloud });
+        let trusted_proxies = self.trusted_proxies;
+        let portal = Arc::new(Portal { store: context.admin.store.clone(), keys, cloud, trusted_proxies });
 
         let handle = Handle::new();
         let serving = |error| failed(format!("listen on {}", self.listen), error);
@@ -63,14 +69,16 @@ impl Serve {
         let stop = stop_signal().map_err(|error| failed("wait for signals".to_owned(), error.into()))?;
         tokio::spawn(stop_gracefully(stop, handle.clone()));
         let sweeping = tokio::spawn(sweep(Arc::clone(&portal)));
+        let cleaning = tokio::spawn(clean_up(Arc::clone(&portal)));
         tracing::info!(%address, public_url = portal.cloud.base(), "serving");
 
         let server = axum_server::from_tcp(listener).map_err(|error| serving(error.into()))?;
         // Without NODELAY the last part of a TLS flight waits 40 ms for an acknowledgement.
         let acceptor = RustlsAcceptor::new(tls).acceptor(NoDelayAcceptor::new());
         let server = server.acceptor(acceptor).handle(handle);
-        let served = server.serve(door::router(portal).into_make_service()).await;
+        let served = server.serve(door::router(portal).into_make_service_with_connect_info::<SocketAddr>()).await;
         sweeping.abort();
+        cleaning.abort();
         served.map_err(|error| failed("serve".to_owned(), error.into()))?;
         tracing::info!("stopped");
         Ok(String::new())
@@ -131,6 +139,20 @@ async fn sweep(portal: Arc<Portal>) {
         let swept = portal.store.write(move |connection| Box::pin(seen_request::forget_expired(connection, now))).await;
         if let Err(error) = swept {
             tracing::warn!(error = &error as &dyn std::error::Error, "can't sweep old request IDs out");
+        }
+    }
+}
+
+async fn clean_up(portal: Arc<Portal>) {
+    let mut ticks = tokio::time::interval(CLEAN_UP);
+    loop {
+        ticks.tick().await;
+        match crate::admin::device::clean_up(&portal.store, clock::now()).await {
+            Ok(0) => {}
+            Ok(removed) => tracing::info!(removed, "removed devices that were not heard for long"),
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "can't look for devices that were not heard");
+            }
         }
     }
 }

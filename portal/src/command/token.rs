@@ -1,5 +1,6 @@
 //! `countersign-portal token`: device tokens.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Subcommand, ValueEnum};
@@ -20,6 +21,24 @@ pub(super) enum Token {
     /// Show the tokens, their limits and how far they are used up.
     List {
         /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Let a token that is bound to machines enrol more of them.
+    Bind {
+        /// The token's id.
+        id: TokenId,
+        #[command(flatten)]
+        machines: Machines,
+    },
+    /// Make a token with the same limits, and let this one end. The new one's text is shown once, now.
+    Rotate {
+        /// The token's id.
+        id: TokenId,
+        /// How long the old one goes on beside the new one, for example `14d`.
+        #[arg(long, value_name = "DURATION", default_value = "14d", value_parser = humantime::parse_duration)]
+        overlap: Duration,
+        /// As JSON, with the token in `token`.
         #[arg(long)]
         json: bool,
     },
@@ -44,6 +63,17 @@ pub(super) struct Create {
     /// A platform that it may enrol; may be repeated; none: all.
     #[arg(long = "platform", value_name = "PLATFORM")]
     platforms: Vec<Platform>,
+    /// A network that it enrols from, `192.0.2.0/24` or one address; may be repeated; none: from anywhere.
+    #[arg(long = "network", value_name = "NETWORK")]
+    networks: Vec<String>,
+    #[command(flatten)]
+    machines: Machines,
+    /// Whether a device that it enrols waits until `device approve`.
+    #[arg(long, value_name = "HOW", default_value = "auto")]
+    approval: Approval,
+    /// A group of the devices that it enrols; may be repeated.
+    #[arg(long = "group", value_name = "GROUP")]
+    groups: Vec<String>,
     /// How many devices it may enrol; not given: no limit.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     uses: Option<u32>,
@@ -56,6 +86,41 @@ pub(super) struct Create {
     /// As JSON, with the token in `token`.
     #[arg(long)]
     json: bool,
+}
+
+/// The machines that a token may enrol.
+#[derive(Debug, clap::Args)]
+pub(super) struct Machines {
+    /// A machine that it may enrol, by its maker's serial number; may be repeated.
+    #[arg(long = "serial", value_name = "SERIAL")]
+    serials: Vec<String>,
+    /// A machine that it may enrol, by the management's id; may be repeated.
+    #[arg(long = "external-id", value_name = "ID")]
+    external_ids: Vec<String>,
+    /// A list of such machines: comma-separated values whose first line names the columns `serial` or `external-id`.
+    #[arg(long, value_name = "FILE")]
+    machines: Option<PathBuf>,
+}
+
+impl Machines {
+    fn read(self) -> Result<admin::token_binding::Machines, CommandError> {
+        let mut machines = admin::token_binding::Machines::default();
+        if let Some(file) = self.machines {
+            let text = crate::files::read(&file)?;
+            machines = admin::token_binding::Machines::from_csv(&String::from_utf8_lossy(&text))?;
+        }
+        machines.serials.extend(self.serials);
+        machines.external_ids.extend(self.external_ids);
+        Ok(machines)
+    }
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Approval {
+    /// The device is registered at once.
+    Auto,
+    /// An administrator approves it first.
+    Queue,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -73,6 +138,13 @@ impl Token {
         match self {
             Self::Create(create) => create.run(context).await,
             Self::List { json } => list(context, json).await,
+            Self::Bind { id, machines } => {
+                let number = admin::token_binding::bind(&context.admin, &id, machines.read()?).await?;
+                Ok(format!("{id} may enrol {number} machines more\n"))
+            }
+            Self::Rotate { id, overlap, json } => {
+                Ok(shown(&admin::token_binding::rotate(&context.admin, &id, overlap).await?, json))
+            }
             Self::Revoke { id, devices_too } => revoke(context, &id, devices_too).await,
         }
     }
@@ -85,19 +157,29 @@ impl Create {
             description: self.description,
             domains: self.domains,
             platforms: self.platforms.iter().filter_map(platform).collect(),
+            networks: self.networks,
+            machines: self.machines.read()?,
+            approval: match self.approval {
+                Approval::Auto => crate::store::token::Approval::Auto,
+                Approval::Queue => crate::store::token::Approval::Queue,
+            },
+            groups: self.groups,
             use_limit: self.uses,
             life: self.expires,
         };
         let made = admin::token::create(&context.admin, &self.tenant, new).await?;
-        let text = made.secret.reveal();
-        if self.json {
-            let expires = made.token.expires_at.map_or_else(|| "never".to_owned(), |time| time.to_string());
-            let shown =
-                json!({ "id": made.token.id.to_string(), "expires_at": expires, "token": text.expose_secret() });
-            return Ok(super::json(&shown));
-        }
-        Ok(format!("{}\n", text.expose_secret()))
+        Ok(shown(&made, self.json))
     }
+}
+
+/// A new token's text, the only time that it is shown.
+fn shown(made: &admin::token::CreatedToken, json: bool) -> String {
+    let text = made.secret.reveal();
+    if !json {
+        return format!("{}\n", text.expose_secret());
+    }
+    let expires = made.token.expires_at.map_or_else(|| "never".to_owned(), |time| time.to_string());
+    super::json(&json!({ "id": made.token.id.to_string(), "expires_at": expires, "token": text.expose_secret() }))
 }
 
 async fn revoke(context: &Context, id: &TokenId, devices_too: bool) -> Result<String, CommandError> {
@@ -110,23 +192,46 @@ async fn revoke(context: &Context, id: &TokenId, devices_too: bool) -> Result<St
 }
 
 async fn list(context: &Context, json: bool) -> Result<String, CommandError> {
-    let tokens = admin::token::list(&context.admin).await?;
+    let tokens = admin::token::list_with_devices(&context.admin).await?;
     if json {
-        return Ok(super::json(&tokens));
+        let with_devices = |(token, devices): &(Row, i64)| {
+            let mut row = serde_json::to_value(token).unwrap_or_default();
+            row["devices"] = json!(devices);
+            row
+        };
+        return Ok(super::json(&tokens.iter().map(with_devices).collect::<Vec<_>>()));
     }
-    let rows: Vec<_> = tokens.iter().map(|token| row(token, context.admin.now)).collect();
-    Ok(table(["TOKEN", "STATE", "USES", "DOMAINS", "EXPIRES", "LAST USED", "DESCRIPTION"], &rows))
+    let rows: Vec<_> = tokens.iter().map(|(token, devices)| row(token, *devices, context.admin.now)).collect();
+    let headings =
+        ["TOKEN", "STATE", "USES", "DEVICES", "LIMITED TO", "EXPIRES", "LAST USED", "CREATED", "BY", "DESCRIPTION"];
+    Ok(table(headings, &rows))
 }
 
-fn row(token: &Row, now: UtcTime) -> [String; 7] {
+fn row(token: &Row, devices: i64, now: UtcTime) -> [String; 10] {
     let time = |time: Option<UtcTime>| time.map_or_else(|| "never".to_owned(), |time| time.to_string());
     [
         token.id.to_string(),
         admin::token::standing(token, now).to_owned(),
         token.use_limit.map_or_else(|| token.uses.to_string(), |limit| format!("{}/{limit}", token.uses)),
-        if token.domains.is_empty() { "all".to_owned() } else { token.domains.join(",") },
+        devices.to_string(),
+        limits(token),
         time(token.expires_at),
         time(token.last_used_at),
+        token.created_at.to_string(),
+        token.created_by.clone(),
         token.description.clone(),
     ]
+}
+
+/// What a token is limited to, in a few words.
+fn limits(token: &Row) -> String {
+    let mut limits: Vec<String> = token.domains.iter().chain(&token.platforms).cloned().collect();
+    limits.extend(token.networks.iter().map(ToString::to_string));
+    if token.is_bound {
+        limits.push("its machines".to_owned());
+    }
+    if token.approval == crate::store::token::Approval::Queue {
+        limits.push("approval".to_owned());
+    }
+    if limits.is_empty() { "nothing".to_owned() } else { limits.join(",") }
 }

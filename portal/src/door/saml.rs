@@ -1,12 +1,13 @@
 //! The SAML endpoints: the SOAP binding for devices, and metadata.
 
 use std::future::poll_fn;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, HttpBody as _};
-use axum::extract::{Request, State};
+use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use saml::binding::soap::{self, FaultCode};
@@ -14,6 +15,7 @@ use saml::metadata::{Binding, Endpoint, IdpMetadata};
 use saml::refusal::RefusalCode;
 
 use crate::clock;
+use crate::network;
 use crate::sign_on::{Portal, sign_on};
 use crate::store::signing_key::Purpose;
 
@@ -26,6 +28,7 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// `POST /saml/soap`: SAML SOAP binding (Bindings §3.2) for devices.
 pub(super) async fn soap(State(portal): State<Arc<Portal>>, request: Request) -> Response {
+    let address = client(&portal, &request);
     if !is_xml(request.headers()) {
         return fault(StatusCode::UNSUPPORTED_MEDIA_TYPE, "the SOAP binding takes `Content-Type: text/xml`");
     }
@@ -34,7 +37,7 @@ pub(super) async fn soap(State(portal): State<Arc<Portal>>, request: Request) ->
         Ok(None) => return fault(StatusCode::PAYLOAD_TOO_LARGE, "a request may have 256 KiB at most"),
         Err(_) => return fault(StatusCode::REQUEST_TIMEOUT, "the request did not come in ten seconds"),
     };
-    let answer = sign_on(&portal, &body, clock::now()).await;
+    let answer = sign_on(&portal, &body, address, clock::now()).await;
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = xml(status, "text/xml; charset=utf-8", answer.body);
     // Bindings §3.2.3.2: a requester and everything between must not keep SAML messages.
@@ -43,6 +46,14 @@ pub(super) async fn soap(State(portal): State<Arc<Portal>>, request: Request) ->
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
     response
+}
+
+/// Where the request comes from, past the proxies that are trusted.
+fn client(portal: &Portal, request: &Request) -> Option<IpAddr> {
+    let ConnectInfo(peer) = request.extensions().get::<ConnectInfo<SocketAddr>>()?;
+    let forwarded = request.headers().get_all("x-forwarded-for").iter();
+    let forwarded: Vec<_> = forwarded.filter_map(|value| value.to_str().ok()).collect();
+    Some(network::client(peer.ip(), &forwarded, &portal.trusted_proxies))
 }
 
 /// `GET /saml/metadata`: the identity provider as services see it.

@@ -27,6 +27,10 @@ impl Columns<'_> {
         self.text(column)?.parse().map_err(|_| self.unreadable(column))
     }
 
+    pub(super) fn optional_parsed<T: FromStr>(&self, column: &'static str) -> Result<Option<T>, StoreError> {
+        self.optional_text(column)?.map(|text| text.parse().map_err(|_| self.unreadable(column))).transpose()
+    }
+
     pub(super) fn json<T: serde::de::DeserializeOwned>(&self, column: &'static str) -> Result<T, StoreError> {
         serde_json::from_str(&self.text(column)?).map_err(|_| self.unreadable(column))
     }

@@ -1,8 +1,6 @@
 //! Devices: one row for each registered key.
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::str::FromStr;
 
 use saml::name::EntityId;
 use saml::time::UtcTime;
@@ -13,39 +11,7 @@ use sqlx::any::AnyRow;
 use super::columns::{Columns, base64_text, json_text};
 use super::{StoreError, as_text, doing};
 
-/// Where a device stands.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum DeviceState {
-    /// It signs people in.
-    Registered,
-    /// An administrator has removed it; only a new enrolment brings it back.
-    Removed,
-    /// An administrator has shut it out; no enrolment brings it back.
-    Quarantined,
-}
-
-impl fmt::Display for DeviceState {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::Registered => "registered",
-            Self::Removed => "removed",
-            Self::Quarantined => "quarantined",
-        })
-    }
-}
-
-impl FromStr for DeviceState {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        match text {
-            "registered" => Ok(Self::Registered),
-            "removed" => Ok(Self::Removed),
-            "quarantined" => Ok(Self::Quarantined),
-            _ => Err(()),
-        }
-    }
-}
+pub use super::device_state::{DeviceState, Move};
 
 /// What a device says about itself: names of facts with their values. A claim, not a finding.
 pub type Facts = BTreeMap<String, Vec<String>>;
@@ -67,10 +33,18 @@ pub struct Device {
     /// Where it stands.
     #[serde(serialize_with = "as_text")]
     pub state: DeviceState,
+    /// Why it stands there, where there is more to say.
+    pub state_note: String,
     /// The highest sequence number that it has sent.
     pub sequence: i64,
     /// What it said about itself last.
     pub facts: Facts,
+    /// What it is recognised by when it comes back with another key; may be empty.
+    pub fingerprint: String,
+    /// Groups that its token gave it.
+    pub groups: Vec<String>,
+    /// The person who first used it.
+    pub owner_id: Option<String>,
     /// When it was enrolled (again, after a removal).
     #[serde(serialize_with = "as_text")]
     pub enrolled_at: UtcTime,
@@ -80,7 +54,7 @@ pub struct Device {
 }
 
 impl Device {
-    fn from_row(row: &AnyRow) -> Result<Self, StoreError> {
+    pub(super) fn from_row(row: &AnyRow) -> Result<Self, StoreError> {
         let columns = Columns { table: "device", row };
         Ok(Self {
             id: columns.parsed("id")?,
@@ -90,6 +64,10 @@ impl Device {
             state: columns.parsed("state")?,
             sequence: columns.integer("sequence")?,
             facts: columns.json("facts")?,
+            state_note: columns.text("state_note")?,
+            fingerprint: columns.text("fingerprint")?,
+            groups: columns.json("device_groups")?,
+            owner_id: columns.optional_text("owner_id")?,
             enrolled_at: columns.time("enrolled_at")?,
             last_seen_at: columns.time("last_seen_at")?,
         })
@@ -108,10 +86,13 @@ impl Device {
 /// [`StoreError::Statement`].
 pub async fn register(connection: &mut AnyConnection, device: &Device) -> Result<(), StoreError> {
     sqlx::query(
-        "INSERT INTO device (id, tenant_id, token_id, public_key, state, sequence, facts, enrolled_at, last_seen_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+        "INSERT INTO device (id, tenant_id, token_id, public_key, state, sequence, facts, enrolled_at, last_seen_at,
+             state_note, fingerprint, device_groups, owner_id)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
          ON CONFLICT (id) DO UPDATE SET tenant_id = excluded.tenant_id, token_id = excluded.token_id, state = excluded.state,
-             sequence = excluded.sequence, facts = excluded.facts, enrolled_at = excluded.enrolled_at, last_seen_at = excluded.last_seen_at",
+             sequence = excluded.sequence, facts = excluded.facts, enrolled_at = excluded.enrolled_at, last_seen_at = excluded.last_seen_at,
+             state_note = excluded.state_note, fingerprint = excluded.fingerprint, device_groups = excluded.device_groups,
+             owner_id = excluded.owner_id",
     )
     .bind(device.id.as_str())
     .bind(&device.tenant_id)
@@ -122,43 +103,120 @@ pub async fn register(connection: &mut AnyConnection, device: &Device) -> Result
     .bind(json_text(&device.facts))
     .bind(device.enrolled_at.unix_millis())
     .bind(device.last_seen_at.unix_millis())
+    .bind(&device.state_note)
+    .bind(&device.fingerprint)
+    .bind(json_text(&device.groups))
+    .bind(&device.owner_id)
     .execute(connection)
     .await
     .map_err(doing("register the device"))?;
     Ok(())
 }
 
-/// Notes that `device` was heard: its sequence number, facts and time.
+/// Notes that `device` was heard: its sequence number, facts, owner and time.
 ///
 /// # Errors
 /// [`StoreError::Statement`].
 pub async fn note_seen(connection: &mut AnyConnection, device: &Device) -> Result<(), StoreError> {
-    sqlx::query("UPDATE device SET sequence = $2, facts = $3, last_seen_at = $4 WHERE id = $1")
-        .bind(device.id.as_str())
-        .bind(device.sequence)
-        .bind(json_text(&device.facts))
-        .bind(device.last_seen_at.unix_millis())
-        .execute(connection)
-        .await
-        .map_err(doing("note that the device was seen"))?;
+    sqlx::query(
+        "UPDATE device SET sequence = $2, facts = $3, last_seen_at = $4, fingerprint = $5, owner_id = $6 WHERE id = $1",
+    )
+    .bind(device.id.as_str())
+    .bind(device.sequence)
+    .bind(json_text(&device.facts))
+    .bind(device.last_seen_at.unix_millis())
+    .bind(&device.fingerprint)
+    .bind(&device.owner_id)
+    .execute(connection)
+    .await
+    .map_err(doing("note that the device was seen"))?;
     Ok(())
 }
 
-/// Moves the device `id` to `state`; says whether there is such a device.
+/// Moves the device `id` to `state` for the reason `note`; says whether there is such a device.
+///
+/// Who comes out of the queue has no owner: the next person is meant.
 ///
 /// # Errors
 /// [`StoreError::Statement`].
-pub async fn set_state(connection: &mut AnyConnection, id: &str, state: DeviceState) -> Result<bool, StoreError> {
-    let done = sqlx::query("UPDATE device SET state = $2 WHERE id = $1").bind(id).bind(state.to_string());
-    Ok(done.execute(connection).await.map_err(doing("change the device"))?.rows_affected() > 0)
+pub async fn move_to(
+    connection: &mut AnyConnection,
+    id: &str,
+    state: DeviceState,
+    note: &str,
+) -> Result<bool, StoreError> {
+    let done = sqlx::query(
+        "UPDATE device SET owner_id = CASE WHEN state = 'pending' THEN NULL ELSE owner_id END, state = $2, state_note = $3
+         WHERE id = $1",
+    );
+    let done = done.bind(id).bind(state.to_string()).bind(note).execute(connection).await;
+    Ok(done.map_err(doing("change the device"))?.rows_affected() > 0)
 }
 
-/// Removes every registered device that `token` enrolled; says how many.
+/// Whether a machine with that fingerprint is in quarantine in the tenant. An empty fingerprint is nobody's.
+///
+/// # Errors
+/// [`StoreError::Statement`].
+pub async fn is_quarantined(
+    connection: &mut AnyConnection,
+    tenant_id: &str,
+    fingerprint: &str,
+) -> Result<bool, StoreError> {
+    if fingerprint.is_empty() {
+        return Ok(false);
+    }
+    let found = sqlx::query(
+        "SELECT id FROM device WHERE tenant_id = $1 AND fingerprint = $2 AND state = 'quarantined' LIMIT 1",
+    );
+    let found = found.bind(tenant_id).bind(fingerprint).fetch_optional(connection).await;
+    Ok(found.map_err(doing("look for a quarantine"))?.is_some())
+}
+
+/// Entity IDs of the tenant's devices on the machine with that fingerprint.
+///
+/// # Errors
+/// [`StoreError::Statement`].
+pub async fn on_machine(
+    connection: &mut AnyConnection,
+    tenant_id: &str,
+    fingerprint: &str,
+) -> Result<Vec<String>, StoreError> {
+    if fingerprint.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows = sqlx::query("SELECT id FROM device WHERE tenant_id = $1 AND fingerprint = $2 ORDER BY id");
+    let rows = rows.bind(tenant_id).bind(fingerprint).fetch_all(connection).await;
+    let rows = rows.map_err(doing("look for the machine's devices"))?;
+    rows.iter().map(|row| Columns { table: "device", row }.text("id")).collect()
+}
+
+/// The tenant's registered devices that were not heard since `before`, the one heard first first, `limit` at most.
+///
+/// # Errors
+/// [`StoreError::Statement`].
+pub async fn not_heard_since(
+    connection: &mut AnyConnection,
+    tenant_id: &str,
+    before: UtcTime,
+    limit: i64,
+) -> Result<Vec<Device>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT * FROM device WHERE tenant_id = $1 AND state = 'registered' AND last_seen_at < $2
+         ORDER BY last_seen_at, id LIMIT $3",
+    );
+    let rows = rows.bind(tenant_id).bind(before.unix_millis()).bind(limit).fetch_all(connection).await;
+    rows.map_err(doing("look for devices that were not heard"))?.iter().map(Device::from_row).collect()
+}
+
+/// Removes every device that `token` enrolled and that is registered or waits; says how many.
 ///
 /// # Errors
 /// [`StoreError::Statement`].
 pub async fn remove_of_token(connection: &mut AnyConnection, token: &TokenId) -> Result<u64, StoreError> {
-    let done = sqlx::query("UPDATE device SET state = 'removed' WHERE token_id = $1 AND state = 'registered'");
+    let done = sqlx::query(
+        "UPDATE device SET state = 'removed', state_note = 'its token was revoked with its devices'
+         WHERE token_id = $1 AND state IN ('registered', 'pending')",
+    );
     let done = done.bind(token.to_string()).execute(connection).await;
     Ok(done.map_err(doing("remove the devices of the token"))?.rows_affected())
 }

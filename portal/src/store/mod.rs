@@ -9,6 +9,8 @@ pub mod audit;
 mod columns;
 mod database;
 pub mod device;
+pub mod device_clone;
+pub mod device_state;
 pub mod domain;
 pub mod person;
 pub mod seen_request;
@@ -171,9 +173,9 @@ pub(crate) fn as_text<T: std::fmt::Display, S: serde::Serializer>(value: &T, ser
     serializer.collect_str(value)
 }
 
-/// Serialises a time that may be absent as its text.
-pub(crate) fn as_optional_text<S: serde::Serializer>(
-    value: &Option<saml::time::UtcTime>,
+/// Serialises a value that may be absent as its text.
+pub(crate) fn as_optional_text<T: std::fmt::Display, S: serde::Serializer>(
+    value: &Option<T>,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
     match value {

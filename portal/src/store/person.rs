@@ -9,6 +9,7 @@ use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 
 use super::columns::Columns;
+use super::device::Device;
 use super::{StoreError, as_optional_text, as_text, doing};
 
 /// Where a person stands.
@@ -137,6 +138,25 @@ pub async fn count_other_devices(
     .fetch_one(connection)
     .await
     .map_err(doing("count the person's devices"))
+}
+
+/// The `number` registered devices other than `device_id` that the person has not used for the longest time.
+///
+/// # Errors
+/// [`StoreError::Statement`].
+pub async fn oldest_other_devices(
+    connection: &mut AnyConnection,
+    person_id: &str,
+    device_id: &str,
+    number: i64,
+) -> Result<Vec<Device>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT device.* FROM device_person JOIN device ON device.id = device_person.device_id
+         WHERE device_person.person_id = $1 AND device.id <> $2 AND device.state = 'registered'
+         ORDER BY device_person.last_at, device.id LIMIT $3",
+    );
+    let rows = rows.bind(person_id).bind(device_id).bind(number).fetch_all(connection).await;
+    rows.map_err(doing("look for the person's oldest device"))?.iter().map(Device::from_row).collect()
 }
 
 /// A sign-on of `person_id` from `device_id`, as it is noted.

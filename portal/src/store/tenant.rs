@@ -5,7 +5,9 @@ use saml::time::UtcTime;
 use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 
-use super::columns::Columns;
+use crate::policy::Policy;
+
+use super::columns::{Columns, json_text};
 use super::{StoreError, as_text, doing};
 
 /// A customer of the cloud, with its settings for sign-on.
@@ -26,6 +28,8 @@ pub struct Tenant {
     pub devices_per_user: i64,
     /// Life of the agent's own session, in seconds.
     pub session_seconds: i64,
+    /// What it demands of people and devices.
+    pub policy: Policy,
     /// When it was made.
     #[serde(serialize_with = "as_text")]
     pub created_at: UtcTime,
@@ -42,6 +46,7 @@ impl Tenant {
             minimum_evidence: columns.parsed("minimum_evidence")?,
             devices_per_user: columns.integer("devices_per_user")?,
             session_seconds: columns.integer("session_seconds")?,
+            policy: columns.json("policy")?,
             created_at: columns.time("created_at")?,
         })
     }
@@ -53,8 +58,8 @@ impl Tenant {
 /// A [`StoreError::Statement`] that [`StoreError::is_duplicate`] where the name is taken.
 pub async fn insert(connection: &mut AnyConnection, tenant: &Tenant) -> Result<(), StoreError> {
     sqlx::query(
-        "INSERT INTO tenant (id, name, idp_enabled, auto_provisioning, minimum_evidence, devices_per_user, session_seconds, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        "INSERT INTO tenant (id, name, idp_enabled, auto_provisioning, minimum_evidence, devices_per_user, session_seconds, created_at, policy)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
     )
     .bind(&tenant.id)
     .bind(&tenant.name)
@@ -64,6 +69,7 @@ pub async fn insert(connection: &mut AnyConnection, tenant: &Tenant) -> Result<(
     .bind(tenant.devices_per_user)
     .bind(tenant.session_seconds)
     .bind(tenant.created_at.unix_millis())
+    .bind(json_text(&tenant.policy))
     .execute(connection)
     .await
     .map_err(doing("add the tenant"))?;
@@ -76,7 +82,7 @@ pub async fn insert(connection: &mut AnyConnection, tenant: &Tenant) -> Result<(
 /// [`StoreError::Statement`].
 pub async fn update_settings(connection: &mut AnyConnection, tenant: &Tenant) -> Result<(), StoreError> {
     sqlx::query(
-        "UPDATE tenant SET idp_enabled = $2, auto_provisioning = $3, minimum_evidence = $4, devices_per_user = $5, session_seconds = $6
+        "UPDATE tenant SET idp_enabled = $2, auto_provisioning = $3, minimum_evidence = $4, devices_per_user = $5, session_seconds = $6, policy = $7
          WHERE id = $1",
     )
     .bind(&tenant.id)
@@ -85,6 +91,7 @@ pub async fn update_settings(connection: &mut AnyConnection, tenant: &Tenant) ->
     .bind(tenant.minimum_evidence.to_string())
     .bind(tenant.devices_per_user)
     .bind(tenant.session_seconds)
+    .bind(json_text(&tenant.policy))
     .execute(connection)
     .await
     .map_err(doing("change the tenant"))?;

@@ -1,5 +1,10 @@
 //! Device tokens: the public half, the limits, and how far they are used up.
 
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use ipnet::IpNet;
 use saml::time::UtcTime;
 use saml::token::{TokenId, TokenPublicKey};
 use sqlx::AnyConnection;
@@ -7,6 +12,37 @@ use sqlx::any::AnyRow;
 
 use super::columns::{Columns, base64_text, json_text};
 use super::{StoreError, as_optional_text, as_text, doing};
+
+/// What becomes of a device that a token enrols.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Approval {
+    /// It is registered.
+    #[default]
+    Auto,
+    /// It waits until an administrator approves it.
+    Queue,
+}
+
+impl fmt::Display for Approval {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Auto => "auto",
+            Self::Queue => "queue",
+        })
+    }
+}
+
+impl FromStr for Approval {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "queue" => Ok(Self::Queue),
+            _ => Err(()),
+        }
+    }
+}
 
 /// What the portal knows of a device token. The secret half was shown once and is nowhere here.
 #[derive(Clone, Debug, serde::Serialize)]
@@ -27,6 +63,18 @@ pub struct Token {
     pub domains: Vec<String>,
     /// Platforms (`linux`, `macos`, `windows`) that it may enrol; empty: all.
     pub platforms: Vec<String>,
+    /// Networks that it enrols from; empty: from anywhere.
+    pub networks: Vec<IpNet>,
+    /// Whether it enrols the machines of its list only, see [`bind`].
+    pub is_bound: bool,
+    /// Whether a device that it enrols waits for an administrator.
+    #[serde(serialize_with = "as_text")]
+    pub approval: Approval,
+    /// Groups of the devices that it enrols.
+    pub groups: Vec<String>,
+    /// The token that it takes the place of.
+    #[serde(serialize_with = "as_optional_text")]
+    pub rotated_from: Option<TokenId>,
     /// How many devices it may enrol; none: no limit.
     pub use_limit: Option<i64>,
     /// How many it has enrolled.
@@ -46,6 +94,31 @@ pub struct Token {
 }
 
 impl Token {
+    /// An unlimited token of this id, made at `now` by nobody in particular.
+    #[cfg(test)]
+    pub(crate) fn new(id: TokenId, tenant_id: String, public_key: TokenPublicKey, now: UtcTime) -> Self {
+        Self {
+            id,
+            tenant_id,
+            public_key,
+            description: String::new(),
+            created_by: String::new(),
+            domains: Vec::new(),
+            platforms: Vec::new(),
+            networks: Vec::new(),
+            is_bound: false,
+            approval: Approval::Auto,
+            groups: Vec::new(),
+            rotated_from: None,
+            use_limit: None,
+            uses: 0,
+            last_used_at: None,
+            expires_at: None,
+            revoked_at: None,
+            created_at: now,
+        }
+    }
+
     fn from_row(row: &AnyRow) -> Result<Self, StoreError> {
         let columns = Columns { table: "device_token", row };
         let unreadable = || StoreError::Unreadable { table: "device_token", column: "public_key" };
@@ -58,6 +131,11 @@ impl Token {
             created_by: columns.text("created_by")?,
             domains: columns.json("domains")?,
             platforms: columns.json("platforms")?,
+            networks: columns.json("networks")?,
+            is_bound: columns.flag("is_bound")?,
+            approval: columns.parsed("approval")?,
+            groups: columns.json("device_groups")?,
+            rotated_from: columns.optional_parsed("rotated_from")?,
             use_limit: columns.optional_integer("use_limit")?,
             uses: columns.integer("uses")?,
             last_used_at: columns.optional_time("last_used_at")?,
@@ -74,8 +152,9 @@ impl Token {
 /// [`StoreError::Statement`].
 pub async fn insert(connection: &mut AnyConnection, token: &Token) -> Result<(), StoreError> {
     sqlx::query(
-        "INSERT INTO device_token (id, tenant_id, public_key, description, created_by, domains, platforms, use_limit, uses, expires_at, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, $9, $10)",
+        "INSERT INTO device_token (id, tenant_id, public_key, description, created_by, domains, platforms, use_limit, uses, expires_at, created_at,
+             networks, is_bound, approval, device_groups, rotated_from)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, $9, $10, $11, $12, $13, $14, $15)",
     )
     .bind(token.id.to_string())
     .bind(&token.tenant_id)
@@ -87,6 +166,11 @@ pub async fn insert(connection: &mut AnyConnection, token: &Token) -> Result<(),
     .bind(token.use_limit)
     .bind(token.expires_at.map(UtcTime::unix_millis))
     .bind(token.created_at.unix_millis())
+    .bind(json_text(&token.networks))
+    .bind(i64::from(token.is_bound))
+    .bind(token.approval.to_string())
+    .bind(json_text(&token.groups))
+    .bind(token.rotated_from.as_ref().map(ToString::to_string))
     .execute(connection)
     .await
     .map_err(doing("add the token"))?;
@@ -122,6 +206,107 @@ pub async fn count_use(connection: &mut AnyConnection, id: &TokenId, now: UtcTim
         .execute(connection)
         .await
         .map_err(doing("count the use of the token"))?;
+    Ok(())
+}
+
+/// A kind of name that machines are bound to tokens by.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum BindingKind {
+    /// The maker's serial number.
+    Serial,
+    /// The management's own id.
+    ExternalId,
+}
+
+impl BindingKind {
+    /// The word for it, which is also the name of the fact.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Serial => "serial",
+            Self::ExternalId => "external-id",
+        }
+    }
+}
+
+/// Lets the token, which is bound, enrol the machine with that serial number or external id too.
+///
+/// # Errors
+/// [`StoreError::Statement`].
+pub async fn bind(
+    connection: &mut AnyConnection,
+    id: &TokenId,
+    kind: BindingKind,
+    value: &str,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO token_binding (token_id, kind, value) VALUES ($1, $2, $3) ON CONFLICT (token_id, kind, value) DO NOTHING",
+    )
+    .bind(id.to_string())
+    .bind(kind.as_str())
+    .bind(value)
+    .execute(connection)
+    .await
+    .map_err(doing("bind the token"))?;
+    Ok(())
+}
+
+/// Lets the token enrol the machines that `from` may enrol.
+///
+/// # Errors
+/// [`StoreError::Statement`].
+pub async fn copy_bindings(connection: &mut AnyConnection, from: &TokenId, id: &TokenId) -> Result<(), StoreError> {
+    let copy = sqlx::query(
+        "INSERT INTO token_binding (token_id, kind, value) SELECT $2, kind, value FROM token_binding WHERE token_id = $1",
+    );
+    copy.bind(from.to_string()).bind(id.to_string()).execute(connection).await.map_err(doing("bind the token"))?;
+    Ok(())
+}
+
+/// Whether the machine with this serial number or this external id is one of the token's; what is empty is nobody's.
+///
+/// # Errors
+/// [`StoreError::Statement`].
+pub async fn is_bound_to(
+    connection: &mut AnyConnection,
+    id: &TokenId,
+    serial: &str,
+    external_id: &str,
+) -> Result<bool, StoreError> {
+    let found = sqlx::query(
+        "SELECT value FROM token_binding WHERE token_id = $1 AND value <> ''
+         AND ((kind = 'serial' AND value = $2) OR (kind = 'external-id' AND value = $3)) LIMIT 1",
+    );
+    let found = found.bind(id.to_string()).bind(serial).bind(external_id).fetch_optional(connection).await;
+    Ok(found.map_err(doing("look the machine up"))?.is_some())
+}
+
+/// How many devices each token has enrolled that are registered or wait for approval.
+///
+/// # Errors
+/// [`StoreError::Statement`].
+pub async fn devices_of_each(connection: &mut AnyConnection) -> Result<BTreeMap<String, i64>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT token_id, COUNT(*) AS devices FROM device WHERE state IN ('registered', 'pending') GROUP BY token_id",
+    );
+    let rows = rows.fetch_all(connection).await.map_err(doing("count the devices of the tokens"))?;
+    let counted = rows.iter().map(|row| {
+        let columns = Columns { table: "device", row };
+        Ok((columns.text("token_id")?, columns.integer("devices")?))
+    });
+    counted.collect()
+}
+
+/// Lets the token end at `expires_at`, unless it ends before.
+///
+/// # Errors
+/// [`StoreError::Statement`].
+pub async fn end_at(connection: &mut AnyConnection, id: &TokenId, expires_at: UtcTime) -> Result<(), StoreError> {
+    let end = sqlx::query(
+        "UPDATE device_token SET expires_at = $2 WHERE id = $1 AND (expires_at IS NULL OR expires_at > $2)",
+    );
+    let end = end.bind(id.to_string()).bind(expires_at.unix_millis()).execute(connection).await;
+    end.map_err(doing("end the token"))?;
     Ok(())
 }
 

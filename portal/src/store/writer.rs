@@ -155,6 +155,7 @@ mod tests {
             minimum_evidence: saml::device::EvidenceGrade::Local,
             devices_per_user: 16,
             session_seconds: 3600,
+            policy: crate::policy::Policy::default(),
             created_at: UtcTime::from_unix_seconds(0),
         };
         store

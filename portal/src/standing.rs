@@ -1,0 +1,196 @@
+//! Where a device stands with its tenant: known by its key, vouched for by a token, or shut out.
+
+use std::net::IpAddr;
+
+use saml::refusal::RefusalCode;
+use saml::time::UtcTime;
+use saml::token::TokenId;
+use sqlx::AnyConnection;
+
+use crate::decision::{Asked, Enrolling, PersonName, Question, Stop};
+use crate::evidence;
+use crate::network;
+use crate::store::StoreError;
+use crate::store::audit::{self, Entry};
+use crate::store::device::{self, Device, DeviceState, Facts};
+use crate::store::device_clone::{self, CloneSign};
+use crate::store::token::{self, Approval, Token};
+
+/// A device as it will stand after the request, if nothing else speaks against it.
+pub(crate) struct Standing {
+    pub(crate) device: Device,
+    /// The token that a registration costs a use of.
+    spent: Option<TokenId>,
+}
+
+impl Standing {
+    /// Writes it down: a registration with its use of the token, or that the device was heard.
+    pub(crate) async fn keep(&self, connection: &mut AnyConnection, now: UtcTime) -> Result<(), StoreError> {
+        match &self.spent {
+            Some(token) => {
+                device::register(connection, &self.device).await?;
+                token::count_use(connection, token, now).await
+            }
+            None => device::note_seen(connection, &self.device).await,
+        }
+    }
+}
+
+/// Finds out where the device that asks stands. What it is refused for is noted beside it where that is worth keeping.
+pub(crate) async fn find(
+    connection: &mut AnyConnection,
+    question: &Question,
+    name: &PersonName,
+    asked: &mut Asked,
+) -> Result<Standing, Stop> {
+    let content = question.request.request();
+    let statement = content.device.as_ref().ok_or(RefusalCode::Malformed)?;
+    let heard = Heard {
+        sequence: i64::try_from(statement.sequence).map_err(|_| RefusalCode::Malformed)?,
+        facts: evidence::facts(&statement.facts),
+        address: question.address,
+        now: question.now,
+    };
+    let known = device::by_id(connection, content.issuer.as_str()).await?;
+    if let Some(known) = &known {
+        asked.tenant_id = Some(known.tenant_id.clone());
+        check_known(connection, known, &heard).await?;
+    }
+    match (known, &question.enrolling) {
+        // An enrolment that is repeated, because its answer was lost, finds its key registered: that costs no second use.
+        (Some(known), _) if matches!(known.state, DeviceState::Registered | DeviceState::Pending) => {
+            Ok(Standing { device: heard.noted_on(known), spent: None })
+        }
+        (_, Some(enrolling)) => {
+            let token = spend_token(connection, &enrolling.token_id, name, &heard).await?;
+            asked.tenant_id = Some(token.tenant_id.clone());
+            let device = heard.registered(content.issuer.clone(), enrolling, &token, name);
+            if device::is_quarantined(connection, &device.tenant_id, &device.fingerprint).await? {
+                return Err(RefusalCode::DeviceQuarantined.into());
+            }
+            Ok(Standing { device, spent: Some(token.id) })
+        }
+        (Some(known), None) => {
+            hear_of_removal(connection, &known, heard.now).await?;
+            Err(RefusalCode::DeviceRemoved.into())
+        }
+        (None, None) => Err(RefusalCode::DeviceUnknown.into()),
+    }
+}
+
+/// What the device said about itself this time.
+struct Heard {
+    sequence: i64,
+    facts: Facts,
+    address: Option<IpAddr>,
+    now: UtcTime,
+}
+
+impl Heard {
+    fn noted_on(self, known: Device) -> Device {
+        let fingerprint = evidence::fingerprint(&self.facts);
+        Device { sequence: self.sequence, facts: self.facts, fingerprint, last_seen_at: self.now, ..known }
+    }
+
+    fn registered(self, id: saml::name::EntityId, enrolling: &Enrolling, token: &Token, name: &PersonName) -> Device {
+        let (state, state_note) = match token.approval {
+            Approval::Auto => (DeviceState::Registered, String::new()),
+            Approval::Queue => (DeviceState::Pending, format!("{} asks for approval", name.name_id)),
+        };
+        Device {
+            id,
+            tenant_id: token.tenant_id.clone(),
+            token_id: token.id.clone(),
+            public_key: enrolling.public_key.clone(),
+            state,
+            state_note,
+            sequence: self.sequence,
+            fingerprint: evidence::fingerprint(&self.facts),
+            facts: self.facts,
+            groups: token.groups.clone(),
+            owner_id: None,
+            enrolled_at: self.now,
+            last_seen_at: self.now,
+        }
+    }
+
+    fn fact(&self, name: &str) -> &str {
+        self.facts.get(name).and_then(|values| values.first()).map_or("", String::as_str)
+    }
+}
+
+async fn check_known(connection: &mut AnyConnection, known: &Device, heard: &Heard) -> Result<(), Stop> {
+    if known.state == DeviceState::Quarantined {
+        return Err(RefusalCode::DeviceQuarantined.into());
+    }
+    if heard.sequence <= known.sequence {
+        let sign = CloneSign {
+            at: heard.now,
+            sequence: heard.sequence,
+            expected: known.sequence + 1,
+            address: heard.address.map(|address| address.to_string()).unwrap_or_default(),
+            facts: heard.facts.clone(),
+        };
+        device_clone::note(connection, known.id.as_str(), &sign).await?;
+        return Err(RefusalCode::DeviceCloned.into());
+    }
+    Ok(())
+}
+
+/// A device that was to be removed when it is heard next has been heard.
+async fn hear_of_removal(connection: &mut AnyConnection, known: &Device, now: UtcTime) -> Result<(), StoreError> {
+    if known.state != DeviceState::RemovalPending {
+        return Ok(());
+    }
+    device::move_to(connection, known.id.as_str(), DeviceState::Removed, "it has heard that it is removed").await?;
+    let entry = removal(known, "it has heard of it", now);
+    audit::append(connection, entry).await
+}
+
+/// The audit entry of a removal that the portal does by itself.
+pub(crate) fn removal(device: &Device, why: &str, now: UtcTime) -> Entry {
+    Entry {
+        at: now,
+        tenant_id: Some(device.tenant_id.clone()),
+        actor: "portal".to_owned(),
+        action: "device.remove",
+        subject: device.id.to_string(),
+        result: "ok".to_owned(),
+        detail: serde_json::json!({ "from": device.state.to_string(), "why": why }),
+    }
+}
+
+/// Checks that the token buys one more registration. The use is counted when all else has been decided.
+async fn spend_token(
+    connection: &mut AnyConnection,
+    id: &TokenId,
+    name: &PersonName,
+    heard: &Heard,
+) -> Result<Token, Stop> {
+    let token = token::by_id(connection, id).await?.ok_or(RefusalCode::UnknownToken)?;
+    if token.revoked_at.is_some() {
+        return Err(RefusalCode::TokenRevoked.into());
+    }
+    if token.expires_at.is_some_and(|expires_at| heard.now >= expires_at) {
+        return Err(RefusalCode::TokenExpired.into());
+    }
+    if token.use_limit.is_some_and(|limit| token.uses >= limit) {
+        return Err(RefusalCode::TokenUsedUp.into());
+    }
+    if !token.domains.is_empty() && !token.domains.contains(&name.domain) {
+        return Err(RefusalCode::DomainNotAllowed.into());
+    }
+    let platform = heard.fact(evidence::PLATFORM);
+    let platform_fits = token.platforms.is_empty() || token.platforms.iter().any(|allowed| allowed == platform);
+    let network_fits = token.networks.is_empty() || network::holds(&token.networks, heard.address);
+    if !platform_fits || !network_fits {
+        return Err(RefusalCode::TokenScope.into());
+    }
+    if token.is_bound {
+        let (serial, external_id) = (heard.fact(evidence::SERIAL), heard.fact(evidence::EXTERNAL_ID));
+        if !token::is_bound_to(connection, id, serial, external_id).await? {
+            return Err(RefusalCode::TokenScope.into());
+        }
+    }
+    Ok(token)
+}
