@@ -293,3 +293,71 @@ fn only_names_on_the_list_are_provisioned_by_signing_on() {
     house.portal.ok(&["user", "add", "bob@example.test", "--tenant", "acme"]);
     assert_eq!(house.enrol(&Device::new(), "bob", &token, &[]), "success");
 }
+
+/// Metadata of an identity provider that is somebody else's.
+fn metadata_of_another(house: &House) -> String {
+    let metadata = house.https.get(&format!("{}/saml/metadata", house.portal.url())).body;
+    let elsewhere = metadata.replace(&house.portal.url(), "https://idp.elsewhere.test");
+    // Ours is reached by SOAP; theirs by Redirect.
+    let elsewhere = elsewhere.replace("bindings:SOAP", "bindings:HTTP-Redirect");
+    let file = house.portal.data_dir.join("elsewhere.xml");
+    platform::files::write_new(&file, elsewhere.as_bytes(), platform::files::Access::Private)
+        .expect("it can be written");
+    file.display().to_string()
+}
+
+#[test]
+fn changes_of_identity_providers_hold_when_they_are_activated_and_can_be_brought_back() {
+    let house = house();
+    let (device, token) = (Device::new(), house.portal.token(&[]));
+    let idp = |arguments: &[&str]| house.portal.ok(&[&["idp"], arguments, &["--tenant", "acme"]].concat());
+    assert_eq!(house.enrol(&device, "alice", &token, &[]), "success");
+    let metadata = metadata_of_another(&house);
+    let draft = idp(&["add", "corp", "--metadata", &metadata, "--domain", "example.test", "--status", "on"]);
+    assert!(draft.contains("+ corp: https://idp.elsewhere.test/saml/metadata, example.test, enabled"), "{draft}");
+    assert_eq!(house.sign_in(&device, "alice", 2, &[]), "success", "a draft changes nothing");
+
+    assert!(idp(&["activate"]).starts_with("version 1 holds now"));
+    let answer = device.send(&house.https, &house.portal, &device.request(&house.portal, "alice", 3));
+    assert_eq!(code(&answer), "domain-not-mapped");
+    assert!(answer.body.contains("https://idp.elsewhere.test/saml/soap"), "it tells where: {}", answer.body);
+
+    idp(&["set", "corp", "--no-domain", "--status", "off"]);
+    idp(&["set", "Countersign", "--auto-provisioning", "off"]);
+    assert!(idp(&["activate"]).starts_with("version 2 holds now"));
+    assert_eq!(house.sign_in(&device, "alice", 4, &[]), "success");
+    assert_eq!(house.sign_in(&device, "bob", 5, &[]), "user-not-provisioned");
+
+    idp(&["bring-back", "1"]);
+    assert!(idp(&["diff"]).contains("~ corp: domains: no domain → example.test"));
+    idp(&["activate"]);
+    assert_eq!(house.sign_in(&device, "alice", 6, &[]), "domain-not-mapped");
+    assert_eq!(idp(&["versions"]).lines().count(), 4, "a heading and three versions");
+}
+
+#[test]
+fn the_rules_of_identity_providers_are_told_at_every_step() {
+    let house = house();
+    let metadata = metadata_of_another(&house);
+    let refused = |arguments: &[&str]| {
+        let all = [&["idp"], arguments, &["--tenant", "acme"]].concat();
+        let output = house.portal.command(&all).output().expect("it starts");
+        assert!(!output.status.success(), "{all:?}");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    let idp = |arguments: &[&str]| house.portal.ok(&[&["idp"], arguments, &["--tenant", "acme"]].concat());
+    assert!(refused(&["remove", "Countersign"]).contains("it is the default"));
+    assert!(refused(&["add", "corp", "--metadata", &metadata, "--status", "on"]).contains("map a domain to it"));
+    assert!(
+        refused(&["add", "corp", "--metadata", &metadata, "--domain", "foreign.test"])
+            .contains("no domain of the tenant")
+    );
+    assert!(refused(&["activate"]).contains("nothing was changed"));
+    idp(&["add", "corp", "--metadata", &metadata, "--any", "--status", "on"]);
+    let shown = idp(&["default", "corp"]);
+    assert!(shown.contains("~ Countersign: enabled: true → false"), "{shown}");
+    assert!(idp(&["list", "--draft"]).lines().any(|line| line.starts_with("corp") && line.contains("default")));
+    idp(&["remove", "Countersign"]);
+    idp(&["discard"]);
+    assert!(idp(&["diff"]).contains("changes nothing"));
+}

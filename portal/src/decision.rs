@@ -14,6 +14,7 @@ use sqlx::AnyConnection;
 
 use crate::cloud::Cloud;
 use crate::evidence;
+use crate::identity_provider::Kind;
 use crate::policy::{AtLimit, OtherPerson, SignOn};
 use crate::random;
 use crate::sign_on::{REQUEST_LIFE_SECONDS, SKEW_SECONDS};
@@ -58,6 +59,8 @@ pub enum Decision {
         in_response_to: MessageId,
         /// Why.
         code: RefusalCode,
+        /// Where people of that domain sign on instead, if it is somewhere else.
+        elsewhere: Option<String>,
     },
 }
 
@@ -84,13 +87,15 @@ impl Decision {
     /// A refusal of the request.
     #[must_use]
     pub fn refused(in_response_to: MessageId, code: RefusalCode) -> Self {
-        Self::Refused { in_response_to, code }
+        Self::Refused { in_response_to, code, elsewhere: None }
     }
 }
 
 /// What ends the way to a grant: a refusal, or the database.
 pub(crate) enum Stop {
     Refused(RefusalCode),
+    /// Another identity provider answers for the person: `domain-not-mapped`, and its address.
+    Elsewhere(String),
     Failed(StoreError),
 }
 
@@ -117,6 +122,10 @@ pub async fn decide(connection: &mut AnyConnection, question: Question) -> Resul
     let (decision, result) = match decided {
         Ok(grant) => (Decision::Granted(Box::new(grant)), "ok".to_owned()),
         Err(Stop::Refused(code)) => (Decision::refused(content.id.clone(), code), code.to_string()),
+        Err(Stop::Elsewhere(address)) => {
+            let (in_response_to, code) = (content.id.clone(), RefusalCode::DomainNotMapped);
+            (Decision::Refused { in_response_to, code, elsewhere: Some(address) }, code.to_string())
+        }
         Err(Stop::Failed(error)) => return Err(error),
     };
     let service = content.respond_to.as_ref().map(EntityId::as_str);
@@ -152,7 +161,7 @@ async fn grant(connection: &mut AnyConnection, question: &Question, asked: &mut 
 
     let mut standing = standing::find(connection, question, &name, asked).await?;
     let tenant = tenant::by_id(connection, &standing.device.tenant_id).await?.ok_or(RefusalCode::DomainNotMapped)?;
-    check_domain(connection, &tenant, &name).await?;
+    let provisions = check_domain(connection, &tenant, &name).await?;
     evidence::check(&statement.evidence, &name.local_part, tenant.minimum_evidence)?;
     let service = asked_service(connection, &question.cloud, content.respond_to.as_ref(), &tenant).await?;
     tenant.policy.check(&SignOn {
@@ -165,7 +174,7 @@ async fn grant(connection: &mut AnyConnection, question: &Question, asked: &mut 
         standing.keep(connection, now).await?;
         return Err(RefusalCode::DevicePending.into());
     }
-    let may_create = content.name_id_policy.as_ref().is_some_and(|policy| policy.allow_create);
+    let may_create = provisions && content.name_id_policy.as_ref().is_some_and(|policy| policy.allow_create);
     let (person, is_known) = find_person(connection, &tenant, &name, may_create, now).await?;
     bind_to_owner(connection, &mut standing.device, &tenant, &person).await?;
     if is_known {
@@ -237,15 +246,20 @@ async fn make_room(
     }
 }
 
-async fn check_domain(connection: &mut AnyConnection, tenant: &Tenant, name: &PersonName) -> Result<(), Stop> {
+/// Checks that the portal answers for the person's domain; says whether it may provision them.
+async fn check_domain(connection: &mut AnyConnection, tenant: &Tenant, name: &PersonName) -> Result<bool, Stop> {
     let mapped = domain::by_name(connection, &name.domain).await?;
     if mapped.is_none_or(|domain| domain.tenant_id != tenant.id) {
         return Err(RefusalCode::DomainNotMapped.into());
     }
-    if !tenant.idp_enabled {
+    let answering = tenant.providers.of_domain(&name.domain).ok_or(RefusalCode::DomainNotMapped)?;
+    if let Kind::External { sign_on_url, .. } = &answering.kind {
+        return Err(Stop::Elsewhere(sign_on_url.clone()));
+    }
+    if !tenant.idp_enabled || !answering.enabled {
         return Err(RefusalCode::IdpDisabled.into());
     }
-    Ok(())
+    Ok(tenant.auto_provisioning && answering.auto_provisioning)
 }
 
 /// The service that the assertion is asked for. The portal itself, or nothing, means the device's own session.
@@ -276,7 +290,7 @@ async fn find_person(
             PersonState::Suspended => Err(RefusalCode::UserSuspended.into()),
         };
     }
-    if !tenant.auto_provisioning || !may_create || !tenant.policy.may_provision(&name.name_id) {
+    if !may_create || !tenant.policy.may_provision(&name.name_id) {
         return Err(RefusalCode::UserNotProvisioned.into());
     }
     let person = Person {

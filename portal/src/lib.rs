@@ -11,6 +11,7 @@ pub mod decision;
 pub mod door;
 pub mod evidence;
 pub mod files;
+pub mod identity_provider;
 pub mod issue;
 pub mod network;
 pub mod policy;

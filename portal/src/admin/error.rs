@@ -26,6 +26,8 @@ pub enum Noun {
     Service,
     /// A signing key of the portal's.
     Key,
+    /// An identity provider of a tenant.
+    IdentityProvider,
 }
 
 impl Noun {
@@ -41,6 +43,7 @@ impl Noun {
             Self::User => "user",
             Self::Service => "service",
             Self::Key => "key",
+            Self::IdentityProvider => "idp",
         }
     }
 }
@@ -83,6 +86,9 @@ pub enum AdminError {
     /// A service's metadata can't be used.
     #[error("can't read the service's metadata: {0}")]
     Metadata(String),
+    /// A rule of identity providers would be broken.
+    #[error(transparent)]
+    Rule(#[from] crate::identity_provider::RuleBroken),
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),

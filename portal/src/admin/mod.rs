@@ -7,6 +7,7 @@ pub mod audit;
 pub mod device;
 pub mod domain;
 mod error;
+pub mod idp;
 pub mod key;
 pub mod policy;
 pub mod service;

@@ -4,6 +4,7 @@ use saml::device::EvidenceGrade;
 use serde_json::json;
 
 use super::{Admin, AdminError, Done, Noun};
+use crate::identity_provider::Providers;
 use crate::policy::Policy;
 use crate::random;
 use crate::store::tenant::{self, Tenant};
@@ -44,6 +45,8 @@ pub async fn create(admin: &Admin, name: &str) -> Result<Tenant, AdminError> {
         devices_per_user: 16,
         session_seconds: 3600,
         policy: Policy::default(),
+        providers: Providers::default(),
+        provider_version: 0,
         created_at: admin.now,
     };
     admin

@@ -3,6 +3,7 @@
 mod audit;
 mod device;
 mod domain;
+mod idp;
 mod key;
 mod policy;
 mod serve;
@@ -56,6 +57,9 @@ enum Command {
     /// User domains and the tenant that each belongs to.
     #[command(subcommand)]
     Domain(domain::Domain),
+    /// Who answers for which of a tenant's people; changes hold when they are activated.
+    #[command(subcommand)]
+    Idp(idp::Idp),
     /// Device tokens: what lets a device register its key.
     #[command(subcommand)]
     Token(token::Token),
@@ -162,6 +166,7 @@ impl CommandLine {
             Command::Key(command) => command.run(&context).await,
             Command::Tenant(command) => command.run(&context).await,
             Command::Domain(command) => command.run(&context).await,
+            Command::Idp(command) => command.run(&context).await,
             Command::Token(command) => command.run(&context).await,
             Command::Policy(command) => command.run(&context).await,
             Command::Device(command) => command.run(&context).await,

@@ -13,6 +13,7 @@ pub mod device_clone;
 pub mod device_state;
 pub mod domain;
 pub mod person;
+pub mod provider;
 pub mod seen_request;
 pub mod service_provider;
 pub mod signing_key;

@@ -5,6 +5,7 @@ use saml::time::UtcTime;
 use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 
+use crate::identity_provider::Providers;
 use crate::policy::Policy;
 
 use super::columns::{Columns, json_text};
@@ -30,6 +31,11 @@ pub struct Tenant {
     pub session_seconds: i64,
     /// What it demands of people and devices.
     pub policy: Policy,
+    /// Who answers for which of its people; changed by activating a draft only.
+    #[serde(skip)]
+    pub providers: Providers,
+    /// How many drafts were activated.
+    pub provider_version: i64,
     /// When it was made.
     #[serde(serialize_with = "as_text")]
     pub created_at: UtcTime,
@@ -47,6 +53,8 @@ impl Tenant {
             devices_per_user: columns.integer("devices_per_user")?,
             session_seconds: columns.integer("session_seconds")?,
             policy: columns.json("policy")?,
+            providers: columns.json("providers")?,
+            provider_version: columns.integer("provider_version")?,
             created_at: columns.time("created_at")?,
         })
     }

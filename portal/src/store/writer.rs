@@ -156,6 +156,8 @@ mod tests {
             devices_per_user: 16,
             session_seconds: 3600,
             policy: crate::policy::Policy::default(),
+            providers: crate::identity_provider::Providers::default(),
+            provider_version: 0,
             created_at: UtcTime::from_unix_seconds(0),
         };
         store

@@ -1,0 +1,242 @@
+//! `countersign-portal idp`: who answers for which of a tenant's people.
+
+use std::path::PathBuf;
+
+use clap::{Subcommand, ValueEnum};
+
+use super::{CommandError, Context};
+use crate::admin::idp;
+use crate::identity_provider::{Domains, Provider, Repository};
+use crate::table::table;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Idp {
+    /// Show the identity providers, and what the draft would change.
+    List {
+        /// Whose.
+        #[arg(long)]
+        tenant: String,
+        /// Show those of the draft.
+        #[arg(long)]
+        draft: bool,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Add an identity provider to the draft: another one by its metadata, or the portal.
+    Add {
+        /// A name of your own for it.
+        name: String,
+        /// Whose.
+        #[arg(long)]
+        tenant: String,
+        /// Its metadata; not given: the portal.
+        #[arg(long, value_name = "FILE")]
+        metadata: Option<PathBuf>,
+        #[command(flatten)]
+        changes: Changes,
+    },
+    /// Change an identity provider in the draft.
+    Set {
+        /// Its name.
+        name: String,
+        /// Whose.
+        #[arg(long)]
+        tenant: String,
+        #[command(flatten)]
+        changes: Changes,
+    },
+    /// Make an identity provider the default in the draft, which clears its mapping.
+    Default {
+        /// Its name.
+        name: String,
+        /// Whose.
+        #[arg(long)]
+        tenant: String,
+    },
+    /// Take an identity provider out of the draft.
+    Remove {
+        /// Its name.
+        name: String,
+        /// Whose.
+        #[arg(long)]
+        tenant: String,
+    },
+    /// Say in the draft who keeps the people.
+    Repository {
+        /// Who.
+        keeper: Keeper,
+        /// Whose.
+        #[arg(long)]
+        tenant: String,
+    },
+    /// Show what the draft would change.
+    Diff {
+        /// Whose.
+        #[arg(long)]
+        tenant: String,
+    },
+    /// Let the draft hold from the next request on.
+    Activate {
+        /// Whose.
+        #[arg(long)]
+        tenant: String,
+    },
+    /// Throw the draft away.
+    Discard {
+        /// Whose.
+        #[arg(long)]
+        tenant: String,
+    },
+    /// Show the versions that hold or have held.
+    Versions {
+        /// Whose.
+        #[arg(long)]
+        tenant: String,
+    },
+    /// Make an earlier version the draft.
+    BringBack {
+        /// Its number.
+        version: i64,
+        /// Whose.
+        #[arg(long)]
+        tenant: String,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Changes {
+    /// A domain that is mapped to it; may be repeated; the ones before are replaced.
+    #[arg(long = "domain", value_name = "DOMAIN")]
+    domains: Vec<String>,
+    /// Map every domain to it that no other is mapped to.
+    #[arg(long, conflicts_with_all = ["domains", "no_domain"])]
+    any: bool,
+    /// Map no domain to it.
+    #[arg(long, conflicts_with = "domains")]
+    no_domain: bool,
+    /// Whether it answers.
+    #[arg(long, value_name = "ON|OFF")]
+    status: Option<Switch>,
+    /// Whether somebody new is provisioned by signing on.
+    #[arg(long, value_name = "ON|OFF")]
+    auto_provisioning: Option<Switch>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Switch {
+    On,
+    Off,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum Keeper {
+    /// The portal.
+    Hosted,
+    /// A directory, which tells the portal.
+    Synchronised,
+}
+
+impl From<Changes> for idp::Changes {
+    fn from(given: Changes) -> Self {
+        let on = |switch: Option<Switch>| switch.map(|switch| matches!(switch, Switch::On));
+        let given_some = given.no_domain || !given.domains.is_empty();
+        let domains = if given.any { Some(Domains::Any) } else { given_some.then_some(Domains::Only(given.domains)) };
+        Self { domains, enabled: on(given.status), auto_provisioning: on(given.auto_provisioning) }
+    }
+}
+
+impl Idp {
+    pub(super) async fn run(self, context: &Context) -> Result<String, CommandError> {
+        let admin = &context.admin;
+        let tenant = match self {
+            Self::List { tenant, draft, json } => return list(context, &tenant, draft, json).await,
+            Self::Versions { tenant } => return versions(context, &tenant).await,
+            Self::Activate { tenant } => {
+                let (version, difference) = idp::activate(admin, &tenant).await?;
+                return Ok(format!("version {version} holds now\n{}", lines(&difference)));
+            }
+            Self::Discard { tenant } => {
+                idp::discard(admin, &tenant).await?;
+                return Ok("the draft is gone\n".to_owned());
+            }
+            Self::Diff { tenant } => tenant,
+            Self::Add { name, tenant, metadata: None, changes } => {
+                idp::add_portal(admin, &tenant, &name, changes.into()).await?;
+                tenant
+            }
+            Self::Add { name, tenant, metadata: Some(file), changes } => {
+                idp::add_external(admin, &tenant, &name, &crate::files::read(&file)?, changes.into()).await?;
+                tenant
+            }
+            Self::Set { name, tenant, changes } => {
+                idp::set(admin, &tenant, &name, changes.into()).await?;
+                tenant
+            }
+            Self::Default { name, tenant } => {
+                idp::make_default(admin, &tenant, &name).await?;
+                tenant
+            }
+            Self::Remove { name, tenant } => {
+                idp::remove(admin, &tenant, &name).await?;
+                tenant
+            }
+            Self::Repository { keeper, tenant } => {
+                let repository = match keeper {
+                    Keeper::Hosted => Repository::Hosted,
+                    Keeper::Synchronised => Repository::Synchronised,
+                };
+                idp::set_repository(admin, &tenant, repository).await?;
+                tenant
+            }
+            Self::BringBack { version, tenant } => {
+                idp::bring_back(admin, &tenant, version).await?;
+                tenant
+            }
+        };
+        let difference = idp::standing(admin, &tenant).await?.difference;
+        if difference.is_empty() {
+            return Ok("the draft changes nothing\n".to_owned());
+        }
+        Ok(format!("`countersign-portal idp activate --tenant {tenant}` will change:\n{}", lines(&difference)))
+    }
+}
+
+fn lines(difference: &[String]) -> String {
+    difference.iter().map(|line| format!("{line}\n")).collect()
+}
+
+async fn list(context: &Context, tenant: &str, draft: bool, json: bool) -> Result<String, CommandError> {
+    let standing = idp::standing(&context.admin, tenant).await?;
+    let shown = match standing.draft {
+        Some(prepared) if draft => prepared.providers,
+        _ => standing.active,
+    };
+    if json {
+        return Ok(super::json(&shown));
+    }
+    let on = |switch| if switch { "on" } else { "off" }.to_owned();
+    let row = |one: &Provider| {
+        [one.name.clone(), one.domains_text(), on(one.enabled), on(one.auto_provisioning), one.kind_text()]
+    };
+    let rows: Vec<_> = shown.list.iter().map(row).collect();
+    let mut text = table(["IDENTITY PROVIDER", "DOMAINS", "STATUS", "AUTO-PROVISIONING", "IS"], &rows);
+    if !standing.difference.is_empty() && !draft {
+        text.push_str(&format!("\nnot activated yet:\n{}", lines(&standing.difference)));
+    }
+    Ok(text)
+}
+
+async fn versions(context: &Context, tenant: &str) -> Result<String, CommandError> {
+    let versions = idp::versions(&context.admin, tenant).await?;
+    let row = |one: &crate::store::provider::Version| {
+        [
+            one.version.to_string(),
+            one.activated_at.to_string(),
+            one.activated_by.clone(),
+            one.providers.list.len().to_string(),
+        ]
+    };
+    let rows: Vec<_> = versions.iter().map(row).collect();
+    Ok(table(["VERSION", "ACTIVATED", "BY", "PROVIDERS"], &rows))
+}
