@@ -61,6 +61,8 @@ pub enum Decision {
         code: RefusalCode,
         /// Where people of that domain sign on instead, if it is somewhere else.
         elsewhere: Option<String>,
+        /// Seconds after which it is worth another try.
+        retry_after: Option<u32>,
     },
 }
 
@@ -87,7 +89,7 @@ impl Decision {
     /// A refusal of the request.
     #[must_use]
     pub fn refused(in_response_to: MessageId, code: RefusalCode) -> Self {
-        Self::Refused { in_response_to, code, elsewhere: None }
+        Self::Refused { in_response_to, code, elsewhere: None, retry_after: None }
     }
 }
 
@@ -124,7 +126,7 @@ pub async fn decide(connection: &mut AnyConnection, question: Question) -> Resul
         Err(Stop::Refused(code)) => (Decision::refused(content.id.clone(), code), code.to_string()),
         Err(Stop::Elsewhere(address)) => {
             let (in_response_to, code) = (content.id.clone(), RefusalCode::DomainNotMapped);
-            (Decision::Refused { in_response_to, code, elsewhere: Some(address) }, code.to_string())
+            (Decision::Refused { in_response_to, code, elsewhere: Some(address), retry_after: None }, code.to_string())
         }
         Err(Stop::Failed(error)) => return Err(error),
     };

@@ -68,3 +68,65 @@ pub fn make_private_directory(path: &Path) -> Result<(), FileError> {
     }
     builder.create(path).map_err(error)
 }
+
+/// Whether there is anything at `path`.
+#[must_use]
+pub fn exists(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok()
+}
+
+/// Names of the files in the directory `path`, sorted; none where there is no such directory.
+///
+/// # Errors
+/// [`FileError`], also where a name is not text.
+pub fn names(path: &Path) -> Result<Vec<String>, FileError> {
+    let error = |source| FileError { doing: "list", path: path.to_owned(), source };
+    let entries = match fs::read_dir(path) {
+        Err(none) if none.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(error)?,
+    };
+    let name = |entry: io::Result<fs::DirEntry>| {
+        entry?.file_name().into_string().map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "a name is not text"))
+    };
+    let mut names = entries.map(name).collect::<Result<Vec<_>, _>>().map_err(error)?;
+    names.sort();
+    Ok(names)
+}
+
+/// Copies the file `from` to `to`, where there is none yet, for its owner only, durably; returns its [`digest`].
+///
+/// # Errors
+/// [`FileError`].
+pub fn copy_new_private(from: &Path, to: &Path) -> Result<String, FileError> {
+    write_new_private(to, &[])?;
+    let error = |source| FileError { doing: "write", path: to.to_owned(), source };
+    let mut copy = OpenOptions::new().append(true).open(to).map_err(error)?;
+    let digest = pass(from, |bytes| copy.write_all(bytes))?;
+    copy.sync_all().map_err(error)?;
+    Ok(digest)
+}
+
+/// SHA-256 of the file at `path`, in hexadecimal.
+///
+/// # Errors
+/// [`FileError`].
+pub fn digest(path: &Path) -> Result<String, FileError> {
+    pass(path, |_| Ok(()))
+}
+
+/// Passes the file at `path` through `sink` piece by piece; returns its digest.
+fn pass(path: &Path, mut sink: impl FnMut(&[u8]) -> io::Result<()>) -> Result<String, FileError> {
+    let error = |source| FileError { doing: "copy", path: path.to_owned(), source };
+    let mut file = File::open(path).map_err(error)?;
+    let mut context = ring::digest::Context::new(&ring::digest::SHA256);
+    let mut buffer = vec![0; 256 * 1024];
+    loop {
+        match file.read(&mut buffer).map_err(error)? {
+            0 => return Ok(data_encoding::HEXLOWER.encode(context.finish().as_ref())),
+            read => {
+                context.update(&buffer[..read]);
+                sink(&buffer[..read]).map_err(error)?;
+            }
+        }
+    }
+}

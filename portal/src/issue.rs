@@ -44,9 +44,9 @@ pub fn issue(portal: &Portal, decision: Decision, now: UtcTime) -> Result<String
             let response = granted(portal, *grant, [id()?, id()?, id()?], now);
             response.sign(&portal.keys.identity(purpose))
         }
-        Decision::Refused { in_response_to, code, elsewhere } => {
+        Decision::Refused { in_response_to, code, elsewhere, retry_after } => {
             let time = (code == RefusalCode::ClockSkew).then_some(now);
-            let mut status = Status::refused(Refusal { code, retry_after_seconds: None, time });
+            let mut status = Status::refused(Refusal { code, retry_after_seconds: retry_after, time });
             if let Some(address) = elsewhere {
                 status.message = Some(format!("people of this domain sign on at {address}"));
             }

@@ -4,6 +4,8 @@
 //! [`command`] the command line; [`store`] the database.
 
 pub mod admin;
+pub mod admission;
+pub mod backup;
 pub mod clock;
 pub mod cloud;
 pub mod command;
@@ -13,6 +15,7 @@ pub mod evidence;
 pub mod files;
 pub mod identity_provider;
 pub mod issue;
+pub mod metrics;
 pub mod network;
 pub mod policy;
 pub mod random;

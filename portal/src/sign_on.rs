@@ -6,19 +6,23 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
 
 use ipnet::IpNet;
 use saml::binding::soap::{self, FaultCode};
 use saml::key::VerifyingKey;
-use saml::name::MessageId;
+use saml::name::{EntityId, MessageId};
 use saml::refusal::RefusalCode;
 use saml::request::{RequestExpectations, UnverifiedRequest, VerifiedRequest};
 use saml::time::UtcTime;
-use saml::token::EnrolmentProof;
+use saml::token::{EnrolmentProof, TokenId};
 
+use crate::admission::{Admission, Buckets};
 use crate::cloud::Cloud;
 use crate::decision::{Decision, Enrolling, Question, decide};
 use crate::issue;
+use crate::metrics::{Metrics, Outcome};
 use crate::signing::SigningKeys;
 use crate::store::token::Token;
 use crate::store::{Store, StoreError, device, token};
@@ -27,8 +31,9 @@ use crate::store::{Store, StoreError, device, token};
 pub const REQUEST_LIFE_SECONDS: i64 = 300;
 /// How far a device's clock may be ahead of the portal's, in seconds.
 pub const SKEW_SECONDS: i64 = 90;
-/// After how many seconds a device should come back to a portal that could not write, at the least.
-const RETRY_AFTER_SECONDS: u32 = 5;
+/// Requests of one device: as many at once as somebody opens services, then so many a second.
+const DEVICE_BURST: u32 = 60;
+const DEVICE_PER_SECOND: u32 = 1;
 
 /// What the doors share: everything that answering a request needs.
 pub struct Portal {
@@ -40,6 +45,45 @@ pub struct Portal {
     pub cloud: Cloud,
     /// Proxies in front of the portal whose word about the client's address is taken.
     pub trusted_proxies: Vec<IpNet>,
+    /// Who is let in.
+    pub admission: Admission,
+    /// How often each may come.
+    pub rates: Rates,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// Whether the portal is about to stop: it answers, and tells balancers to send nobody else.
+    pub is_draining: AtomicBool,
+}
+
+/// How often devices, tokens and tenants may come, each for itself, in this process.
+pub struct Rates {
+    device: Buckets<EntityId>,
+    token: Option<Buckets<TokenId>>,
+    tenant: Option<Buckets<String>>,
+}
+
+impl Rates {
+    /// Limits of enrolments a second by one token, and of requests a second by one tenant's devices; none: no limit.
+    /// Ten seconds' worth may come at once.
+    #[must_use]
+    pub fn new(token: Option<u32>, tenant: Option<u32>) -> Self {
+        Self {
+            device: Buckets::new(DEVICE_BURST, DEVICE_PER_SECOND),
+            token: token.map(|rate| Buckets::new(rate.saturating_mul(10), rate)),
+            tenant: tenant.map(|rate| Buckets::new(rate.saturating_mul(10), rate)),
+        }
+    }
+}
+
+/// How a request came.
+#[derive(Clone, Copy, Debug)]
+pub struct Arrival {
+    /// Where from, if that is known.
+    pub address: Option<IpAddr>,
+    /// When, for measuring.
+    pub instant: Instant,
+    /// When.
+    pub now: UtcTime,
 }
 
 /// What goes back over the SOAP binding.
@@ -51,6 +95,8 @@ pub struct Answer {
     pub body: String,
     /// Seconds for the `Retry-After` header.
     pub retry_after: Option<u32>,
+    /// How it ended.
+    pub outcome: Outcome,
 }
 
 /// Why a stage ended the way of a request.
@@ -59,6 +105,8 @@ enum Stop {
     Fault(String),
     /// A message could be read and is refused.
     Refused { in_response_to: MessageId, code: RefusalCode, why: String },
+    /// It is sound, and comes too often.
+    TooOften { in_response_to: MessageId, wait: Duration },
     /// It is not the request's fault.
     Failed(StoreError),
 }
@@ -69,31 +117,65 @@ impl From<StoreError> for Stop {
     }
 }
 
-/// Answers the request in `body`, which has passed the door's limits and comes from `address`, at `now`.
-pub async fn sign_on(portal: &Arc<Portal>, body: &[u8], address: Option<IpAddr>, now: UtcTime) -> Answer {
+/// Answers the request in `body`, which has passed the door's limits; or turns it away when there are too many.
+pub async fn sign_on(portal: &Arc<Portal>, body: &[u8], arrival: Arrival) -> Answer {
+    // The permit is held until the answer is there.
+    let Some(_permit) = portal.admission.enter() else {
+        return busy(portal, arrival.instant);
+    };
     let answered = async {
         let unverified = parse(body)?;
         let keyed = find_key(portal, unverified).await?;
-        let verified = verify(portal, keyed, now)?;
-        let decision = decide_durably(portal, verified, address, now).await?;
+        let tenant_id = keyed.tenant_id.clone();
+        let verified = verify(portal, keyed, arrival.now)?;
+        check_rates(portal, &verified, tenant_id, arrival.instant)?;
+        let decision = decide_durably(portal, verified, arrival).await?;
         Ok::<_, Stop>(decision)
     };
     match answered.await {
-        Ok(decision) => issue_off_thread(portal, decision, now).await,
+        Ok(decision) => issue_off_thread(portal, decision, arrival).await,
         Err(Stop::Fault(why)) => {
             tracing::info!(code = %RefusalCode::Malformed, why, "refused what is no SAML request");
             let body = soap::fault(FaultCode::Client, &why, Some(RefusalCode::Malformed));
-            Answer { status: 400, body, retry_after: None }
+            Answer { status: 400, body, retry_after: None, outcome: Outcome::Fault }
         }
         Err(Stop::Refused { in_response_to, code, why }) => {
             tracing::info!(%code, why, request = %in_response_to, "refused before any state was read");
-            issue_off_thread(portal, Decision::refused(in_response_to, code), now).await
+            issue_off_thread(portal, Decision::refused(in_response_to, code), arrival).await
+        }
+        Err(Stop::TooOften { in_response_to, wait }) => {
+            let seconds = seconds(wait);
+            tracing::info!(code = %RefusalCode::Busy, seconds, request = %in_response_to, "refused what comes too often");
+            let mut decision = Decision::refused(in_response_to, RefusalCode::Busy);
+            if let Decision::Refused { retry_after, .. } = &mut decision {
+                *retry_after = Some(seconds);
+            }
+            issue_off_thread(portal, decision, arrival).await
         }
         Err(Stop::Failed(error)) => {
             tracing::error!(error = &error as &dyn std::error::Error, "could not answer a request");
-            busy()
+            busy(portal, arrival.instant)
         }
     }
+}
+
+/// Whole seconds, the next one where there is a rest.
+fn seconds(wait: Duration) -> u32 {
+    u32::try_from(wait.as_secs()).unwrap_or(u32::MAX).saturating_add(u32::from(wait.subsec_nanos() > 0))
+}
+
+/// Only what a signature has proven is counted: nobody uses up another's share.
+fn check_rates(portal: &Portal, proven: &Proven, tenant_id: String, now: Instant) -> Result<(), Stop> {
+    let content = proven.request.request();
+    let too_often = |wait| Stop::TooOften { in_response_to: content.id.clone(), wait };
+    portal.rates.device.take(content.issuer.clone(), now).map_err(too_often)?;
+    if let (Some(rate), Some(enrolling)) = (&portal.rates.token, &proven.enrolling) {
+        rate.take(enrolling.token_id.clone(), now).map_err(too_often)?;
+    }
+    if let Some(rate) = &portal.rates.tenant {
+        rate.take(tenant_id, now).map_err(too_often)?;
+    }
+    Ok(())
 }
 
 fn parse(body: &[u8]) -> Result<UnverifiedRequest, Stop> {
@@ -104,6 +186,7 @@ fn parse(body: &[u8]) -> Result<UnverifiedRequest, Stop> {
 struct Keyed {
     request: UnverifiedRequest,
     key: VerifyingKey,
+    tenant_id: String,
     /// The token that an enrolment names; its signature is still to be checked.
     token: Option<Token>,
 }
@@ -119,7 +202,7 @@ async fn find_key(portal: &Portal, request: UnverifiedRequest) -> Result<Keyed, 
         let known = known.ok_or_else(|| refuse(RefusalCode::DeviceUnknown, "no such device"))?;
         let key = VerifyingKey::from_spki_der(&known.public_key)
             .map_err(|_| StoreError::Unreadable { table: "device", column: "public_key" })?;
-        return Ok(Keyed { request, key, token: None });
+        return Ok(Keyed { request, key, tenant_id: known.tenant_id, token: None });
     };
     let key = VerifyingKey::from_spki_der(&offered)
         .map_err(|error| refuse(RefusalCode::Malformed, &format!("the offered key can't be used: {error}")))?;
@@ -130,7 +213,7 @@ async fn find_key(portal: &Portal, request: UnverifiedRequest) -> Result<Keyed, 
         request.claimed_token().ok_or_else(|| refuse(RefusalCode::Malformed, "an enrolment without a token"))?;
     let token = token::by_id(&mut connection, named).await?;
     let token = token.ok_or_else(|| refuse(RefusalCode::UnknownToken, "no such token"))?;
-    Ok(Keyed { request, key, token: Some(token) })
+    Ok(Keyed { request, key, tenant_id: token.tenant_id.clone(), token: Some(token) })
 }
 
 /// A request that its device has signed, and, in an enrolment, that the token has signed for.
@@ -140,7 +223,7 @@ struct Proven {
 }
 
 fn verify(portal: &Portal, keyed: Keyed, now: UtcTime) -> Result<Proven, Stop> {
-    let Keyed { request, key, token } = keyed;
+    let Keyed { request, key, token, tenant_id: _ } = keyed;
     let in_response_to = request.claimed_id().clone();
     let expect = RequestExpectations {
         destinations: &[portal.cloud.soap_url()],
@@ -178,35 +261,37 @@ fn verify(portal: &Portal, keyed: Keyed, now: UtcTime) -> Result<Proven, Stop> {
 }
 
 /// Decides and writes what follows from it, in one transaction; returns when that is on the disk.
-async fn decide_durably(
-    portal: &Portal,
-    proven: Proven,
-    address: Option<IpAddr>,
-    now: UtcTime,
-) -> Result<Decision, Stop> {
+async fn decide_durably(portal: &Portal, proven: Proven, arrival: Arrival) -> Result<Decision, Stop> {
+    let Arrival { address, now, .. } = arrival;
     let Proven { request, enrolling } = proven;
     let question = Question { cloud: portal.cloud.clone(), request, enrolling, address, now };
     Ok(portal.store.write(move |connection| Box::pin(decide(connection, question))).await?)
 }
 
 /// Signing takes about a millisecond with RSA: it must not hold up the threads that serve connections.
-async fn issue_off_thread(portal: &Arc<Portal>, decision: Decision, now: UtcTime) -> Answer {
-    let portal = Arc::clone(portal);
-    let issued = tokio::task::spawn_blocking(move || issue::issue(&portal, decision, now)).await;
+async fn issue_off_thread(portal: &Arc<Portal>, decision: Decision, arrival: Arrival) -> Answer {
+    let outcome = match &decision {
+        Decision::Granted(_) => Outcome::Granted,
+        Decision::Refused { code, .. } => Outcome::Refused(*code),
+    };
+    let issuing = Arc::clone(portal);
+    let issued = tokio::task::spawn_blocking(move || issue::issue(&issuing, decision, arrival.now)).await;
     match issued {
-        Ok(Ok(response)) => Answer { status: 200, body: soap::envelope(&response), retry_after: None },
+        Ok(Ok(response)) => Answer { status: 200, body: soap::envelope(&response), retry_after: None, outcome },
         Ok(Err(error)) => {
             tracing::error!(error = &error as &dyn std::error::Error, "could not sign a Response");
-            busy()
+            busy(portal, arrival.instant)
         }
         Err(error) => {
             tracing::error!(error = &error as &dyn std::error::Error, "signing a Response ended early");
-            busy()
+            busy(portal, arrival.instant)
         }
     }
 }
 
-fn busy() -> Answer {
+/// Nothing was done; each that hears so is asked back at a time of its own.
+fn busy(portal: &Portal, now: Instant) -> Answer {
     let body = soap::fault(FaultCode::Server, RefusalCode::Busy.meaning(), Some(RefusalCode::Busy));
-    Answer { status: 503, body, retry_after: Some(RETRY_AFTER_SECONDS) }
+    let retry_after = Some(seconds(portal.admission.come_back(now)));
+    Answer { status: 503, body, retry_after, outcome: Outcome::Busy }
 }

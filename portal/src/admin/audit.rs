@@ -1,7 +1,10 @@
 //! The audit: who did what, and how it ended.
 
 use super::{Admin, AdminError};
+use saml::time::UtcTime;
+
 use crate::store::audit::{self, Row, Verdict};
+use crate::store::audit_retention;
 
 /// The newest `limit` rows of the whole cloud, the oldest of them first.
 ///
@@ -17,4 +20,31 @@ pub async fn newest(admin: &Admin, limit: u32) -> Result<Vec<Row>, AdminError> {
 /// [`AdminError::Store`].
 pub async fn verify(admin: &Admin) -> Result<Verdict, AdminError> {
     Ok(audit::verify(&mut *admin.store.read().await?).await?)
+}
+
+/// Rows after the one with that sequence number, the oldest first, `limit` at most: for programs that read on from where
+/// they were.
+///
+/// # Errors
+/// [`AdminError::Store`].
+pub async fn after(admin: &Admin, sequence: i64, limit: u32) -> Result<Vec<Row>, AdminError> {
+    Ok(audit::after(&mut *admin.store.read().await?, sequence, i64::from(limit)).await?)
+}
+
+/// Cuts off rows from before `before`; what is left is still one chain. Says how many went.
+///
+/// # Errors
+/// [`AdminError::Store`]; what was cut off before stays so.
+pub async fn cut(admin: &Admin, before: UtcTime) -> Result<usize, AdminError> {
+    let mut gone = 0;
+    loop {
+        let (actor, now) = (admin.actor.to_string(), admin.now);
+        let portion =
+            admin.store.write(move |connection| Box::pin(audit_retention::cut(connection, before, actor, now)));
+        let more = portion.await?;
+        gone += more;
+        if more < audit_retention::PORTION {
+            return Ok(gone);
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! The command line: one file for each noun. Commands and server call the same functions on the same database.
 
 mod audit;
+mod backup;
 mod device;
 mod domain;
 mod idp;
@@ -75,6 +76,10 @@ enum Command {
     /// SAML service providers that may receive assertions.
     #[command(subcommand)]
     Service(service::Service),
+    /// Copy the portal as it is now into a directory, while it serves: the database and the private signing keys.
+    Backup(backup::Backup),
+    /// Bring a backup back into an empty data directory.
+    Restore(backup::Restore),
     /// Who did what, and how it ended.
     #[command(subcommand)]
     Audit(audit::Audit),
@@ -87,6 +92,8 @@ enum CommandError {
     Store(#[from] StoreError),
     #[error(transparent)]
     File(#[from] FileError),
+    #[error(transparent)]
+    Backup(#[from] crate::backup::BackupError),
     #[error(transparent)]
     Signing(#[from] SigningError),
     #[error(transparent)]
@@ -159,6 +166,9 @@ impl CommandLine {
     }
 
     async fn result(self) -> Result<String, CommandError> {
+        if let Command::Restore(command) = self.command {
+            return command.run(&self.data_dir).await;
+        }
         let database = database(&self.data_dir, self.database, self.database_file)?;
         let context = Context::open(self.data_dir, database).await?;
         let result = match self.command {
@@ -172,6 +182,9 @@ impl CommandLine {
             Command::Device(command) => command.run(&context).await,
             Command::User(command) => command.run(&context).await,
             Command::Service(command) => command.run(&context).await,
+            Command::Backup(command) => command.run(&context).await,
+            // It has run before a database was opened where it is to be brought back.
+            Command::Restore(_) => Ok(String::new()),
             Command::Audit(command) => command.run(&context).await,
         };
         context.admin.store.close().await;

@@ -3,25 +3,31 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use axum_server::Handle;
 use axum_server::accept::NoDelayAcceptor;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
+use hyper_util::rt::TokioTimer;
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tracing_subscriber::EnvFilter;
 
 use super::{CommandError, Context};
+use crate::admission::Admission;
 use crate::cloud::Cloud;
-use crate::sign_on::Portal;
+use crate::metrics::Metrics;
+use crate::sign_on::{Portal, Rates};
 use crate::signing::SigningKeys;
 use crate::store::seen_request;
 use crate::{clock, door, files};
 
 /// How long requests that are being answered may take after SIGTERM.
 const GRACE: Duration = Duration::from_millis(700);
+/// How long the header of a request may take, and how long a silent HTTP/2 connection is left alone.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(20);
 /// How often devices that were not heard are looked for.
 const CLEAN_UP: Duration = Duration::from_secs(3600);
 /// How often expired request IDs are swept out.
@@ -44,6 +50,21 @@ pub(super) struct Serve {
     /// A proxy in front of the portal whose `X-Forwarded-For` is believed: an address or a network; may be repeated.
     #[arg(long = "trusted-proxy", value_name = "NETWORK", value_parser = crate::network::parse)]
     trusted_proxies: Vec<ipnet::IpNet>,
+    /// Requests that are answered at the same time; beyond it devices are told to come back later.
+    #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u16).range(1..=900))]
+    max_in_flight: u16,
+    /// Enrolments a second by one token; not given: no limit.
+    #[arg(long, value_name = "PER_SECOND", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    token_rate: Option<u32>,
+    /// Requests a second by one tenant's devices; not given: no limit.
+    #[arg(long, value_name = "PER_SECOND", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    tenant_rate: Option<u32>,
+    /// Where Prometheus reads `/metrics`: plain HTTP, for an address that only your own machines reach.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    metrics_listen: Option<SocketAddr>,
+    /// After SIGTERM, say on `/readyz` for so long that the portal stops, and go on answering.
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = humantime::parse_duration)]
+    drain: Duration,
     /// What to log: `error`, `warn`, `info`, `debug`, or a filter of tracing-subscriber.
     #[arg(long, value_name = "LEVEL", default_value = "info")]
     log: EnvFilter,
@@ -58,8 +79,16 @@ impl Serve {
         let cloud = Cloud::new(&self.public_url)?;
         let keys = SigningKeys::load(&context.admin.store, &context.keys_dir()).await?;
         let tls = tls(&self.tls_certificate, &self.tls_key)?;
-        let trusted_proxies = self.trusted_proxies;
-        let portal = Arc::new(Portal { store: context.admin.store.clone(), keys, cloud, trusted_proxies });
+        let portal = Arc::new(Portal {
+            store: context.admin.store.clone(),
+            keys,
+            cloud,
+            trusted_proxies: self.trusted_proxies,
+            admission: Admission::new(usize::from(self.max_in_flight), Instant::now()),
+            rates: Rates::new(self.token_rate, self.tenant_rate),
+            metrics: Metrics::default(),
+            is_draining: AtomicBool::new(false),
+        });
 
         let handle = Handle::new();
         let serving = |error| failed(format!("listen on {}", self.listen), error);
@@ -67,7 +96,10 @@ impl Serve {
         listener.set_nonblocking(true).map_err(|error| serving(error.into()))?;
         let address = listener.local_addr().map_err(|error| serving(error.into()))?;
         let stop = stop_signal().map_err(|error| failed("wait for signals".to_owned(), error.into()))?;
-        tokio::spawn(stop_gracefully(stop, handle.clone()));
+        tokio::spawn(stop_gracefully(stop, handle.clone(), Arc::clone(&portal), self.drain));
+        if let Some(address) = self.metrics_listen {
+            serve_operations(address, Arc::clone(&portal)).await?;
+        }
         let sweeping = tokio::spawn(sweep(Arc::clone(&portal)));
         let cleaning = tokio::spawn(clean_up(Arc::clone(&portal)));
         tracing::info!(%address, public_url = portal.cloud.base(), "serving");
@@ -75,7 +107,10 @@ impl Serve {
         let server = axum_server::from_tcp(listener).map_err(|error| serving(error.into()))?;
         // Without NODELAY the last part of a TLS flight waits 40 ms for an acknowledgement.
         let acceptor = RustlsAcceptor::new(tls).acceptor(NoDelayAcceptor::new());
-        let server = server.acceptor(acceptor).handle(handle);
+        let mut server = server.acceptor(acceptor).handle(handle);
+        // Somebody who sends a header octet by octet holds a connection for this long and no longer.
+        server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
+        server.http_builder().http2().timer(TokioTimer::new()).keep_alive_interval(HEADER_TIMEOUT);
         let served = server.serve(door::router(portal).into_make_service_with_connect_info::<SocketAddr>()).await;
         sweeping.abort();
         cleaning.abort();
@@ -125,10 +160,31 @@ fn stop_signal() -> std::io::Result<impl Future<Output = ()> + Send + 'static> {
     })
 }
 
-async fn stop_gracefully(stop: impl Future<Output = ()>, handle: Handle<SocketAddr>) {
+async fn stop_gracefully(
+    stop: impl Future<Output = ()>,
+    handle: Handle<SocketAddr>,
+    portal: Arc<Portal>,
+    drain: Duration,
+) {
     stop.await;
-    tracing::info!("stopping");
+    tracing::info!(?drain, "stopping");
+    portal.is_draining.store(true, Ordering::Relaxed);
+    tokio::time::sleep(drain).await;
     handle.graceful_shutdown(Some(GRACE));
+}
+
+/// Serves `/metrics` and the two questions of balancers, until the process ends.
+async fn serve_operations(address: SocketAddr, portal: Arc<Portal>) -> Result<(), CommandError> {
+    let listening = |error: std::io::Error| failed(format!("listen on {address} for metrics"), error.into());
+    let listener = tokio::net::TcpListener::bind(address).await.map_err(listening)?;
+    let address = listener.local_addr().map_err(listening)?;
+    tracing::info!(%address, "serving metrics");
+    tokio::spawn(async move {
+        if let Err(error) = axum::serve(listener, door::operations_router(portal)).await {
+            tracing::error!(error = &error as &dyn std::error::Error, "can't serve metrics any more");
+        }
+    });
+    Ok(())
 }
 
 async fn sweep(portal: Arc<Portal>) {

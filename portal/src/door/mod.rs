@@ -3,12 +3,14 @@
 mod saml;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use axum::Router;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
 
+use crate::metrics::Gauges;
 use crate::sign_on::Portal;
 
 /// All routes.
@@ -24,8 +26,26 @@ pub fn router(portal: Arc<Portal>) -> Router {
         .with_state(portal)
 }
 
+/// What is for whoever runs the portal, and for nobody outside: on a listener of its own.
+pub fn operations_router(portal: Arc<Portal>) -> Router {
+    Router::new()
+        .route("/metrics", get(metrics))
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready))
+        .with_state(portal)
+}
+
+async fn metrics(portal: axum::extract::State<Arc<Portal>>) -> Response {
+    let (commits, committed, failed_commits) = portal.store.counts();
+    let gauges = Gauges { in_flight: portal.admission.in_flight(), commits, committed, failed_commits };
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], portal.metrics.text(&gauges)).into_response()
+}
+
 /// Ready means that a sign-on could be answered now: the database answers.
 async fn ready(portal: axum::extract::State<Arc<Portal>>) -> Response {
+    if portal.is_draining.load(Ordering::Relaxed) {
+        return (StatusCode::SERVICE_UNAVAILABLE, "stopping\n").into_response();
+    }
     match portal.store.check().await {
         Ok(()) => "ready\n".into_response(),
         Err(error) => {

@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::body::{Body, HttpBody as _};
 use axum::extract::{ConnectInfo, Request, State};
@@ -15,8 +15,9 @@ use saml::metadata::{Binding, Endpoint, IdpMetadata};
 use saml::refusal::RefusalCode;
 
 use crate::clock;
+use crate::metrics::Outcome;
 use crate::network;
-use crate::sign_on::{Portal, sign_on};
+use crate::sign_on::{Arrival, Portal, sign_on};
 use crate::store::signing_key::Purpose;
 
 /// The largest body that is read, in octets.
@@ -37,7 +38,13 @@ pub(super) async fn soap(State(portal): State<Arc<Portal>>, request: Request) ->
         Ok(None) => return fault(StatusCode::PAYLOAD_TOO_LARGE, "a request may have 256 KiB at most"),
         Err(_) => return fault(StatusCode::REQUEST_TIMEOUT, "the request did not come in ten seconds"),
     };
-    let answer = sign_on(&portal, &body, address, clock::now()).await;
+    let arrival = Arrival { address, instant: Instant::now(), now: clock::now() };
+    let answer = sign_on(&portal, &body, arrival).await;
+    let (answered, time) = (Instant::now(), arrival.instant.elapsed());
+    portal.metrics.count(answer.outcome, time);
+    if answer.outcome != Outcome::Busy {
+        portal.admission.answered(answered);
+    }
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = xml(status, "text/xml; charset=utf-8", answer.body);
     // Bindings §3.2.3.2: a requester and everything between must not keep SAML messages.

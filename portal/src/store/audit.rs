@@ -142,6 +142,16 @@ pub async fn newest(connection: &mut AnyConnection, limit: i64) -> Result<Vec<Ro
     rows.iter().rev().map(Row::from_row).collect()
 }
 
+/// Rows after the one with that sequence number, the oldest first, `limit` at most.
+///
+/// # Errors
+/// [`StoreError::Statement`].
+pub async fn after(connection: &mut AnyConnection, sequence: i64, limit: i64) -> Result<Vec<Row>, StoreError> {
+    let rows = sqlx::query("SELECT * FROM audit WHERE sequence > $1 ORDER BY sequence LIMIT $2");
+    let rows = rows.bind(sequence).bind(limit).fetch_all(connection).await.map_err(doing("read the audit"))?;
+    rows.iter().map(Row::from_row).collect()
+}
+
 /// What [`verify`] found.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Verdict {
@@ -151,13 +161,12 @@ pub enum Verdict {
     BrokenAt(i64),
 }
 
-/// Checks the chain from its beginning, in portions of a thousand rows.
+/// Checks the chain from its beginning, or from where older rows were cut off, in portions of a thousand rows.
 ///
 /// # Errors
 /// [`StoreError::Statement`].
 pub async fn verify(connection: &mut AnyConnection) -> Result<Verdict, StoreError> {
-    let mut previous_hash = "0".repeat(64);
-    let mut checked = 0;
+    let (mut checked, mut previous_hash) = super::audit_retention::anchor(connection).await?;
     loop {
         let rows = sqlx::query("SELECT * FROM audit WHERE sequence > $1 ORDER BY sequence LIMIT 1000")
             .bind(checked)

@@ -6,12 +6,15 @@
 //! The SQL in this module and its children is the common part of SQLite and PostgreSQL (see `migrations/`).
 
 pub mod audit;
+pub mod audit_retention;
 mod columns;
 mod database;
 pub mod device;
 pub mod device_clone;
 pub mod device_state;
 pub mod domain;
+#[cfg(test)]
+mod migration_tests;
 pub mod person;
 pub mod provider;
 pub mod seen_request;
@@ -23,6 +26,7 @@ pub(crate) mod testing;
 pub mod token;
 mod writer;
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use sqlx::AnyConnection;
@@ -37,6 +41,7 @@ use database::{Kind, Prepare};
 /// A handle on the database; cheap to clone.
 #[derive(Clone)]
 pub struct Store {
+    kind: Kind,
     readers: sqlx::AnyPool,
     writer: writer::Writer,
 }
@@ -114,7 +119,7 @@ impl Store {
         let writing = options().max_connections(1).connect_with(connecting.clone()).await.map_err(open_error)?;
         sqlx::migrate!().run(&writing).await.map_err(StoreError::Migrate)?;
         let readers = options().max_connections(kind.readers()).connect_lazy_with(connecting);
-        Ok(Self { readers, writer: writer::Writer::start(writing, kind) })
+        Ok(Self { kind, readers, writer: writer::Writer::start(writing, kind) })
     }
 
     /// A connection to read with.
@@ -137,6 +142,27 @@ impl Store {
         work: impl for<'c> FnOnce(&'c mut AnyConnection) -> Work<'c, T> + Send + 'static,
     ) -> Result<T, StoreError> {
         self.writer.run(work).await
+    }
+
+    /// What this process has written since it began: transactions, pieces of work in them, transactions that failed.
+    #[must_use]
+    pub fn counts(&self) -> (u64, u64, u64) {
+        let counts = &self.writer.counts;
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        (read(&counts.commits), read(&counts.committed), read(&counts.failed))
+    }
+
+    /// Copies a SQLite database as it is at one moment into the new file `path`, and says so; a server's is not copied.
+    ///
+    /// # Errors
+    /// [`StoreError::Statement`], also where there is such a file already.
+    pub async fn copy_to(&self, path: &std::path::Path) -> Result<bool, StoreError> {
+        if self.kind == Kind::Postgres {
+            return Ok(false);
+        }
+        let mut connection = self.read().await?;
+        let copied = sqlx::query("VACUUM INTO $1").bind(path.display().to_string()).execute(&mut *connection).await;
+        copied.map_err(doing("copy the database")).map(|_| true)
     }
 
     /// Asks the database for an answer.

@@ -3,6 +3,8 @@
 //! A commit costs one flush of the disk however much it holds, so under load the price of durability is shared.
 
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use sqlx::{AnyConnection, AnyPool, Connection as _, Executor as _};
 use tokio::sync::{mpsc, oneshot};
@@ -12,6 +14,14 @@ use super::{StoreError, doing};
 
 /// Pieces of work that share one commit at most; beyond it the first to come would wait for too many.
 const GROUP: usize = 128;
+/// What a writer has done since it began.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    pub(super) commits: AtomicU64,
+    pub(super) committed: AtomicU64,
+    pub(super) failed: AtomicU64,
+}
+
 /// Pieces of work that may wait before callers are held back.
 const QUEUE: usize = 1024;
 
@@ -34,6 +44,7 @@ struct CommitFailed;
 #[derive(Clone)]
 pub(super) struct Writer {
     jobs: mpsc::Sender<Message>,
+    pub(super) counts: Arc<Counts>,
 }
 
 enum Message {
@@ -44,8 +55,10 @@ enum Message {
 impl Writer {
     pub(super) fn start(pool: AnyPool, kind: Kind) -> Self {
         let (jobs, waiting) = mpsc::channel(QUEUE);
-        tokio::spawn(write_in_groups(pool, kind, waiting));
-        Self { jobs }
+        let counts = Arc::new(Counts::default());
+        let group_writer = GroupWriter { pool, kind, counts: Arc::clone(&counts) };
+        tokio::spawn(write_in_groups(group_writer, waiting));
+        Self { jobs, counts }
     }
 
     pub(super) async fn run<T: Send + 'static>(
@@ -82,7 +95,14 @@ impl Writer {
     }
 }
 
-async fn write_in_groups(pool: AnyPool, kind: Kind, mut waiting: mpsc::Receiver<Message>) {
+/// What writes a group.
+struct GroupWriter {
+    pool: AnyPool,
+    kind: Kind,
+    counts: Arc<Counts>,
+}
+
+async fn write_in_groups(writer: GroupWriter, mut waiting: mpsc::Receiver<Message>) {
     let mut group = Vec::with_capacity(GROUP);
     while waiting.recv_many(&mut group, GROUP).await > 0 {
         let mut jobs = Vec::with_capacity(group.len());
@@ -94,45 +114,54 @@ async fn write_in_groups(pool: AnyPool, kind: Kind, mut waiting: mpsc::Receiver<
             }
         }
         if !jobs.is_empty() {
-            write_group(&pool, kind, jobs).await;
+            writer.write_group(jobs).await;
         }
         if let Some(stopped) = stop {
-            pool.close().await;
+            writer.pool.close().await;
             let _ = stopped.send(());
             return;
         }
     }
 }
 
-/// Runs `jobs` in one transaction. If anything around them fails, nothing is kept and each caller is told so.
-async fn write_group(pool: &AnyPool, kind: Kind, jobs: Vec<Job>) {
-    let mut done = Vec::with_capacity(jobs.len());
-    let committed = match run_group(pool, kind, jobs, &mut done).await {
-        Ok(()) => true,
-        Err(error) => {
-            tracing::error!(error = &error as &dyn std::error::Error, "can't commit to the database");
-            false
+impl GroupWriter {
+    /// Runs `jobs` in one transaction. If anything around them fails, nothing is kept and each caller is told so.
+    async fn write_group(&self, jobs: Vec<Job>) {
+        let mut done = Vec::with_capacity(jobs.len());
+        let committed = match self.run_group(jobs, &mut done).await {
+            Ok(()) => true,
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "can't commit to the database");
+                false
+            }
+        };
+        if committed {
+            self.counts.commits.fetch_add(1, Ordering::Relaxed);
+            self.counts.committed.fetch_add(done.len() as u64, Ordering::Relaxed);
+        } else {
+            self.counts.failed.fetch_add(1, Ordering::Relaxed);
         }
-    };
-    for Done { deliver, .. } in done {
-        deliver(if committed { Ok(()) } else { Err(CommitFailed) });
+        for Done { deliver, .. } in done {
+            deliver(if committed { Ok(()) } else { Err(CommitFailed) });
+        }
     }
-}
 
-async fn run_group(pool: &AnyPool, kind: Kind, jobs: Vec<Job>, done: &mut Vec<Done>) -> Result<(), StoreError> {
-    let mut connection = pool.acquire().await.map_err(doing("get the writing connection"))?;
-    let mut transaction = connection.begin_with(kind.begin()).await.map_err(doing("begin a transaction"))?;
-    kind.lock(&mut transaction).await.map_err(doing("wait for the other processes"))?;
-    for job in jobs {
-        transaction.execute("SAVEPOINT work").await.map_err(doing("begin a piece of work"))?;
-        let finished = job(&mut transaction).await;
-        if !finished.keep {
-            transaction.execute("ROLLBACK TO work").await.map_err(doing("undo a piece of work"))?;
+    async fn run_group(&self, jobs: Vec<Job>, done: &mut Vec<Done>) -> Result<(), StoreError> {
+        let mut connection = self.pool.acquire().await.map_err(doing("get the writing connection"))?;
+        let begun = connection.begin_with(self.kind.begin()).await;
+        let mut transaction = begun.map_err(doing("begin a transaction"))?;
+        self.kind.lock(&mut transaction).await.map_err(doing("wait for the other processes"))?;
+        for job in jobs {
+            transaction.execute("SAVEPOINT work").await.map_err(doing("begin a piece of work"))?;
+            let finished = job(&mut transaction).await;
+            if !finished.keep {
+                transaction.execute("ROLLBACK TO work").await.map_err(doing("undo a piece of work"))?;
+            }
+            transaction.execute("RELEASE work").await.map_err(doing("end a piece of work"))?;
+            done.push(finished);
         }
-        transaction.execute("RELEASE work").await.map_err(doing("end a piece of work"))?;
-        done.push(finished);
+        transaction.commit().await.map_err(doing("commit"))
     }
-    transaction.commit().await.map_err(doing("commit"))
 }
 
 #[cfg(test)]
