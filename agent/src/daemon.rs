@@ -368,8 +368,13 @@ impl Daemon {
         let now = self.now();
         let Some(mut person) = self.people.remove(id) else { return };
         let at = Moment { now, jitter: u32::from_le_bytes(random::bytes()) };
+        let granted = matches!(event, Event::Granted(_));
         let (state, effect) = person.state.step(event, at);
-        if let State::SignedIn { session, .. } = &state {
+        if let State::SignedIn { session, .. } = &state
+            && granted
+        {
+            tracing::info!(session = %id, until = %session.until, "signed in");
+            tracing::debug!(session = %id, user = session.user, "signed in as");
             self.steps.done("session", || format!("{} until {}", session.user, session.until));
         }
         person.state = state;

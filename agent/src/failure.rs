@@ -92,6 +92,15 @@ failures! {
     GoldenImage, "golden-image", 18,
         "this machine is a golden image: nothing enrols here until a copy of it boots",
         "nothing, if it is a template; otherwise `countersign configure --golden-image off`";
+    CaptivePortal, "captive-portal", 50,
+        "this network's own log-in page answers in the portal's place",
+        "open a web page in a browser on this network and log in to the network; the agent tries again by itself";
+    ProxyWantsCredentials, "proxy-wants-credentials", 51,
+        "the proxy wants a name and a password, which the agent does not have",
+        "allow the portal's address at the proxy without credentials, or name it in `NO_PROXY` for the agent's service";
+    TlsIntercepted, "tls-intercepted", 52,
+        "something on the way to the portal opens TLS and shows a certificate of its own",
+        "exempt the portal's address from TLS inspection, or set `caFile` to the inspecting product's CA";
 }
 
 impl fmt::Display for FailureCode {

@@ -167,6 +167,9 @@ fn needs_somebody(code: Code) -> bool {
             | F::PortalUnreachable
             | F::PortalFailing
             | F::TlsNotTrusted
+            | F::TlsIntercepted
+            | F::CaptivePortal
+            | F::ProxyWantsCredentials
             | F::AnswerNotUnderstood => false,
             F::KeyUnusable | F::StateUnusable => false,
             F::NotRunning | F::NotSignedIn | F::OptionsInvalid | F::NobodyLoggedIn | F::NameUnusable => true,

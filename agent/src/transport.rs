@@ -24,6 +24,21 @@ pub struct Transport {
     host: String,
 }
 
+/// What answered.
+#[derive(Clone, Debug)]
+pub struct Look {
+    /// The HTTP status.
+    pub status: u16,
+    /// The header `Date`.
+    pub date: Option<String>,
+    /// The header `Content-Type`.
+    pub content_type: Option<String>,
+    /// The header `Location`.
+    pub location: Option<String>,
+    /// The body, no larger than a SAML message may be.
+    pub body: Vec<u8>,
+}
+
 /// Why an exchange gave no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum TransportError {
@@ -127,6 +142,19 @@ impl Transport {
             return Err(self.failing(&response));
         }
         self.body(response).await
+    }
+
+    /// Looks at what answers at `url`, whatever it is, for diagnostics.
+    ///
+    /// # Errors
+    /// [`TransportError`], where nothing answers within `limit`.
+    pub async fn look(&self, url: &str, limit: Duration) -> Result<Look, TransportError> {
+        let response = self.client.get(url).timeout(limit).send().await;
+        let response = self.sort_out(response).await?;
+        let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let (date, content_type, location) = (header("date"), header("content-type"), header("location"));
+        let status = response.status().as_u16();
+        Ok(Look { status, date, content_type, location, body: self.body(response).await? })
     }
 
     /// Sends a SOAP envelope to `url` and returns the envelope that comes back (SAML SOAP binding, Bindings §3.2).

@@ -39,6 +39,19 @@ pub enum CaFileError {
 /// # Errors
 /// [`CaFileError`].
 pub(crate) fn with_ca_file(ca_pem: &[u8]) -> Result<ClientConfig, CaFileError> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let config = config.map_err(CaFileError::Tls)?.dangerous().with_custom_certificate_verifier(judge(Some(ca_pem))?);
+    Ok(config.with_no_client_auth())
+}
+
+/// What judges the portal's certificate: the system, and the certificates in `ca_pem` before it.
+///
+/// # Errors
+/// [`CaFileError`].
+pub(crate) fn judge(ca_pem: Option<&[u8]>) -> Result<Arc<dyn ServerCertVerifier>, CaFileError> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let Some(ca_pem) = ca_pem else { return Ok(Arc::new(Verifier::new(provider).map_err(CaFileError::Tls)?)) };
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(ca_pem) {
         roots.add(certificate.map_err(CaFileError::Pem)?).map_err(CaFileError::Certificate)?;
@@ -46,12 +59,8 @@ pub(crate) fn with_ca_file(ca_pem: &[u8]) -> Result<ClientConfig, CaFileError> {
     if roots.is_empty() {
         return Err(CaFileError::Empty);
     }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
     let file = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
-    let trust = Trust { file: file.build().map_err(CaFileError::Verifier)?, system: system(&provider) };
-    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-    let config = config.map_err(CaFileError::Tls)?.dangerous().with_custom_certificate_verifier(Arc::new(trust));
-    Ok(config.with_no_client_auth())
+    Ok(Arc::new(Trust { file: file.build().map_err(CaFileError::Verifier)?, system: system(&provider) }))
 }
 
 /// The system's verifier; a machine without any roots (a small container) has none, and trusts the file alone.

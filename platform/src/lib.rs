@@ -9,12 +9,15 @@
     reason = "this crate is the place where the operating system is asked; everything above it goes through here"
 )]
 
+pub mod accounts;
 pub mod channel;
 pub mod clock;
 pub mod device;
 pub mod device_key;
 pub mod environment;
+pub mod file_standing;
 pub mod files;
+pub mod log_file;
 #[cfg(target_os = "macos")]
 mod macos;
 pub mod managed;
@@ -23,6 +26,7 @@ pub mod paths;
 pub mod principal;
 pub mod process;
 pub mod random;
+pub mod routes;
 pub mod service;
 pub mod service_manager;
 pub mod session;

@@ -50,6 +50,18 @@ impl Paths {
         if Self::is_privileged() { Ok(Self::system()) } else { Self::of_user() }
     }
 
+    /// The places of the agent that serves this process: its own where it has any, else the machine's where an agent has them.
+    ///
+    /// # Errors
+    ///
+    /// As [`Paths::of_user`].
+    pub fn of_the_agent_here() -> Result<Self, PathsError> {
+        let (own, system) = (Self::suitable()?, Self::system());
+        let has_own = own.state_dir.exists() || own.config_file.exists();
+        let has_system = system.runtime_dir.exists() || system.state_dir.exists();
+        Ok(if !has_own && has_system { system } else { own })
+    }
+
     /// The same places below one directory, as for a trial or a test.
     pub fn below(dir: &Path) -> Self {
         Self {

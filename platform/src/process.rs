@@ -5,6 +5,14 @@ pub fn id() -> u32 {
     std::process::id()
 }
 
+/// The user id that this process acts as, where the system has such numbers.
+pub fn user_id() -> Option<u32> {
+    #[cfg(unix)]
+    return Some(rustix::process::geteuid().as_raw());
+    #[cfg(not(unix))]
+    None
+}
+
 /// The resident set of this process in KiB; `None` where the system does not say.
 pub fn resident_kib() -> Option<u64> {
     if !cfg!(target_os = "linux") {

@@ -1,7 +1,9 @@
 //! The command line: one file for each command.
 
 mod configure;
+mod diagnostics;
 mod facts;
+mod logs;
 mod params;
 mod run;
 mod service;
@@ -20,6 +22,7 @@ use platform::paths::{Paths, PathsError};
 use crate::config::ConfigError;
 use crate::control::{ControlError, Problem};
 use crate::daemon::DaemonError;
+use crate::diagnostics::BundleError;
 use crate::failure::FailureCode;
 use crate::golden_image::GoldenImageError;
 use platform::files::FileError;
@@ -64,6 +67,10 @@ enum Command {
     SignIn(sign_in::SignIn),
     /// Show who the operating system says is logged in, the name that is made from it, and why.
     Whoami(whoami::Whoami),
+    /// Find out what is wrong, why, and what to do; works with the agent dead and the network down.
+    Diagnostics(diagnostics::Diagnostics),
+    /// Show the agent's own log.
+    Logs(logs::Logs),
     /// Show the facts about this device, where each was read, and whether it is sent.
     Facts(facts::Facts),
 }
@@ -87,6 +94,8 @@ pub(crate) enum CommandError {
     Session(#[from] SessionError),
     #[error(transparent)]
     Service(#[from] ServiceError),
+    #[error(transparent)]
+    Bundle(#[from] BundleError),
     #[error("{} [{}]; {}", .0.meaning, .0.code, .0.next_action)]
     Problem(Problem),
 }
@@ -103,7 +112,12 @@ impl CommandError {
                 FailureCode::StateUnusable.exit_code()
             }
             Self::Service(ServiceError::NotInstalled) => FailureCode::NotRunning.exit_code(),
-            Self::Paths(_) | Self::Control(_) | Self::Daemon(_) | Self::Session(_) | Self::Service(_) => 1,
+            Self::Paths(_)
+            | Self::Control(_)
+            | Self::Daemon(_)
+            | Self::Session(_)
+            | Self::Service(_)
+            | Self::Bundle(_) => 1,
         }
     }
 }
@@ -153,7 +167,8 @@ impl CommandLine {
     }
 
     async fn outcome(self) -> Result<Outcome, CommandError> {
-        let mut paths = Paths::suitable()?;
+        let is_agent = matches!(self.command, Command::Run(_) | Command::Configure(_));
+        let mut paths = if is_agent { Paths::suitable()? } else { Paths::of_the_agent_here()? };
         if let Some(config) = self.config {
             paths.config_file = config;
         }
@@ -174,6 +189,8 @@ impl CommandLine {
             Command::Status(command) => command.run(&paths).await,
             Command::SignIn(command) => command.run(&paths).await,
             Command::Whoami(command) => command.run(&paths).await,
+            Command::Diagnostics(command) => command.run(paths).await,
+            Command::Logs(command) => command.run(&paths),
             Command::Facts(command) => command.run(&paths),
         }
     }

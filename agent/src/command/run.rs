@@ -8,6 +8,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::{CommandError, Outcome};
 use crate::daemon;
+use crate::logs;
 use crate::steps::{Step, Steps};
 
 #[derive(Debug, clap::Args)]
@@ -15,25 +16,20 @@ pub(super) struct Run {
     /// Print each step of a sign-in on standard output as it happens, one JSON object a line. Names the person.
     #[arg(long)]
     steps: bool,
-    /// What to log on standard error: `error`, `warn`, `info`, `debug`, or a filter of tracing-subscriber.
+    /// What to log, on standard error and in the agent's own file: `error`, `warn`, `info`, `debug`, or a filter of tracing-subscriber.
     #[arg(long, value_name = "LEVEL", default_value = "info")]
     log: EnvFilter,
     /// For the Windows service manager, which starts the service so.
     #[arg(long, hide = true)]
     service: bool,
-    /// Write the log as JSON lines.
+    /// Write the log on standard error as JSON lines.
     #[arg(long)]
     log_json: bool,
 }
 
 impl Run {
     pub(super) async fn run(self, paths: Paths) -> Result<Outcome, CommandError> {
-        let log = tracing_subscriber::fmt().with_env_filter(self.log).with_writer(std::io::stderr);
-        if self.log_json {
-            log.json().init();
-        } else {
-            log.with_ansi(false).init();
-        }
+        logs::begin(&paths, self.log, self.log_json);
         let steps = if self.steps { Steps::told_to(print_step) } else { Steps::silent() };
         if !self.service {
             daemon::run(paths, steps).await?;
