@@ -15,7 +15,7 @@ pub enum Canonicalization<'a> {
     Inclusive,
 }
 
-/// The canonical form of a document, or of the element in it whose `ID` is `apex`.
+/// The canonical form of a document, or of the element in it whose `ID` (`Id`, `id`) is `apex`.
 ///
 /// Comments are left out; everything else that the profile refuses is refused here as well.
 pub fn canonicalize(xml: &[u8], apex: Option<&str>, method: Canonicalization<'_>) -> Result<Vec<u8>, Rejection> {
@@ -24,7 +24,7 @@ pub fn canonicalize(xml: &[u8], apex: Option<&str>, method: Canonicalization<'_>
         None => document.root(),
         Some(id) => document
             .elements()
-            .find(|element| element.attribute("ID") == Some(id))
+            .find(|element| ["ID", "Id", "id"].iter().any(|name| element.attribute(name) == Some(id)))
             .ok_or_else(|| Rejection::about(RejectionReason::ReferenceTarget, id))?,
     };
     let method = match method {

@@ -31,7 +31,8 @@ pub(crate) fn optional_boolean(element: Element<'_>, local: &str) -> Result<bool
 
 /// An `xs:anyURI` that has to say something.
 pub(crate) fn uri(text: &str) -> Result<String, Rejection> {
-    if text.is_empty() || text.chars().any(|c| c.is_whitespace() || c.is_control()) {
+    let plain = text.bytes().all(|byte| byte.is_ascii_graphic());
+    if text.is_empty() || (!plain && text.chars().any(|c| c.is_whitespace() || c.is_control())) {
         return Err(Rejection::about(RejectionReason::BadValue, text));
     }
     Ok(text.to_owned())

@@ -98,7 +98,7 @@ pub(crate) fn check_census(
                 _ => false,
             };
             misplaced.then_some(RejectionReason::SignaturePlace)
-        } else if namespace == Namespace::Assertion && local.contains("Encrypted") {
+        } else if namespace == Namespace::Assertion && local.starts_with("Encrypted") {
             Some(RejectionReason::Encrypted)
         } else {
             let is_message = (namespace == Namespace::Assertion && local == "Assertion")

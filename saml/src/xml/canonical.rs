@@ -4,6 +4,7 @@
 
 use super::document::{Attribute, Binding, Declaration, Document, Element, Kind, Span, Tag, Value};
 use super::name::Namespace;
+use super::work::turns;
 
 /// Takes the canonical octets piece by piece.
 pub(crate) trait Sink {
@@ -36,9 +37,12 @@ impl Method<'_> {
         match self {
             Self::Inclusive => true,
             Self::Exclusive { inclusive_prefixes: "" } => false,
-            Self::Exclusive { inclusive_prefixes } => inclusive_prefixes
-                .split([' ', '\t', '\n', '\r'])
-                .any(|listed| if prefix.is_empty() { listed == "#default" } else { listed == prefix }),
+            Self::Exclusive { inclusive_prefixes } => {
+                turns(inclusive_prefixes.len() / 16);
+                inclusive_prefixes
+                    .split([' ', '\t', '\n', '\r'])
+                    .any(|listed| if prefix.is_empty() { listed == "#default" } else { listed == prefix })
+            }
         }
     }
 }
@@ -105,6 +109,7 @@ impl<'d, S: Sink> Stream<'d, '_, S> {
                 index = nodes[index as usize].end;
                 continue;
             }
+            turns(1);
             let node = &nodes[index as usize];
             match &node.kind {
                 Kind::Element(tag) => {
@@ -207,6 +212,7 @@ impl<'d, S: Sink> Stream<'d, '_, S> {
         let mut cursor = Some(apex);
         while let Some(element) = cursor {
             for declaration in self.document.declarations_of(element.tag()) {
+                turns(seen.len());
                 let prefix = self.document.slice(declaration.prefix);
                 if !seen.contains(&prefix) {
                     seen.push(prefix);
@@ -232,6 +238,7 @@ impl<'d, S: Sink> Stream<'d, '_, S> {
     }
 
     fn want_rendered(&mut self, namespace: Rendered<'d>) {
+        turns(self.rendered.len() + self.wanted.len());
         let nearest = self.rendered.iter().rev().find(|rendered| rendered.prefix == namespace.prefix);
         let in_force = nearest.map_or("", |rendered| rendered.uri);
         if in_force != namespace.uri && !self.wanted.contains(&namespace) {
@@ -303,6 +310,7 @@ impl<'d, S: Sink> Stream<'d, '_, S> {
 
     fn escaped(&mut self, text: &str, replacement: fn(u8) -> Option<&'static str>) {
         self.flush();
+        turns(text.len());
         let octets = text.as_bytes();
         let mut from = 0;
         for (at, byte) in octets.iter().enumerate() {

@@ -109,6 +109,12 @@ impl Document {
         self.source.get(at(span.start)..at(span.end)).unwrap_or_default()
     }
 
+    /// The octets of a name, to be compared.
+    #[inline]
+    pub(super) fn octets(&self, span: Span) -> &[u8] {
+        self.source.as_bytes().get(at(span.start)..at(span.end)).unwrap_or_default()
+    }
+
     #[inline]
     pub(super) fn value(&self, value: Value) -> &str {
         let text = if value.spilled { &self.spill } else { &self.source };
@@ -182,7 +188,7 @@ impl<'d> Element<'d> {
     #[inline]
     pub(crate) fn is(self, namespace: Namespace, local: &str) -> bool {
         let tag = self.tag();
-        tag.namespace == namespace && self.document.slice(tag.local) == local
+        tag.namespace == namespace && self.document.octets(tag.local) == local.as_bytes()
     }
 
     #[inline]
@@ -209,7 +215,8 @@ impl<'d> Element<'d> {
     /// The value of an attribute without a namespace.
     pub(crate) fn attribute(self, local: &str) -> Option<&'d str> {
         let attributes = self.document.attributes_of(self.tag());
-        let found = attributes.iter().find(|a| a.binding == Binding::None && self.document.slice(a.local) == local);
+        let (document, local) = (self.document, local.as_bytes());
+        let found = attributes.iter().find(|a| a.binding == Binding::None && document.octets(a.local) == local);
         found.map(|a| self.document.value(a.value))
     }
 

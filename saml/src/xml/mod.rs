@@ -7,6 +7,7 @@ mod name;
 mod reader;
 mod scan;
 mod sequence;
+mod work;
 mod writer;
 
 pub(crate) use canonical::{Canonical, Method};

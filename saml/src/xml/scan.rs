@@ -2,41 +2,11 @@
 
 use super::document::{Span, Value};
 use super::name::{is_name_char, is_name_start};
+use super::work::turns;
 use crate::rejection::{Rejection, RejectionReason};
 
 /// What the scanner and the reader fail with: one byte, so that the good path stays fast; the excerpt is added once, at the end.
 pub(super) type Scanned<T> = Result<T, RejectionReason>;
-
-/// What a byte means to the scanner.
-const PLAIN: u8 = 0;
-/// Stops in text and in attribute values.
-const STOP: u8 = 1;
-/// Stops in text only: `>`, which is escaped there, and `]`, which may begin `]]>`.
-const STOP_IN_TEXT: u8 = 2;
-/// Stops in attribute values only: quotes and white space other than the space.
-const STOP_IN_ATTRIBUTE: u8 = 3;
-
-static CLASS: [u8; 256] = classes();
-
-const fn classes() -> [u8; 256] {
-    let mut table = [PLAIN; 256];
-    let mut byte = 0;
-    while byte < 0x20 {
-        table[byte] = STOP;
-        byte += 1;
-    }
-    table[b'<' as usize] = STOP;
-    table[b'&' as usize] = STOP;
-    // The first byte of U+F000 to U+FFFF, among which are U+FFFE and U+FFFF.
-    table[0xEF] = STOP;
-    table[b'>' as usize] = STOP_IN_TEXT;
-    table[b']' as usize] = STOP_IN_TEXT;
-    table[b'"' as usize] = STOP_IN_ATTRIBUTE;
-    table[b'\'' as usize] = STOP_IN_ATTRIBUTE;
-    table[b'\t' as usize] = STOP_IN_ATTRIBUTE;
-    table[b'\n' as usize] = STOP_IN_ATTRIBUTE;
-    table
-}
 
 /// The bytes of ASCII names.
 const NAME: u8 = 1;
@@ -64,10 +34,16 @@ pub(super) fn is_ascii_name_byte(byte: u8) -> bool {
     NAME_CLASS[usize::from(byte)] != 0
 }
 
-/// How many bytes are looked at together.
+/// How many bytes are looked at together where nothing is expected.
 const CHUNK: usize = 16;
 
-/// Whether a chunk may hold a byte that is not [`PLAIN`]; written so that it becomes a few vector instructions.
+/// Whether a byte means something in a value: control characters, `<`, `&`, the first byte of U+F000 to U+FFFF (among which are U+FFFE
+/// and U+FFFF), and two bytes that depend on the place.
+const fn stops<const A: u8, const B: u8>(b: u8) -> bool {
+    (b < 0x20) | (b == b'<') | (b == b'&') | (b == 0xEF) | (b == A) | (b == B)
+}
+
+/// Whether one of these bytes may stop, whatever the place; written so that it becomes a few vector instructions.
 fn may_stop(chunk: &[u8; CHUNK]) -> bool {
     let mut found = [0_u8; CHUNK];
     for (found, &b) in found.iter_mut().zip(chunk) {
@@ -81,6 +57,20 @@ fn may_stop(chunk: &[u8; CHUNK]) -> bool {
             | u8::from(b == 0xEF);
     }
     u128::from_ne_bytes(found) != 0
+}
+
+/// Eight times the same byte.
+const fn eight(b: u8) -> u64 {
+    u64::from_le_bytes([b; 8])
+}
+
+/// The place of the first of eight bytes that stops, or 8. A borrow may mark bytes that don't, but only behind one that does.
+fn first_stop<const A: u8, const B: u8>(bytes: [u8; 8]) -> usize {
+    let word = u64::from_le_bytes(bytes);
+    let less = |word: u64, than: u8| word.wrapping_sub(eight(than)) & !word;
+    let equal = |b: u8| less(word ^ eight(b), 1);
+    let marks = less(word, 0x20) | equal(b'<') | equal(b'&') | equal(0xEF) | equal(A) | equal(B);
+    ((marks & eight(0x80)).trailing_zeros() / 8) as usize
 }
 
 /// Both parts of a qualified name; the prefix is empty where there is none.
@@ -232,14 +222,20 @@ impl<'s> Scanner<'s> {
     }
 
     fn value(&mut self, place: Place) -> Scanned<Value> {
-        let plain_stop = if place == Place::Text { STOP_IN_ATTRIBUTE } else { STOP_IN_TEXT };
         let start = self.position;
         let mut verbatim = true;
         // Where the part begins that is not in the spill yet, once there is a spill.
         let mut spilled: Option<(usize, usize)> = None;
         loop {
-            self.skip_plain(plain_stop);
+            let from = self.position;
+            if place == Place::Text {
+                // `>` is escaped there, and `]` may begin `]]>`.
+                self.skip_plain::<b'>', b']'>();
+            } else {
+                self.skip_plain::<b'"', b'\''>();
+            }
             let at = self.position;
+            turns(1 + (at - from) / CHUNK);
             let Some(replacement) = self.stop(place, &mut verbatim)? else { break };
             if let Some(text) = replacement {
                 let (spill_start, from) = spilled.unwrap_or((self.spill.len(), start));
@@ -256,23 +252,27 @@ impl<'s> Scanner<'s> {
         Ok(Value { span, spilled: true, verbatim: false })
     }
 
-    /// Goes to the next byte that means something, `also_plain` being the class that does not here.
-    fn skip_plain(&mut self, also_plain: u8) {
+    /// Goes to the next byte that may mean something.
+    #[inline]
+    fn skip_plain<const A: u8, const B: u8>(&mut self) {
         loop {
             let rest = self.rest();
-            let (chunks, _) = rest.as_chunks::<CHUNK>();
-            let plain = chunks.iter().position(may_stop).unwrap_or(chunks.len());
-            let skipped = plain * CHUNK;
-            let (_, tail) = rest.split_at(skipped);
-            let near = tail.get(..CHUNK).unwrap_or(tail);
-            let stop = near.iter().position(|&b| {
-                let class = CLASS[usize::from(b)];
-                class != PLAIN && class != also_plain
-            });
-            self.position += skipped + stop.unwrap_or(near.len());
-            if stop.is_some() || near.len() < CHUNK {
-                return;
+            let plain = rest.as_chunks().0.iter().take_while(|chunk| !may_stop(chunk)).count();
+            self.position += plain * CHUNK;
+            let near = self.rest().as_chunks().0;
+            for bytes in near.get(..2).unwrap_or(near) {
+                let plain = first_stop::<A, B>(*bytes);
+                self.position += plain;
+                if plain < 8 {
+                    return;
+                }
             }
+            if near.len() < 2 {
+                break;
+            }
+        }
+        while self.peek().is_some_and(|b| !stops::<A, B>(b)) {
+            self.position += 1;
         }
     }
 
