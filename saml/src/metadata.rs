@@ -148,10 +148,11 @@ impl IdpMetadata {
         Self::read(document.root())
     }
 
-    /// Reads a document that one of the keys has signed and whose time is not over.
+    /// Reads a document that one of the keys has signed and whose time is not over; one without `validUntil` is refused.
     pub fn parse_signed(xml: &[u8], keys: &[VerifyingKey], now: UtcTime) -> Result<Self, Rejection> {
         let document = Document::parse(xml, Comments::Refused)?;
         let metadata = Self::read(covered_entity(&document, keys)?.element())?;
+        check_end_is_named(metadata.valid_until)?;
         metadata.check_valid(now)?;
         Ok(metadata)
     }
@@ -217,10 +218,11 @@ impl SpMetadata {
         Self::read(document.root())
     }
 
-    /// Reads a document that one of the keys has signed and whose time is not over.
+    /// Reads a document that one of the keys has signed and whose time is not over; one without `validUntil` is refused.
     pub fn parse_signed(xml: &[u8], keys: &[VerifyingKey], now: UtcTime) -> Result<Self, Rejection> {
         let document = Document::parse(xml, Comments::Refused)?;
         let metadata = Self::read(covered_entity(&document, keys)?.element())?;
+        check_end_is_named(metadata.valid_until)?;
         metadata.check_valid(now)?;
         Ok(metadata)
     }
@@ -319,6 +321,11 @@ fn covered_entity<'d>(document: &'d Document, keys: &[VerifyingKey]) -> Result<C
     let signature = dsig::signature_of(entity, Place::First)?;
     dsig::check_census(document, &[], signature.as_slice())?;
     dsig::verify(entity, signature.ok_or(RejectionReason::NoSignature)?, keys, Accepted::default())
+}
+
+/// A signature holds for ever: without an end, whoever kept an old document could bring the keys in it back after they were retired.
+fn check_end_is_named(valid_until: Option<UtcTime>) -> Result<(), Rejection> {
+    valid_until.map(|_| ()).ok_or_else(|| RejectionReason::MetadataWithoutEnd.into())
 }
 
 fn check_valid(valid_until: Option<UtcTime>, now: UtcTime) -> Result<(), Rejection> {
@@ -471,6 +478,18 @@ mod tests {
         assert_eq!(refused(&xml.replace("saml/soap", "saml/soup"), &keys, now), RejectionReason::DigestMismatch);
         assert_eq!(refused(&idp().to_xml(), &keys, now), RejectionReason::NoSignature);
         assert_eq!(refused(&xml, &keys, UtcTime::from_unix_seconds(2_000_000_000)), RejectionReason::MetadataExpired);
+    }
+
+    #[test]
+    fn signed_metadata_has_to_name_its_end() {
+        let signer = rsa(SignatureAlgorithm::RsaSha256);
+        let identity = SigningIdentity { signer: &signer, certificate_der: RSA_CERTIFICATE };
+        let endless = IdpMetadata { valid_until: None, ..idp() };
+        let xml = endless.to_signed_xml(&identity).unwrap();
+        let now = UtcTime::from_unix_seconds(1_900_000_000);
+        let refused = IdpMetadata::parse_signed(xml.as_bytes(), &endless.signing_keys().unwrap(), now).unwrap_err();
+        assert_eq!(refused.reason(), RejectionReason::MetadataWithoutEnd);
+        assert_eq!(IdpMetadata::parse(xml.as_bytes()).unwrap(), endless);
     }
 
     #[test]

@@ -99,6 +99,7 @@ reasons! {
     Expired ClockSkew "the message or assertion is no longer valid";
     NotYetValid ClockSkew "the message or assertion is not valid yet";
     MetadataExpired Malformed "the metadata's time is over";
+    MetadataWithoutEnd Malformed "signed metadata does not say until when it is valid";
 }
 
 /// A document that is not believed, with the rule it broke.
