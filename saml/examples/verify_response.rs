@@ -6,29 +6,40 @@
 )]
 
 use saml::response::{Answer, InResponseTo, ResponseExpectations, UnverifiedResponse};
-use saml::{metadata::IdpMetadata, name::EntityId, name::MessageId, time::UtcTime};
+use saml::{metadata::IdpMetadata, time::UtcTime};
+use std::error::Error;
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// Who signed in, by the field that the browser posted.
+pub(crate) fn verify(
+    metadata: &[u8],
+    [service, acs_url, request]: [&str; 3],
+    field: &str,
+    now: UtcTime,
+) -> Result<String, Box<dyn Error>> {
+    let identity_provider = IdpMetadata::parse(metadata)?;
+    let expect = ResponseExpectations {
+        issuer: &identity_provider.entity_id,
+        audience: &service.parse()?,
+        recipient: acs_url,
+        in_response_to: InResponseTo::Exactly(&request.parse()?),
+        now,
+        max_skew_seconds: 60,
+    };
+    match UnverifiedResponse::parse_post(field)?.verify(&identity_provider.signing_keys()?, &expect)? {
+        Answer::Verified(verified) => Ok(verified.into_assertion().subject.value),
+        Answer::Refused(refusal) => Err(format!("refused: {:?}", refusal.status()).into()),
+    }
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [metadata, service, acs_url, request] = arguments.as_slice() else {
         return Err("four arguments are needed".into());
     };
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_secs();
-
-    let identity_provider = IdpMetadata::parse(&std::fs::read(metadata)?)?;
-    let (service, request): (EntityId, MessageId) = (service.parse()?, request.parse()?);
-    let expect = ResponseExpectations {
-        issuer: &identity_provider.entity_id,
-        audience: &service,
-        recipient: acs_url,
-        in_response_to: InResponseTo::Exactly(&request),
-        now: UtcTime::from_unix_seconds(i64::try_from(now)?),
-        max_skew_seconds: 60,
-    };
-    let response = UnverifiedResponse::parse_post(std::io::read_to_string(std::io::stdin())?.trim())?;
-    match response.verify(&identity_provider.signing_keys()?, &expect)? {
-        Answer::Verified(verified) => println!("{} signed in", verified.assertion().subject.value),
-        Answer::Refused(refusal) => println!("refused: {:?}", refusal.status()),
-    }
+    let field = std::io::read_to_string(std::io::stdin())?;
+    let now = UtcTime::from_unix_seconds(i64::try_from(now)?);
+    let who = verify(&std::fs::read(metadata)?, [service, acs_url, request], field.trim(), now)?;
+    println!("{who} signed in");
     Ok(())
 }

@@ -5,10 +5,11 @@
 
 #[expect(dead_code, reason = "each judge uses a part")]
 mod judges;
+mod kinds;
 #[expect(dead_code, reason = "each judge uses a part")]
 mod properties;
 
-use judges::{Needs, Random, judges_dir, tests_dir};
+use judges::{Needs, Random, judges_dir, tests_dir, vector_dirs};
 use libtest_mimic::{Arguments, Failed};
 use saml::key::VerifyingKey;
 use saml::logout::{UnverifiedLogoutRequest, UnverifiedLogoutResponse};
@@ -29,6 +30,7 @@ fn main() {
     let trials = vec![
         vectors.trial("signed SAML documents of other projects", || judge("vectors", vector_documents(), 25)),
         needs().trial("rewritten documents of our own", || judge("rewritten", rewritten_documents(), 360)),
+        needs().trial("documents of every kind and algorithm, written in ways that mean the same", all_accepted),
     ];
     libtest_mimic::run(&Arguments::from_args(), trials).exit();
 }
@@ -65,6 +67,7 @@ const AFTER_THE_SIGNATURE: &[Reason] = &[
     Reason::Expired,
     Reason::NotYetValid,
     Reason::MetadataExpired,
+    Reason::MetadataWithoutEnd,
 ];
 
 /// Whether the signature is accepted, whatever is found wrong with the content afterwards.
@@ -187,21 +190,6 @@ fn judge(name: &str, documents: Vec<Document>, at_least: usize) -> Result<(), Fa
     if faults.is_empty() { Ok(()) } else { Err(faults.join("\n").into()) }
 }
 
-/// Directories with documents of other projects.
-fn vector_dirs() -> Vec<PathBuf> {
-    let metadata = std::fs::read_to_string(judges_dir().join("vectors/paths.json")).unwrap_or_default();
-    let mut dirs = vec![judges_dir().join("signxml-src/test")];
-    for part in metadata.split("\"manifest_path\":\"").skip(1) {
-        let Some((path, _)) = part.split_once('"') else { continue };
-        let Some(dir) = Path::new(path).parent() else { continue };
-        let name = dir.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        if ["xml-sec-", "saml-rs-", "samael-"].iter().any(|known| name.starts_with(known)) {
-            dirs.push(dir.to_owned());
-        }
-    }
-    dirs
-}
-
 fn files(dir: &Path, found: &mut Vec<PathBuf>) {
     let Ok(entries) = std::fs::read_dir(dir) else { return };
     for entry in entries.flatten() {
@@ -263,6 +251,52 @@ fn rewritten_documents() -> Vec<Document> {
         }
     }
     documents
+}
+
+/// What both have to accept: every kind of message under every algorithm that both know, as written and with its canonical form kept.
+fn all_accepted() -> Result<(), Failed> {
+    let dir = judges_dir().join(format!("work-same-{}", std::process::id()));
+    std::fs::create_dir_all(&dir)?;
+    let (mut faults, mut judged) = (Vec::new(), 0);
+    for document in kinds::signed_documents()? {
+        for seed in 0..4 {
+            let octets = if seed == 0 { document.octets.clone() } else { same_meaning(&document.octets, seed) };
+            let name = format!("{}#{seed}", document.name);
+            let document = Document { name, octets, key: Key::Spki(document.spki.clone()) };
+            let (ours, theirs) = (our_verdict(&document), xmlsec1_accepts(&document, &dir)?);
+            judged += 1;
+            if ours.is_err() || !theirs {
+                faults.push(format!("{}: here {ours:?}, xmlsec1 {theirs}", document.name));
+            }
+        }
+    }
+    std::fs::remove_dir_all(&dir)?;
+    println!("{judged} documents of which each is to be accepted by both");
+    if faults.is_empty() && judged >= 100 { Ok(()) } else { Err(format!("{judged}: {}", faults.join("\n")).into()) }
+}
+
+/// Another spelling of every kind that canonicalisation takes back: white space and quotes in tags, empty elements, references, unused
+/// declarations, lines in base64.
+fn same_meaning(octets: &[u8], seed: u64) -> Vec<u8> {
+    let mut random = Random::new(seed);
+    let mut text = String::from_utf8_lossy(octets).into_owned();
+    for turn in 0..12 {
+        text = match random.below(6) {
+            0 => at_random(&text, "=\"", &mut random, |rest| rest.replacen("=\"", " =\n\"", 1)),
+            1 => at_random(&text, "\">", &mut random, |rest| rest.replacen("\">", "\" >", 1)),
+            2 => at_random(&text, "alice", &mut random, |rest| rest.replacen("alice", "&#x61;lic&#101;", 1)),
+            3 => {
+                let unused = format!(" xmlns:u{turn}=\"urn:unused\" ID=");
+                at_random(&text, " ID=", &mut random, |rest| rest.replacen(" ID=", &unused, 1))
+            }
+            4 => at_random(&text, " Version=\"2.0\"", &mut random, |rest| {
+                rest.replacen(" Version=\"2.0\"", " Version='2.0'", 1)
+            }),
+            // The first is the outermost; what stands in another one is signed by it.
+            _ => text.replacen("</ds:SignatureValue>", "\n</ds:SignatureValue>", 1),
+        };
+    }
+    text.into_bytes()
 }
 
 /// Rewrites a few places.

@@ -15,6 +15,21 @@ pub(crate) fn tests_dir() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests")
 }
 
+/// Directories with documents of other projects.
+pub(crate) fn vector_dirs() -> Vec<PathBuf> {
+    let metadata = std::fs::read_to_string(judges_dir().join("vectors/paths.json")).unwrap_or_default();
+    let mut dirs = vec![judges_dir().join("signxml-src/test")];
+    for part in metadata.split("\"manifest_path\":\"").skip(1) {
+        let Some((path, _)) = part.split_once('"') else { continue };
+        let Some(dir) = Path::new(path).parent() else { continue };
+        let name = dir.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        if ["xml-sec-", "saml-rs-", "samael-"].iter().any(|known| name.starts_with(known)) {
+            dirs.push(dir.to_owned());
+        }
+    }
+    dirs
+}
+
 /// Whether a command can be started at all.
 pub(crate) fn has_command(name: &str) -> bool {
     let run =
