@@ -111,6 +111,8 @@ impl Store {
         let (kind, connecting) = (database.kind(), database.options().map_err(open_error)?);
         let options = || {
             let options = AnyPoolOptions::new().acquire_timeout(Duration::from_secs(10));
+            // A server may have gone away meanwhile; a file has not.
+            let options = options.test_before_acquire(kind == Kind::Postgres);
             match kind {
                 Kind::Sqlite => options.after_connect(prepare_sqlite),
                 Kind::Postgres => options.after_connect(prepare_postgres),
