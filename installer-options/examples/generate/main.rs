@@ -3,6 +3,7 @@
 //! `cargo run -p installer-options --example generate`; its tests fail when a file in the repository is not what this would write.
 
 mod apple;
+mod intune;
 mod others;
 mod reference;
 mod text;
@@ -22,9 +23,12 @@ fn outputs() -> Vec<Output> {
         output("docs/install-options.md", reference::page()),
         output("packaging/android/app_restrictions.xml", others::android()),
         output("packaging/ios/managed-app-configuration.xml", apple::ios()),
+        output("docs/intune.md", intune::page()),
         output("packaging/linux/countersign.toml", others::toml()),
+        output("packaging/linux/token.conf", others::systemd_credential()),
         output("packaging/macos/countersign.mobileconfig", apple::mobileconfig()),
         output("packaging/macos/jamf-manifest.json", apple::jamf()),
+        output("packaging/windows/options.nsh", windows::nsh()),
         output("packaging/windows/options.wxi", windows::wxi()),
         output("packaging/windows/policy/countersign.admx", windows::admx()),
         output("packaging/windows/policy/en-US/countersign.adml", windows::adml()),

@@ -1,7 +1,7 @@
 //! Android's restrictions and the configuration file of Linux.
 
 use crate::text::{example, xml};
-use installer_options::{Flavour, OPTIONS};
+use installer_options::{Flavour, OPTIONS, OptionName};
 
 /// `res/xml/app_restrictions.xml`: every option a string, as device managements fill them.
 pub(crate) fn android() -> String {
@@ -38,4 +38,20 @@ pub(crate) fn toml() -> String {
         text.push_str(&format!("\n# {}\n#{} = \"{}\"\n", spec.help, spec.canonical, example(spec)));
     }
     text
+}
+
+/// A drop-in for the systemd unit: the device token from another place than the credential store.
+pub(crate) fn systemd_credential() -> String {
+    let name = OptionName::DeviceToken.spec().canonical;
+    format!(
+        "\
+# /etc/systemd/system/countersign.service.d/token.conf: where the device token comes from, if not from
+# /etc/credstore/countersign.{name}. The service does not start where the file is missing: remove this once the device has enrolled.
+# Made from the table of install options by the example `generate` of the crate `installer-options`.
+[Service]
+LoadCredential={name}:/run/provisioning/countersign.{name}
+# Or sealed to this machine by `systemd-creds encrypt --name={name} token /etc/countersign.{name}`:
+#LoadCredentialEncrypted={name}:/etc/countersign.{name}
+"
+    )
 }

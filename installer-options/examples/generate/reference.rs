@@ -16,7 +16,7 @@ deployment carries over by changing the package and the token. Zscaler is a trad
 no affiliation.
 
 The strongest word wins: device management's policy, then `countersign params set`, then the install options, then the configuration file, then the
-default. `countersign params list` shows every value with where it came from. A value that does not fit, an unknown name and a broken rule are errors,
+default. `countersign params list` shows every value with where it came from; what policy holds is locked: `params set` refuses it. A value that does not fit, an unknown name and a broken rule are errors,
 all reported at once; nothing falls back to a default.
 ";
 
@@ -116,9 +116,11 @@ const DELIVERY: &str = r#"## How they are delivered
 | EXE | `countersign-installer.exe --mode unattended --cloudName cloud.example.net --userDomain example.com --deviceToken …` |
 | Linux | `countersign configure --cloudName cloud.example.net --userDomain example.com --deviceTokenFile -`, or the short flags |
 | macOS | managed preferences in the domain `org.countersign.installparams` with a dictionary `installation-parameters`: [profile](../packaging/macos/countersign.mobileconfig), [Jamf schema](../packaging/macos/jamf-manifest.json) |
+| Linux policy | the same TOML as the file in `/etc/countersign/policy.toml`, which only root may write: [deploying on Linux](deploy-linux.md) |
 | Windows policy | values with the canonical names in `HKLM\Software\Policies\Countersign`: text, `REG_DWORD` or `REG_MULTI_SZ`; [templates](../packaging/windows/policy/countersign.admx) |
 | Android | managed configuration: a bundle with the Android names: [restrictions](../packaging/android/app_restrictions.xml) |
 | iOS | managed app configuration: a dictionary with the iOS names: [specification](../packaging/ios/managed-app-configuration.xml) |
+| systemd | the device token as a credential, by default `/etc/credstore/countersign.deviceToken`: [drop-in](../packaging/linux/token.conf) |
 | file | flat TOML with the canonical names, one a line: `cloudName = "cloud.example.net"`: [example](../packaging/linux/countersign.toml) |
 
 Arguments are `--name value` or `--name=value`. A value may begin with a hyphen; only the name of another option (`--…`) in a value's place is taken for a

@@ -1,0 +1,25 @@
+; Made from the table of install options by the example `generate` of the crate `installer-options`. Do not edit.
+; ${DO} is a macro of three parameters: the argument, the MSI property (empty where the MSI has none), `secret` or `plain`.
+!macro COUNTERSIGN_EACH_OPTION DO
+  !insertmacro ${DO} "--deviceToken" "DEVICETOKEN" "secret"
+  !insertmacro ${DO} "--userDomain" "USERDOMAIN" "plain"
+  !insertmacro ${DO} "--cloudName" "CLOUDNAME" "plain"
+  !insertmacro ${DO} "--userName" "UNAME" "plain"
+  !insertmacro ${DO} "--externalDeviceId" "EXTERNALDEVICEID" "plain"
+  !insertmacro ${DO} "--policyToken" "POLICYTOKEN" "plain"
+  !insertmacro ${DO} "--strictEnforcement" "STRICTENFORCEMENT" "plain"
+  !insertmacro ${DO} "--hideAppUIOnLaunch" "HIDEAPPUIONLAUNCH" "plain"
+  !insertmacro ${DO} "--launchTray" "LAUNCHTRAY" "plain"
+  !insertmacro ${DO} "--enableFips" "ENABLEFIPS" "plain"
+  !insertmacro ${DO} "--mode" "" "plain"
+  !insertmacro ${DO} "--unattendedmodeui" "" "plain"
+  !insertmacro ${DO} "--vdi" "VDI" "plain"
+  !insertmacro ${DO} "--configTimeout" "CONFIGTIMEOUT" "plain"
+  !insertmacro ${DO} "--uninstallPasswordCmdLine" "UNINSTALLPASSWORDCMDLINE" "secret"
+  !insertmacro ${DO} "--uninstallPassword" "UNINSTALLPASSWORD" "secret"
+  !insertmacro ${DO} "--caFile" "CAFILE" "plain"
+  !insertmacro ${DO} "--keepToken" "KEEPTOKEN" "plain"
+  !insertmacro ${DO} "--disabledFacts" "DISABLEDFACTS" "plain"
+  !insertmacro ${DO} "--clouds" "CLOUDS" "plain"
+  !insertmacro ${DO} "--deviceTokenFile" "" "plain"
+!macroend
