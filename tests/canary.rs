@@ -6,44 +6,8 @@ use std::path::Path;
 use saml::token::DeviceToken;
 use secrecy::ExposeSecret as _;
 use tests::agent::Agent;
+use tests::canary::Canary;
 use tests::portal::Portal;
-
-/// A secret and every form in which it could stand somewhere.
-struct Canary {
-    name: &'static str,
-    forms: Vec<(String, Vec<u8>)>,
-}
-
-impl Canary {
-    fn new(name: &'static str, secret: &[u8]) -> Self {
-        let hex: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
-        let mut forms = vec![
-            ("plain".to_owned(), secret.to_vec()),
-            ("UTF-16".to_owned(), secret.iter().flat_map(|byte| [*byte, 0]).collect()),
-            ("hexadecimal".to_owned(), hex.clone().into_bytes()),
-            ("upper-case hexadecimal".to_owned(), hex.to_uppercase().into_bytes()),
-        ];
-        // Within a longer text base64 depends on where the secret begins; the first and last characters depend on neighbours.
-        for offset in 0..3_usize {
-            let padded = [vec![0; offset], secret.to_vec()].concat();
-            let whole = base64(&padded);
-            let inner = whole.trim_end_matches('=');
-            forms.push((format!("base64 at {offset}"), inner.as_bytes()[4..inner.len() - 4].to_vec()));
-        }
-        Self { name, forms }
-    }
-
-    /// The forms of it that stand in `haystack`.
-    fn found_in(&self, haystack: &[u8]) -> Vec<&str> {
-        let there = |needle: &[u8]| haystack.windows(needle.len()).any(|window| window == needle);
-        self.forms.iter().filter(|(_, form)| there(form)).map(|(form, _)| form.as_str()).collect()
-    }
-
-    fn assert_not_in(&self, haystack: &[u8], place: &str) {
-        let found = self.found_in(haystack);
-        assert!(found.is_empty(), "{} stands in {place} as {found:?}", self.name);
-    }
-}
 
 fn base64(bytes: &[u8]) -> String {
     use base64::Engine as _;

@@ -14,10 +14,14 @@ pub fn program(name: &str) -> Option<PathBuf> {
     found.or_else(|| Some(Path::new("/usr/sbin").join(name)).filter(|path| path.is_file()))
 }
 
-/// A test that needs all of `needs` (programs by name, files by absolute path).
+/// A test that needs all of `needs` (programs by name, files by absolute path, `root` for the rights of root).
 #[must_use]
 pub fn trial(name: &str, needs: &[&str], run: impl FnOnce() + Send + 'static) -> Trial {
-    let there = |need: &&&str| if need.starts_with('/') { Path::new(need).exists() } else { program(need).is_some() };
+    let there = |need: &&&str| match **need {
+        "root" => is_root(),
+        file if file.starts_with('/') => Path::new(file).exists(),
+        name => program(name).is_some(),
+    };
     let missing: Vec<_> = needs.iter().filter(|need| !there(need)).copied().collect();
     let run = move || {
         run();
@@ -31,4 +35,15 @@ pub fn trial(name: &str, needs: &[&str], run: impl FnOnce() + Send + 'static) ->
         return Trial::test(name, move || Err(Failed::from(why)));
     }
     Trial::test(name, run).with_kind(why).with_ignored_flag(true)
+}
+
+#[cfg(unix)]
+fn is_root() -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
+}
+
+#[cfg(not(unix))]
+fn is_root() -> bool {
+    false
 }

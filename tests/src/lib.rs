@@ -10,7 +10,10 @@ pub mod agent;
 pub mod authority;
 pub mod balancer;
 pub mod binaries;
+pub mod canary;
 pub mod components;
+#[cfg(target_os = "linux")]
+pub mod container;
 pub mod device;
 pub mod https;
 pub mod portal;

@@ -1,0 +1,224 @@
+//! A machine to install on: Debian with systemd as its first process, in a container that shares the host's network, so that a
+//! portal on the host's loopback is reached.
+
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::binaries::workspace_dir;
+use crate::program::{PATIENCE, Program};
+
+/// What is in every machine beside Debian's minimum.
+const PACKAGES: &str = "systemd,systemd-sysv,dbus,libpam-systemd,procps,rpm";
+
+/// A machine that has booted. It is switched off and deleted when it is dropped.
+#[derive(Debug)]
+pub struct Container {
+    root: PathBuf,
+    leader: u32,
+    nspawn: Program,
+}
+
+/// What a container needs on the host.
+pub const NEEDS: [&str; 4] = ["root", "systemd-nspawn", "debootstrap", "nsenter"];
+
+impl Container {
+    /// A new machine.
+    ///
+    /// # Panics
+    /// Where it can't be made or does not boot.
+    #[must_use]
+    pub fn boot() -> Self {
+        Self::boot_from(&copy_of(base()))
+    }
+
+    /// A copy of a machine that is switched off; like every copy of an image it makes a machine id of its own.
+    ///
+    /// # Panics
+    /// As [`Container::boot`].
+    #[must_use]
+    pub fn boot_copy_of(image: &Path) -> Self {
+        let root = copy_of(image);
+        fs::write(root.join("etc/machine-id"), "").expect("the id can be emptied");
+        Self::boot_from(&root)
+    }
+
+    /// Boots the system in `root`, which is deleted in the end.
+    ///
+    /// # Panics
+    /// As [`Container::boot`].
+    #[must_use]
+    pub fn boot_from(root: &Path) -> Self {
+        let mut command = Command::new("systemd-nspawn");
+        command.args(["--quiet", "--boot", "--register=no", "--keep-unit", "--link-journal=no", "--directory"]);
+        command.arg(root).arg(format!("--machine={}", root.file_name().expect("it has a name").display()));
+        let mut nspawn = Program::start(command);
+        nspawn.wait_for(|line| line.contains("Multi-User System"));
+        let children = format!("/proc/{0}/task/{0}/children", nspawn.id());
+        let children = fs::read_to_string(children).expect("the kernel tells a process's children");
+        let leader = children.split_whitespace().next().and_then(|id| id.parse().ok());
+        Self { root: root.to_owned(), leader: leader.expect("it has a first process"), nspawn }
+    }
+
+    /// Runs a shell script in it as root, with `input` on its standard input.
+    ///
+    /// # Panics
+    /// Where it can't be started.
+    pub fn shell_with(&self, script: &str, input: &[u8]) -> Output {
+        let mut command = Command::new("nsenter");
+        command.args(["--target", &self.leader.to_string(), "--mount", "--uts", "--ipc", "--pid", "--root"]);
+        command.args([
+            "env",
+            "-i",
+            "-C",
+            "/",
+            "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
+            "HOME=/root",
+            "LANG=C.UTF-8",
+            "sh",
+            "-c",
+        ]);
+        command.arg(script).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("nsenter can be started");
+        // A script that does not read its input may have ended already.
+        drop(child.stdin.take().expect("it is piped").write_all(input));
+        child.wait_with_output().expect("it can be waited for")
+    }
+
+    /// The same for a script that must succeed; returns what it printed, without the end of line.
+    ///
+    /// # Panics
+    /// Where it fails.
+    pub fn ok_with(&self, script: &str, input: &[u8]) -> String {
+        let output = self.shell_with(script, input);
+        let (text, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success(), "`{script}` failed: {text}{errors}");
+        text.trim_end().to_owned()
+    }
+
+    /// The same without input.
+    ///
+    /// # Panics
+    /// Where it fails.
+    pub fn ok(&self, script: &str) -> String {
+        self.ok_with(script, b"")
+    }
+
+    /// Whether a script succeeds.
+    #[must_use]
+    pub fn is(&self, script: &str) -> bool {
+        self.shell_with(script, b"").status.success()
+    }
+
+    /// Waits until a script succeeds.
+    ///
+    /// # Panics
+    /// Where it doesn't within [`PATIENCE`].
+    pub fn until(&self, script: &str) {
+        eventually(script, || self.is(script));
+    }
+
+    /// Puts a file of the host into it.
+    ///
+    /// # Panics
+    /// Where it can't be copied.
+    pub fn put(&self, file: &Path, at: &str) {
+        let target = self.root.join(at.trim_start_matches('/'));
+        fs::create_dir_all(target.parent().expect("it has a parent")).expect("the directory can be made");
+        fs::copy(file, &target).unwrap_or_else(|error| panic!("{} can't be copied: {error}", file.display()));
+        fs::set_permissions(&target, fs::Permissions::from_mode(0o644)).expect("the mode can be set");
+    }
+
+    /// Its file system as its first process sees it, so with what lies in memory.
+    #[must_use]
+    pub fn seen(&self) -> PathBuf {
+        PathBuf::from(format!("/proc/{}/root", self.leader))
+    }
+
+    /// The ids that its processes have on the host.
+    ///
+    /// # Panics
+    /// Where the kernel does not tell.
+    #[must_use]
+    pub fn processes(&self) -> Vec<u32> {
+        let namespace = |id: u32| fs::read_link(format!("/proc/{id}/ns/pid")).ok();
+        let own = namespace(self.leader);
+        let all = fs::read_dir("/proc").expect("the kernel tells of processes").map_while(Result::ok);
+        let ids = all.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        ids.filter(|id| namespace(*id) == own).collect()
+    }
+
+    /// Switches it off and keeps its disk, as an image that copies are made of. Whoever has it deletes it.
+    ///
+    /// # Panics
+    /// Where it does not end.
+    #[must_use]
+    pub fn switched_off(mut self) -> PathBuf {
+        self.shell_with("systemctl poweroff", b"");
+        self.nspawn.wait();
+        std::mem::take(&mut self.root)
+    }
+}
+
+impl Drop for Container {
+    fn drop(&mut self) {
+        self.nspawn.kill();
+        if !self.root.as_os_str().is_empty() {
+            let _ = fs::remove_dir_all(&self.root);
+        }
+    }
+}
+
+/// Waits until `what` holds.
+///
+/// # Panics
+/// Where it doesn't within [`PATIENCE`].
+pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !holds() {
+        assert!(begun.elapsed() < PATIENCE, "not within {PATIENCE:?}: {what}");
+        // What happens in another machine can't wake us.
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+/// Debian's minimum with systemd: made once, and kept in the target directory.
+fn base() -> &'static Path {
+    static BASE: OnceLock<PathBuf> = OnceLock::new();
+    BASE.get_or_init(|| {
+        let (base, making) = (rootfs_dir().join("base"), rootfs_dir().join("making"));
+        if base.exists() {
+            return base;
+        }
+        fs::create_dir_all(rootfs_dir()).expect("the directory can be made");
+        // What is left of one that was begun and not ended.
+        let _ = fs::remove_dir_all(&making);
+        let status = Command::new("debootstrap")
+            .args(["--variant=minbase", &format!("--include={PACKAGES}"), "bookworm"])
+            .arg(&making)
+            .stdout(Stdio::null())
+            .status();
+        assert!(status.expect("debootstrap can be started").success(), "Debian can be fetched");
+        fs::write(making.join("etc/hosts"), "127.0.0.1 localhost\n").expect("the file can be written");
+        fs::rename(&making, &base).expect("it can be renamed");
+        base
+    })
+}
+
+fn copy_of(image: &Path) -> PathBuf {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let name = format!("cs-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+    let copy = rootfs_dir().join(name);
+    let status = Command::new("cp").args(["--archive", "--reflink=auto"]).arg(image).arg(&copy).status();
+    assert!(status.expect("`cp` can be started").success(), "the machine can be copied");
+    copy
+}
+
+fn rootfs_dir() -> PathBuf {
+    workspace_dir().join("target/rootfs")
+}
