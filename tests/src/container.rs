@@ -45,6 +45,8 @@ impl Container {
     pub fn boot_copy_of(image: &Path) -> Self {
         let root = copy_of(image);
         fs::write(root.join("etc/machine-id"), "").expect("the id can be emptied");
+        // systemd would take the id over from here.
+        let _ = fs::remove_file(root.join("var/lib/dbus/machine-id"));
         Self::boot_from(&root)
     }
 
