@@ -40,7 +40,7 @@ impl Watch {
     pub(super) async fn changed(&mut self) {
         if self.0.recv().await.is_none() {
             // The registry tells nothing more; what a command or the next start tells is still heard.
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }
