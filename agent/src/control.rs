@@ -25,6 +25,12 @@ pub enum Ask {
     },
     /// Read the configuration again.
     Reload,
+    /// Sign the asking person out.
+    SignOut,
+    /// Key and state are gone from the disk: begin afresh.
+    Forgotten,
+    /// Leave the cloud: tell the portal, and forget who this device was.
+    Deregister,
 }
 
 /// What the daemon answers.
@@ -114,7 +120,7 @@ pub struct PersonStatus {
     pub session: String,
     /// The account's name.
     pub account: String,
-    /// `enrolling`, `signing-in`, `signed-in`, `waiting` or `refused`.
+    /// `enrolling`, `signing-in`, `signed-in`, `waiting`, `refused` or `signed-out`.
     pub state: String,
     /// `user@domain`, once signed in.
     pub user: Option<String>,

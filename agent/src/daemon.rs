@@ -7,26 +7,33 @@ use std::time::Duration;
 use base64::Engine as _;
 use platform::channel::{ChannelError, Connection, Listener, Peer};
 use platform::files::{self, FileError};
+use platform::network::NetworkChanges;
 use platform::paths::Paths;
 use platform::random;
 use platform::service_manager;
-use platform::session::{self, SessionChanges, SessionError, SessionId, UserSession};
+use platform::session::{self, SessionChange, SessionChanges, SessionError, SessionId, UserSession};
 use platform::termination::Termination;
 use platform::watch::Watch;
 use saml::name::EntityId;
+use saml::refusal::RefusalCode;
 use tokio::sync::mpsc;
 
 use crate::config::{self, ConfigError};
 use crate::control::{self, Ask, Problem, Reply};
+use crate::conversation::{self, KeptAlive};
 use crate::device::{CorrectedClock, Device};
 use crate::failure::FailureCode;
+use crate::heartbeat::Heartbeat;
 use crate::machine::{Effect, Event, Moment, State};
+use crate::session::Session;
 use crate::sign_in::{Code, Granted, SignInError, sign_in};
 use crate::standing::{DeviceSummary, Standing};
 use crate::steps::Steps;
 
 /// The longest sleep: timers stand still while a laptop is asleep, so the clock is looked at again after this long.
 const LONGEST_SLEEP: Duration = Duration::from_secs(300);
+/// Within how many seconds of its start a device says for the first time that it is alive, if nobody signs in before.
+const FIRST_HEARTBEAT_SECONDS: i64 = 60;
 /// How long a command may take to say what it wants.
 const ASK_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -53,10 +60,14 @@ enum Mail {
     SessionsChanged,
     /// The options may have changed.
     OptionsChanged,
+    /// The network is another one, or the machine has woken up.
+    NetworkChanged,
     /// A command on the local channel.
     Asked { ask: Ask, peer: Peer, connection: Connection },
+    /// Somebody who was refused because of the device may be signed in now.
+    Retry(SessionId),
     /// What was in flight has ended.
-    Finished { device: Box<Device>, job: Job, result: Result<Granted, SignInError> },
+    Finished { device: Box<Device>, job: Job, outcome: Outcome },
 }
 
 /// Something that needs the device, one at a time.
@@ -65,6 +76,60 @@ enum Job {
     Session(SessionId),
     /// A Response for a service, asked for by the person whose session it is.
     Service { session: Box<UserSession>, service: EntityId, connection: Connection },
+    /// Tells the portal that the device is alive.
+    KeepAlive,
+    /// Tells the portal that somebody has signed out; the session has ended here already.
+    SignOut { session: Box<Session>, connection: Connection },
+    /// Tells the portal that the device leaves.
+    Deregister { connection: Option<Connection> },
+}
+
+/// What a job needs apart from the device.
+enum Work {
+    SignIn { session: Box<UserSession>, service: Option<EntityId> },
+    KeepAlive,
+    SignOut { session: Box<Session> },
+    Deregister,
+}
+
+/// How a job ended.
+enum Outcome {
+    SignIn(Result<Granted, SignInError>),
+    KeepAlive(Result<KeptAlive, SignInError>),
+    Farewell(Result<(), SignInError>),
+}
+
+impl Outcome {
+    fn error(&self) -> Option<&SignInError> {
+        match self {
+            Self::SignIn(result) => result.as_ref().err(),
+            Self::KeepAlive(result) => result.as_ref().err(),
+            Self::Farewell(result) => result.as_ref().err(),
+        }
+    }
+}
+
+impl Work {
+    /// What the log says where it fails.
+    fn name(&self) -> &'static str {
+        match self {
+            Self::SignIn { .. } => "nobody was signed in",
+            Self::KeepAlive => "the portal could not be told that the device is alive",
+            Self::SignOut { .. } => "the portal could not be told that somebody has signed out",
+            Self::Deregister => "the portal could not be told that the device leaves",
+        }
+    }
+
+    async fn carry_out(self, device: &mut Device, steps: &Steps) -> Outcome {
+        match self {
+            Self::SignIn { session, service } => {
+                Outcome::SignIn(sign_in(device, &session, service.as_ref(), steps).await)
+            }
+            Self::KeepAlive => Outcome::KeepAlive(conversation::keep_alive(device, steps).await),
+            Self::SignOut { session } => Outcome::Farewell(conversation::sign_out(device, &session, steps).await),
+            Self::Deregister => Outcome::Farewell(conversation::deregister(device, steps).await),
+        }
+    }
 }
 
 /// A person who is logged in.
@@ -85,6 +150,7 @@ struct Daemon {
     reload_wanted: bool,
     clock: CorrectedClock,
     people: BTreeMap<SessionId, Person>,
+    heartbeat: Heartbeat,
     jobs: VecDeque<Job>,
     mailbox: mpsc::UnboundedSender<Mail>,
 }
@@ -105,6 +171,10 @@ pub async fn run(paths: Paths, steps: Steps) -> Result<(), DaemonError> {
         Ok(watch) => drop(tokio::spawn(watch_options(watch, mailbox.clone()))),
         Err(error) => tracing::info!(error = &error as &dyn std::error::Error, "files of options are not watched"),
     }
+    match NetworkChanges::subscribe() {
+        Ok(changes) => drop(tokio::spawn(watch_network(changes, mailbox.clone()))),
+        Err(error) => tracing::info!(error = &error as &dyn std::error::Error, "changes of the network are not heard"),
+    }
     let mut daemon = Daemon {
         paths,
         steps: Arc::new(steps),
@@ -114,6 +184,7 @@ pub async fn run(paths: Paths, steps: Steps) -> Result<(), DaemonError> {
         reload_wanted: false,
         clock: CorrectedClock::default(),
         people: BTreeMap::new(),
+        heartbeat: Heartbeat::default(),
         jobs: VecDeque::new(),
         mailbox,
     };
@@ -170,8 +241,18 @@ async fn listen(mut listener: Listener, mailbox: mpsc::UnboundedSender<Mail>) {
 
 async fn watch_sessions(mut changes: SessionChanges, mailbox: mpsc::UnboundedSender<Mail>) {
     loop {
+        let change = changes.next().await;
+        let woke_up = change == SessionChange::Resumed;
+        if mailbox.send(Mail::SessionsChanged).is_err() || woke_up && mailbox.send(Mail::NetworkChanged).is_err() {
+            return;
+        }
+    }
+}
+
+async fn watch_network(mut changes: NetworkChanges, mailbox: mpsc::UnboundedSender<Mail>) {
+    loop {
         changes.next().await;
-        if mailbox.send(Mail::SessionsChanged).is_err() {
+        if mailbox.send(Mail::NetworkChanged).is_err() {
             return;
         }
     }
@@ -192,7 +273,12 @@ impl Daemon {
             Mail::SessionsChanged => self.see_sessions().await,
             Mail::OptionsChanged => self.reload_if_changed(),
             Mail::Asked { ask, peer, connection } => self.answer(ask, &peer, connection),
-            Mail::Finished { device, job, result } => self.finish(*device, job, result),
+            Mail::Retry(id) => self.step(&id, Event::Wanted),
+            Mail::NetworkChanged => {
+                tracing::debug!("the network has changed");
+                self.step_everybody(&Event::NetworkChanged);
+            }
+            Mail::Finished { device, job, outcome } => self.finish(*device, job, outcome),
         }
         self.start_next_job();
     }
@@ -217,6 +303,9 @@ impl Daemon {
                     Ok(mut device) => {
                         device.clock = self.clock;
                         self.summary = DeviceSummary::of(&device);
+                        if device.is_enrolled() && self.heartbeat.wake_at().is_none() {
+                            self.heartbeat.begin(FIRST_HEARTBEAT_SECONDS, self.moment());
+                        }
                         Standing::Ready(Box::new(device))
                     }
                     Err(error) => {
@@ -266,7 +355,17 @@ impl Daemon {
                 self.reload_if_changed();
                 reply(connection, Reply::Done);
             }
-            Ask::Reload => reply(connection, Reply::Failed(Problem::not_allowed())),
+            Ask::Deregister if peer.privileged || peer.same_user => {
+                self.jobs.push_back(Job::Deregister { connection: Some(connection) });
+            }
+            Ask::Forgotten if peer.privileged || peer.same_user => {
+                self.reload();
+                reply(connection, Reply::Done);
+            }
+            Ask::Reload | Ask::Deregister | Ask::Forgotten => {
+                reply(connection, Reply::Failed(Problem::not_allowed()));
+            }
+            Ask::SignOut => self.sign_out_asked(peer, connection),
             Ask::SignIn { service } => self.sign_in_asked(service, peer, connection),
         }
     }
@@ -305,6 +404,31 @@ impl Daemon {
         }
     }
 
+    /// Somebody signs out: here at once, and at the portal when the device is free.
+    fn sign_out_asked(&mut self, peer: &Peer, connection: Connection) {
+        let now = self.now();
+        let own = self.people.values().find(|person| peer.owns(&person.session));
+        let Some(own) = own else {
+            return reply(connection, Reply::Failed(Problem::failure(FailureCode::NobodyLoggedIn)));
+        };
+        let Some(session) = own.state.session(now).cloned() else {
+            return reply(connection, Reply::Failed(Problem::failure(FailureCode::NotSignedIn)));
+        };
+        if matches!(own.state, State::SigningIn { .. }) {
+            // A session that is just being renewed would come back with the answer.
+            return reply(connection, Reply::Failed(Problem::failure(FailureCode::NotSignedIn)));
+        }
+        let id = own.session.id.clone();
+        self.step(&id, Event::SignedOut);
+        self.jobs.push_back(Job::SignOut { session: Box::new(session), connection });
+    }
+
+    fn step_everybody(&mut self, event: &Event) {
+        for id in self.people.keys().cloned().collect::<Vec<_>>() {
+            self.step(&id, event.clone());
+        }
+    }
+
     /// Of one change a command and the watch both tell; the second time there is nothing to do. What could not be used before may have been mended
     /// elsewhere than in the options.
     fn reload_if_changed(&mut self) {
@@ -325,21 +449,103 @@ impl Daemon {
         }
     }
 
-    fn finish(&mut self, device: Device, job: Job, result: Result<Granted, SignInError>) {
+    fn finish(&mut self, device: Device, job: Job, outcome: Outcome) {
         self.clock = device.clock;
         self.summary = DeviceSummary::of(&device);
-        let spent = result.is_ok() && device.config.token.is_some() && !device.config.keep_token;
+        let keep_alive = match &outcome {
+            Outcome::SignIn(Ok(Granted::Session(session))) => Some(session.keep_alive_seconds),
+            Outcome::SignIn(_) | Outcome::KeepAlive(_) | Outcome::Farewell(_) => None,
+        };
+        let spent =
+            matches!(outcome, Outcome::SignIn(Ok(_))) && device.config.token.is_some() && !device.config.keep_token;
         self.standing = Standing::Ready(Box::new(device));
         if spent {
             self.forget_token();
         }
-        match job {
-            Job::Session(id) => self.step(&id, outcome(result)),
-            Job::Service { connection, .. } => reply(connection, for_service(result)),
+        if let Some(seconds) = keep_alive {
+            self.heartbeat.heard(seconds, self.moment());
+        }
+        match (job, outcome) {
+            (Job::Session(id), Outcome::SignIn(result)) => self.step(&id, outcome_of(result)),
+            (Job::Service { connection, .. }, Outcome::SignIn(result)) => reply(connection, for_service(result)),
+            (Job::SignOut { connection, .. }, Outcome::Farewell(result)) => reply(connection, for_farewell(result)),
+            (Job::Deregister { connection }, Outcome::Farewell(result)) => self.left(connection, result),
+            (_, Outcome::KeepAlive(result)) => self.kept_alive(result),
+            // A job has the outcome of its own work.
+            (_, Outcome::SignIn(_) | Outcome::Farewell(_)) => {}
         }
         if self.reload_wanted {
             self.reload();
         }
+    }
+
+    /// What the portal says to a device that is alive holds for everybody at it.
+    fn kept_alive(&mut self, result: Result<KeptAlive, SignInError>) {
+        let at = self.moment();
+        match result {
+            Ok(kept_alive) => {
+                self.heartbeat.heard(kept_alive.interval_seconds, at);
+                // What somebody had to mend has been mended.
+                for (id, person) in &self.people {
+                    if matches!(person.state, State::Refused { code: Code::Refusal(code), .. } if is_of_device(code)) {
+                        let _ = self.mailbox.send(Mail::Retry(id.clone()));
+                    }
+                }
+            }
+            Err(SignInError::Refused(refusal)) if is_of_device(refusal.code) => {
+                self.heartbeat.refused(at);
+                let code = Code::Refusal(refusal.code);
+                self.step_everybody(&Event::Failed { code, retry_after: None });
+            }
+            Err(error) => self.heartbeat.failed(error.retry_after(), at),
+        }
+    }
+
+    /// The portal has heard that the device leaves, or could not be told.
+    fn left(&mut self, connection: Option<Connection>, result: Result<(), SignInError>) {
+        let told = match result {
+            Ok(()) | Err(SignInError::NotEnrolled) => self.forget(),
+            Err(error @ SignInError::Refused(_)) => {
+                if let Standing::Ready(device) = &mut self.standing {
+                    drop(device.state.stay());
+                }
+                Reply::Failed(Problem::of(error.code()))
+            }
+            Err(error) => self.leave_later(&error),
+        };
+        if let Some(connection) = connection {
+            reply(connection, told);
+        }
+    }
+
+    /// Forgets who this device was.
+    fn forget(&mut self) -> Reply {
+        self.heartbeat.stop();
+        if let Standing::Ready(device) = std::mem::replace(&mut self.standing, Standing::Busy)
+            && let Err(error) = device.forget()
+        {
+            tracing::error!(error = &error as &dyn std::error::Error, "can't forget everything");
+            self.open_device();
+            return Reply::Failed(Problem::of(error.code()));
+        }
+        tracing::info!("this device has left the cloud");
+        self.summary = DeviceSummary::default();
+        self.open_device();
+        self.step_everybody(&Event::Failed { code: Code::Failure(FailureCode::NotEnrolled), retry_after: None });
+        Reply::Done
+    }
+
+    fn leave_later(&mut self, error: &SignInError) -> Reply {
+        let at = self.moment();
+        self.heartbeat.failed(error.retry_after(), at);
+        let code = Code::Failure(FailureCode::Leaving);
+        if let Standing::Ready(device) = &mut self.standing
+            && let Err(error) = device.state.leave()
+        {
+            return Reply::Failed(Problem::of(SignInError::from(error).code()));
+        }
+        self.step_everybody(&Event::Failed { code, retry_after: None });
+        Reply::Failed(Problem::of(code))
     }
 
     /// The token has bought what it buys: from now on it would only be a secret that lies about.
@@ -365,9 +571,9 @@ impl Daemon {
     }
 
     fn step(&mut self, id: &SessionId, event: Event) {
-        let now = self.now();
+        let at = self.moment();
+        let now = at.now;
         let Some(mut person) = self.people.remove(id) else { return };
-        let at = Moment { now, jitter: u32::from_le_bytes(random::bytes()) };
         let granted = matches!(event, Event::Granted(_));
         let (state, effect) = person.state.step(event, at);
         if let State::SignedIn { session, .. } = &state
@@ -396,8 +602,11 @@ impl Daemon {
     }
 
     fn on_timer(&mut self) {
-        for id in self.people.keys().cloned().collect::<Vec<_>>() {
-            self.step(&id, Event::Timer);
+        self.step_everybody(&Event::Timer);
+        let now = self.now();
+        if self.heartbeat.take_due(now) {
+            let leaving = matches!(&self.standing, Standing::Ready(device) if device.state.is_leaving());
+            self.jobs.push_back(if leaving { Job::Deregister { connection: None } } else { Job::KeepAlive });
         }
         self.start_next_job();
     }
@@ -405,7 +614,7 @@ impl Daemon {
     /// Hands the device to the next job, if it is free.
     fn start_next_job(&mut self) {
         while let Some(job) = self.jobs.pop_front() {
-            let Some((session, service)) = self.subject_of(&job) else { continue };
+            let Some(work) = self.work_of(&job) else { continue };
             let mut device = match std::mem::replace(&mut self.standing, Standing::Busy) {
                 Standing::Ready(device) => device,
                 Standing::Busy => return self.jobs.push_front(job),
@@ -416,40 +625,55 @@ impl Daemon {
                     continue;
                 }
             };
+            if device.state.is_leaving() && matches!(work, Work::SignIn { .. } | Work::KeepAlive) {
+                self.standing = Standing::Ready(device);
+                self.refuse(job, Code::Failure(FailureCode::Leaving));
+                continue;
+            }
             let (steps, mailbox) = (Arc::clone(&self.steps), self.mailbox.clone());
             tokio::spawn(async move {
-                let result = sign_in(&mut device, &session, service.as_ref(), &steps).await;
-                if let Err(error) = &result {
-                    tracing::warn!(
-                        code = error.code().as_str(),
-                        error = error as &dyn std::error::Error,
-                        "nobody was signed in"
-                    );
+                let what = work.name();
+                let outcome = work.carry_out(&mut device, &steps).await;
+                if let Some(error) = outcome.error() {
+                    tracing::warn!(code = error.code().as_str(), error = error as &dyn std::error::Error, "{what}");
                 }
                 // The daemon is ending if its mailbox is gone.
-                let _ = mailbox.send(Mail::Finished { device, job, result });
+                let _ = mailbox.send(Mail::Finished { device, job, outcome });
             });
             return;
         }
     }
 
-    fn subject_of(&self, job: &Job) -> Option<(UserSession, Option<EntityId>)> {
-        match job {
-            Job::Session(id) => self.people.get(id).map(|person| (person.session.clone(), None)),
-            Job::Service { session, service, .. } => Some(((**session).clone(), Some(service.clone()))),
-        }
+    fn work_of(&self, job: &Job) -> Option<Work> {
+        Some(match job {
+            Job::Session(id) => Work::SignIn { session: Box::new(self.people.get(id)?.session.clone()), service: None },
+            Job::Service { session, service, .. } => {
+                Work::SignIn { session: session.clone(), service: Some(service.clone()) }
+            }
+            Job::KeepAlive => Work::KeepAlive,
+            Job::SignOut { session, .. } => Work::SignOut { session: session.clone() },
+            Job::Deregister { .. } => Work::Deregister,
+        })
     }
 
     fn refuse(&mut self, job: Job, code: Code) {
         match job {
             Job::Session(id) => self.step(&id, Event::Failed { code, retry_after: None }),
-            Job::Service { connection, .. } => reply(connection, Reply::Failed(Problem::of(code))),
+            Job::Service { connection, .. } | Job::SignOut { connection, .. } => {
+                reply(connection, Reply::Failed(Problem::of(code)));
+            }
+            Job::Deregister { connection: Some(connection) } => reply(connection, Reply::Failed(Problem::of(code))),
+            Job::KeepAlive | Job::Deregister { connection: None } => {
+                let at = self.moment();
+                self.heartbeat.failed(None, at);
+            }
         }
     }
 
     fn sleep_for(&self) -> Duration {
         let now = self.now();
-        let next = self.people.values().filter_map(|person| person.state.wake_at()).min();
+        let people = self.people.values().filter_map(|person| person.state.wake_at());
+        let next = people.chain(self.heartbeat.wake_at()).min();
         let until = next.map(|at| u64::try_from(at.unix_millis() - now.unix_millis()).unwrap_or(0));
         until.map_or(LONGEST_SLEEP, |millis| Duration::from_millis(millis).min(LONGEST_SLEEP))
     }
@@ -457,9 +681,13 @@ impl Daemon {
     fn now(&self) -> saml::time::UtcTime {
         self.clock.now()
     }
+
+    fn moment(&self) -> Moment {
+        Moment { now: self.now(), jitter: u32::from_le_bytes(random::bytes()) }
+    }
 }
 
-fn outcome(result: Result<Granted, SignInError>) -> Event {
+fn outcome_of(result: Result<Granted, SignInError>) -> Event {
     match result {
         Ok(Granted::Session(session)) => Event::Granted(session),
         // A Response for a service is never asked for a person's own session.
@@ -468,6 +696,19 @@ fn outcome(result: Result<Granted, SignInError>) -> Event {
         }
         Err(error) => Event::Failed { code: error.code(), retry_after: error.retry_after() },
     }
+}
+
+fn for_farewell(result: Result<(), SignInError>) -> Reply {
+    match result {
+        Ok(()) => Reply::Done,
+        Err(error) => Reply::Failed(Problem::of(error.code())),
+    }
+}
+
+/// Whether the portal said it of the device, and so of everybody at it.
+fn is_of_device(code: RefusalCode) -> bool {
+    use RefusalCode as R;
+    matches!(code, R::DeviceRemoved | R::DeviceUnknown | R::DeviceQuarantined | R::DevicePending | R::DeviceCloned)
 }
 
 fn for_service(result: Result<Granted, SignInError>) -> Reply {

@@ -11,7 +11,7 @@ use saml::metadata::IdpMetadata;
 use saml::name::EntityId;
 use saml::time::UtcTime;
 
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::device_state::{DeviceState, PinnedPortal};
 use crate::golden_image::{GoldenImage, MachineMark};
 use crate::sign_in::SignInError;
@@ -86,6 +86,19 @@ impl Device {
         if let Some(config) = Arc::get_mut(&mut self.config) {
             config.token = None;
         }
+    }
+
+    /// Forgets who it was: key, state and what is left of the token. Options that name no secret stay.
+    ///
+    /// # Errors
+    /// [`SignInError`]; the key goes first, so that whatever is left can sign nothing.
+    pub fn forget(self) -> Result<(), SignInError> {
+        device_key::destroy(&self.paths.state_dir)?;
+        self.state.forget()?;
+        if let Err(error) = config::forget_token(&self.paths) {
+            tracing::warn!(error = &error as &dyn std::error::Error, "a device token may be left in the options");
+        }
+        Ok(())
     }
 
     /// Whether the key is registered with the configured cloud.

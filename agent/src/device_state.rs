@@ -38,6 +38,9 @@ struct Content {
     /// The machine whose key was registered. A state without one is older than this field, and belongs to where it is.
     #[serde(default)]
     machine: Option<MachineMark>,
+    /// The device was told to leave the cloud, and the portal has not heard so yet.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    leaving: bool,
 }
 
 /// The portal as the device learnt it, and how the device stands with it.
@@ -87,7 +90,7 @@ impl DeviceState {
     pub fn load(state_dir: &Path) -> Result<Self, DeviceStateError> {
         let path = state_dir.join(FILE);
         let content = match files::read_private(&path, LARGEST)? {
-            None => Content { version: VERSION, sequence: 0, portal: None, machine: None },
+            None => Content { version: VERSION, sequence: 0, portal: None, machine: None, leaving: false },
             Some(bytes) => parse(&bytes)
                 .map_err(|reason| DeviceStateError::Damaged { path: path.display().to_string(), reason })?,
         };
@@ -106,12 +109,51 @@ impl DeviceState {
     /// [`DeviceStateError::File`]; then the state is still that of the other machine.
     pub fn begin_anew(&mut self, here: &MachineMark) -> Result<(), DeviceStateError> {
         let portal = self.content.portal.clone().map(PinnedPortal::not_enrolled);
-        self.write(Content { version: VERSION, sequence: 0, portal, machine: Some(here.clone()) })
+        self.write(Content { version: VERSION, sequence: 0, portal, machine: Some(here.clone()), leaving: false })
     }
 
     /// Remembers the machine that the state belongs to, with the next write.
     pub fn belongs_to(&mut self, here: MachineMark) {
         self.content.machine = Some(here);
+    }
+
+    /// Whether the device was told to leave, and the portal has not heard so yet.
+    #[must_use]
+    pub fn is_leaving(&self) -> bool {
+        self.content.leaving
+    }
+
+    /// Remembers that the device is to leave: nobody is signed in any more, and the portal is told as soon as it can be.
+    ///
+    /// # Errors
+    /// [`DeviceStateError::File`].
+    pub fn leave(&mut self) -> Result<(), DeviceStateError> {
+        self.write(Content { leaving: true, ..self.content.clone() })
+    }
+
+    /// Takes [`DeviceState::leave`] back: the portal wants the device to stay.
+    ///
+    /// # Errors
+    /// [`DeviceStateError::File`].
+    pub fn stay(&mut self) -> Result<(), DeviceStateError> {
+        self.write(Content { leaving: false, ..self.content.clone() })
+    }
+
+    /// Removes the state of `state_dir` from the disk, whatever it holds; says whether there was one.
+    ///
+    /// # Errors
+    /// [`DeviceStateError::File`]; then it is still there.
+    pub fn remove(state_dir: &Path) -> Result<bool, DeviceStateError> {
+        Ok(files::remove(&state_dir.join(FILE))?)
+    }
+
+    /// Forgets everything, on the disk too.
+    ///
+    /// # Errors
+    /// [`DeviceStateError::File`]; then it is still there.
+    pub fn forget(self) -> Result<(), DeviceStateError> {
+        files::remove(&self.path)?;
+        Ok(())
     }
 
     /// The number of the last request.

@@ -98,6 +98,12 @@ failures! {
     ProxyWantsCredentials, "proxy-wants-credentials", 51,
         "the proxy wants a name and a password, which the agent does not have",
         "allow the portal's address at the proxy without credentials, or name it in `NO_PROXY` for the agent's service";
+    Leaving, "deregistration-queued", 53,
+        "the device was told to leave the cloud, and the portal has not heard so yet",
+        "nothing: the agent tells the portal as soon as it can be reached; `countersign deregister --local` forgets without telling it";
+    SignedOut, "signed-out", 54,
+        "the person has signed out",
+        "run `countersign sign-in` to sign in again";
     TlsIntercepted, "tls-intercepted", 52,
         "something on the way to the portal opens TLS and shows a certificate of its own",
         "exempt the portal's address from TLS inspection, or set `caFile` to the inspecting product's CA";

@@ -6,12 +6,14 @@
 pub mod command;
 pub mod config;
 pub mod control;
+pub mod conversation;
 pub mod daemon;
 pub mod device;
 pub mod device_state;
 pub mod diagnostics;
 pub mod failure;
 pub mod golden_image;
+pub mod heartbeat;
 pub mod identity;
 pub mod logs;
 pub mod machine;

@@ -9,7 +9,10 @@ use crate::sign_in::Code;
 /// The first pause after a failure, in seconds; it doubles with each one that follows.
 const FIRST_PAUSE_SECONDS: i64 = 1;
 /// The longest pause, in seconds.
-const LONGEST_PAUSE_SECONDS: i64 = 900;
+pub(crate) const LONGEST_PAUSE_SECONDS: i64 = 900;
+
+/// Within how many seconds a new network is tried.
+const NETWORK_SETTLES_SECONDS: i64 = 3;
 
 /// Where a person's session stands.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -47,6 +50,8 @@ pub enum State {
         /// When it is looked at again.
         until: UtcTime,
     },
+    /// The person has signed out, and signs in again only if they ask.
+    SignedOut,
 }
 
 /// What happens to a session.
@@ -65,6 +70,10 @@ pub enum Event {
     },
     /// Somebody asked for a sign-in now, or the configuration has changed.
     Wanted,
+    /// The network is another one, or the machine has woken up: what could not be reached may be reachable now.
+    NetworkChanged,
+    /// The person has signed out.
+    SignedOut,
 }
 
 /// What has to be done after a step.
@@ -101,6 +110,8 @@ impl State {
             }
             Event::Failed { code, retry_after } => (self.after_failure(code, retry_after, at), None),
             Event::Wanted => self.again(at, true),
+            Event::NetworkChanged => (self.sooner(at), None),
+            Event::SignedOut => (Self::SignedOut, None),
         }
     }
 
@@ -108,7 +119,7 @@ impl State {
     #[must_use]
     pub fn wake_at(&self) -> Option<UtcTime> {
         match self {
-            Self::SigningIn { .. } => None,
+            Self::SigningIn { .. } | Self::SignedOut => None,
             Self::SignedIn { renew_at, .. } => Some(*renew_at),
             Self::Waiting { until, .. } | Self::Refused { until, .. } => Some(*until),
         }
@@ -120,7 +131,7 @@ impl State {
         let session = match self {
             Self::SigningIn { session, .. } | Self::Waiting { session, .. } => session.as_ref(),
             Self::SignedIn { session, .. } => Some(session),
-            Self::Refused { .. } => None,
+            Self::Refused { .. } | Self::SignedOut => None,
         };
         session.filter(|session| session.holds(now))
     }
@@ -136,16 +147,30 @@ impl State {
             // One is on its way already: two at once would give one person two sessions.
             Self::SigningIn { .. } => return (self, None),
             Self::Waiting { attempt, .. } if !afresh => attempt,
-            Self::Waiting { .. } | Self::SignedIn { .. } | Self::Refused { .. } => 0,
+            Self::Waiting { .. } | Self::SignedIn { .. } | Self::Refused { .. } | Self::SignedOut => 0,
         };
         (Self::SigningIn { attempt, session }, Some(Effect::SignIn))
     }
 
+    /// What waits is tried within seconds, and still counts what failed: a network that comes and goes makes no storm.
+    fn sooner(self, at: Moment) -> Self {
+        match self {
+            Self::Waiting { until, attempt, cause, session } => {
+                let soon = at.now.plus_seconds(1 + spread(NETWORK_SETTLES_SECONDS, at.jitter));
+                Self::Waiting { until: until.min(soon), attempt, cause, session }
+            }
+            Self::SigningIn { .. } | Self::SignedIn { .. } | Self::Refused { .. } | Self::SignedOut => self,
+        }
+    }
+
     fn after_failure(self, code: Code, retry_after: Option<u32>, at: Moment) -> Self {
+        if self == Self::SignedOut {
+            return self;
+        }
         let session = self.session(at.now).cloned();
         let attempt = match self {
             Self::SigningIn { attempt, .. } => attempt,
-            Self::SignedIn { .. } | Self::Waiting { .. } | Self::Refused { .. } => 0,
+            Self::SignedIn { .. } | Self::Waiting { .. } | Self::Refused { .. } | Self::SignedOut => 0,
         };
         if needs_somebody(code) {
             let until = at.now.plus_seconds(LONGEST_PAUSE_SECONDS + spread(LONGEST_PAUSE_SECONDS, at.jitter));
@@ -168,26 +193,27 @@ fn needs_somebody(code: Code) -> bool {
             | F::PortalFailing
             | F::TlsNotTrusted
             | F::TlsIntercepted
+            | F::Leaving
             | F::CaptivePortal
             | F::ProxyWantsCredentials
             | F::AnswerNotUnderstood => false,
             F::KeyUnusable | F::StateUnusable => false,
             F::NotRunning | F::NotSignedIn | F::OptionsInvalid | F::NobodyLoggedIn | F::NameUnusable => true,
-            F::NotEnrolled | F::AnswerNotTrusted | F::GoldenImage => true,
+            F::SignedOut | F::NotEnrolled | F::AnswerNotTrusted | F::GoldenImage => true,
         },
     }
 }
 
 /// How long to wait after the failure number `attempt` (from 0): anything up to the doubled pause, and never less than a
 /// second or what the portal asked for.
-fn pause_seconds(attempt: u32, retry_after: Option<u32>, jitter: u32) -> i64 {
+pub(crate) fn pause_seconds(attempt: u32, retry_after: Option<u32>, jitter: u32) -> i64 {
     let longest = FIRST_PAUSE_SECONDS.saturating_mul(1 << attempt.min(20)).min(LONGEST_PAUSE_SECONDS);
     let asked = i64::from(retry_after.unwrap_or(0)).min(LONGEST_PAUSE_SECONDS);
     asked + spread(longest, jitter).max(FIRST_PAUSE_SECONDS)
 }
 
 /// A part of `seconds` between nothing and all of it.
-fn spread(seconds: i64, jitter: u32) -> i64 {
+pub(crate) fn spread(seconds: i64, jitter: u32) -> i64 {
     seconds * i64::from(jitter >> 16) / i64::from(u16::MAX)
 }
 
@@ -211,6 +237,7 @@ mod tests {
             authn_context: "urn:countersign:1.0:ac:classes:local".to_owned(),
             since: UtcTime::from_unix_seconds(since),
             until: UtcTime::from_unix_seconds(since + 3600),
+            keep_alive_seconds: 300,
         }
     }
 
@@ -264,6 +291,8 @@ mod tests {
     enum Happening {
         Timer,
         Wanted,
+        NetworkChanged,
+        SignedOut,
         Succeeds,
         Fails(usize),
     }
@@ -272,6 +301,8 @@ mod tests {
         let kind = prop_oneof![
             Just(Happening::Timer),
             Just(Happening::Wanted),
+            Just(Happening::NetworkChanged),
+            Just(Happening::SignedOut),
             Just(Happening::Succeeds),
             (0..FailureCode::ALL.len() + RefusalCode::ALL.len()).prop_map(Happening::Fails)
         ];
@@ -297,6 +328,10 @@ mod tests {
                 let event = match happening {
                     Happening::Timer => Event::Timer,
                     Happening::Wanted => Event::Wanted,
+                    Happening::NetworkChanged => Event::NetworkChanged,
+                    // The device does one thing at a time: a sign-out waits for the sign-in that is on its way.
+                    Happening::SignedOut if in_flight > 0 => continue,
+                    Happening::SignedOut => Event::SignedOut,
                     Happening::Succeeds | Happening::Fails(_) if in_flight == 0 => continue,
                     Happening::Succeeds => { in_flight -= 1; Event::Granted(session(now)) }
                     Happening::Fails(index) => { in_flight -= 1; failed(any_code(index)) }
@@ -307,7 +342,7 @@ mod tests {
                 let signing_in = matches!(next, State::SigningIn { .. });
                 prop_assert_eq!(in_flight == 1, signing_in);
                 match next.wake_at() {
-                    None => prop_assert_eq!(in_flight, 1),
+                    None => prop_assert!(in_flight == 1 || next == State::SignedOut),
                     Some(wake_at) => {
                         let signed_in = matches!(next, State::SignedIn { .. });
                         prop_assert!(signed_in || wake_at.seconds_since(moment.now) <= 2 * LONGEST_PAUSE_SECONDS);

@@ -1,8 +1,14 @@
 //! A session: what a verified assertion gives the person at this device.
 
+use saml::device::KEEP_ALIVE_INTERVAL;
 use saml::response::{Assertion, VerifiedAssertion};
 use saml::time::UtcTime;
 use serde::{Serialize, Serializer};
+
+/// How often the device says that it is alive where the portal names no interval, in seconds.
+const DEFAULT_KEEP_ALIVE_SECONDS: i64 = 300;
+/// The interval that a portal may ask for, in seconds.
+const KEEP_ALIVE_SECONDS: std::ops::RangeInclusive<i64> = 1..=86_400;
 
 /// A person's session with the portal. Only a [`VerifiedAssertion`] makes one.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
@@ -19,6 +25,8 @@ pub struct Session {
     /// When it ends unless it is renewed.
     #[serde(serialize_with = "time")]
     pub until: UtcTime,
+    /// After how many seconds the portal wants to hear from the device again.
+    pub keep_alive_seconds: i64,
 }
 
 fn time<S: Serializer>(time: &UtcTime, serializer: S) -> Result<S::Ok, S::Error> {
@@ -36,6 +44,7 @@ impl Session {
             authn_context: assertion.authn_context.clone(),
             since: assertion.authn_instant,
             until: assertion.session_not_on_or_after.unwrap_or(assertion.not_on_or_after),
+            keep_alive_seconds: keep_alive_seconds(assertion),
         }
     }
 
@@ -53,4 +62,11 @@ impl Session {
         let spread = (life / 8) * i64::from(jitter >> 16) / i64::from(u16::MAX);
         self.since.plus_seconds(life * 3 / 4 + spread)
     }
+}
+
+/// What the assertion says about the next keep-alive.
+pub(crate) fn keep_alive_seconds(assertion: &Assertion) -> i64 {
+    let attribute = assertion.attributes.iter().find(|attribute| attribute.name == KEEP_ALIVE_INTERVAL);
+    let seconds = attribute.and_then(|attribute| attribute.values.first()?.parse().ok());
+    seconds.filter(|seconds| KEEP_ALIVE_SECONDS.contains(seconds)).unwrap_or(DEFAULT_KEEP_ALIVE_SECONDS)
 }

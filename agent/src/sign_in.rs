@@ -27,7 +27,7 @@ use crate::steps::Steps;
 use crate::transport::TransportError;
 
 /// How far the portal's clock may differ from the corrected one, in seconds.
-const SKEW_SECONDS: i64 = 90;
+pub(crate) const SKEW_SECONDS: i64 = 90;
 /// The authentication context that a device key gives (AuthnContext §3.4.16).
 const X509: &str = "urn:oasis:names:tc:SAML:2.0:ac:classes:X509";
 
@@ -214,14 +214,19 @@ pub async fn sign_in(
 
 /// What has been put right already: each only once, so that no refusal makes a loop.
 #[derive(Default)]
-struct Corrections {
+pub(crate) struct Corrections {
     clock: bool,
     enrolment: bool,
 }
 
 impl Corrections {
+    /// Puts a wrong clock right, and enrols nothing.
+    pub(crate) fn of_the_clock_only() -> Self {
+        Self { clock: false, enrolment: true }
+    }
+
     /// Puts right what `refusal` complains of, if that can be done here; returns the portal to try again with.
-    fn apply(
+    pub(crate) fn apply(
         &mut self,
         device: &mut Device,
         portal: PinnedPortal,

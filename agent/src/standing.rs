@@ -111,6 +111,7 @@ fn person_status(session: &UserSession, state: &State, enrolled: bool, now: UtcT
         State::SignedIn { .. } => ("signed-in", None),
         State::Waiting { cause, .. } => ("waiting", Some(Problem::of(*cause))),
         State::Refused { code, .. } => ("refused", Some(Problem::of(*code))),
+        State::SignedOut => ("signed-out", Some(Problem::failure(FailureCode::SignedOut))),
     };
     let held = state.session(now);
     PersonStatus {

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use saml::device::{Evidence, EvidenceGrade};
 use saml::name::{EntityId, MessageId, NameId, NameIdFormat};
 use saml::refusal::RefusalCode;
-use saml::request::VerifiedRequest;
+use saml::request::{AuthnRequest, VerifiedRequest};
 use saml::time::UtcTime;
 use saml::token::TokenId;
 use sqlx::AnyConnection;
@@ -130,13 +130,22 @@ pub async fn decide(connection: &mut AnyConnection, question: Question) -> Resul
         }
         Err(Stop::Failed(error)) => return Err(error),
     };
+    let keeps_alive = of_the_device_itself(content).is_some();
+    if keeps_alive && result == "ok" {
+        // A device says so every few minutes: `last_seen_at` keeps that, and the audit is for what somebody may have to account for.
+        return Ok(decision);
+    }
     let service = content.respond_to.as_ref().map(EntityId::as_str);
     let address = question.address.map(|address| address.to_string());
     let entry = Entry {
         at: question.now,
         tenant_id: asked.tenant_id,
         actor: content.issuer.as_str().to_owned(),
-        action: if question.enrolling.is_some() { "enrol" } else { "sign-on" },
+        action: match (question.enrolling.is_some(), keeps_alive) {
+            (true, _) => "enrol",
+            (false, true) => "keep-alive",
+            (false, false) => "sign-on",
+        },
         subject: asked.subject,
         result,
         detail: serde_json::json!({ "request": content.id.as_str(), "service": service, "address": address }),
@@ -157,6 +166,10 @@ async fn grant(connection: &mut AnyConnection, question: &Question, asked: &mut 
     let forgotten_at = content.issue_instant.plus_seconds(REQUEST_LIFE_SECONDS + 2 * SKEW_SECONDS);
     if !seen_request::remember(connection, &content.issuer, &content.id, forgotten_at).await? {
         return Err(RefusalCode::Replayed.into());
+    }
+    if let Some(subject) = of_the_device_itself(content) {
+        asked.subject.clone_from(&subject.value);
+        return keep_alive(connection, question, subject.clone(), asked).await;
     }
     let name = PersonName::of(content.subject.as_ref()).ok_or(RefusalCode::Malformed)?;
     asked.subject.clone_from(&name.name_id);
@@ -195,6 +208,42 @@ async fn grant(connection: &mut AnyConnection, question: &Question, asked: &mut 
         subject: NameId { format: NameIdFormat::EmailAddress, value: person.name_id },
         grade: statement.evidence.grade,
         service,
+        session_seconds: tenant.session_seconds,
+    })
+}
+
+/// The subject of a request in which a device signs itself in: it is alive, and asks whether it still may sign people in.
+fn of_the_device_itself(content: &AuthnRequest) -> Option<&NameId> {
+    let subject = content.subject.as_ref().filter(|subject| subject.format == NameIdFormat::Entity)?;
+    (subject.value == content.issuer.as_str() && content.respond_to.is_none()).then_some(subject)
+}
+
+/// The device is heard, and nobody is signed on: what stands against the device is all that is asked.
+async fn keep_alive(
+    connection: &mut AnyConnection,
+    question: &Question,
+    subject: NameId,
+    asked: &mut Asked,
+) -> Result<Grant, Stop> {
+    let content = question.request.request();
+    let statement = content.device.as_ref().ok_or(RefusalCode::Malformed)?;
+    if question.enrolling.is_some() {
+        return Err(RefusalCode::Malformed.into());
+    }
+    let nobody = PersonName { name_id: String::new(), local_part: String::new(), domain: String::new() };
+    let standing = standing::find(connection, question, &nobody, asked).await?;
+    let tenant = tenant::by_id(connection, &standing.device.tenant_id).await?.ok_or(RefusalCode::DomainNotMapped)?;
+    standing.keep(connection, question.now).await?;
+    if standing.device.state == DeviceState::Pending {
+        return Err(RefusalCode::DevicePending.into());
+    }
+    Ok(Grant {
+        in_response_to: content.id.clone(),
+        groups: Vec::new(),
+        device: standing.device.id,
+        subject,
+        grade: statement.evidence.grade,
+        service: None,
         session_seconds: tenant.session_seconds,
     })
 }

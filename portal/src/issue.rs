@@ -78,7 +78,11 @@ fn granted(
     };
     // The portal copies nothing that the device says about itself into an assertion for somebody else.
     let attributes = if grant.service.is_none() {
-        let own = [(DEVICE_ID, vec![grant.device.to_string()]), (EVIDENCE_GRADE, vec![grant.grade.to_string()])];
+        let own = [
+            (DEVICE_ID, vec![grant.device.to_string()]),
+            (EVIDENCE_GRADE, vec![grant.grade.to_string()]),
+            (saml::device::KEEP_ALIVE_INTERVAL, vec![portal.keep_alive_seconds.to_string()]),
+        ];
         let groups = Some((GROUPS, grant.groups)).filter(|(_, groups)| !groups.is_empty());
         own.into_iter().chain(groups).map(|(name, values)| attribute(name, values)).collect()
     } else {

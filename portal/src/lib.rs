@@ -12,6 +12,7 @@ pub mod command;
 pub mod decision;
 pub mod door;
 pub mod evidence;
+pub mod farewell;
 pub mod files;
 pub mod identity_provider;
 pub mod issue;

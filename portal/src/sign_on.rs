@@ -43,6 +43,8 @@ pub struct Portal {
     pub keys: SigningKeys,
     /// The cloud's names and addresses.
     pub cloud: Cloud,
+    /// After how many seconds a device is wanted to be heard again.
+    pub keep_alive_seconds: u32,
     /// Proxies in front of the portal whose word about the client's address is taken.
     pub trusted_proxies: Vec<IpNet>,
     /// Who is let in.
@@ -290,7 +292,7 @@ async fn issue_off_thread(portal: &Arc<Portal>, decision: Decision, arrival: Arr
 }
 
 /// Nothing was done; each that hears so is asked back at a time of its own.
-fn busy(portal: &Portal, now: Instant) -> Answer {
+pub(crate) fn busy(portal: &Portal, now: Instant) -> Answer {
     let body = soap::fault(FaultCode::Server, RefusalCode::Busy.meaning(), Some(RefusalCode::Busy));
     let retry_after = Some(seconds(portal.admission.come_back(now)));
     Answer { status: 503, body, retry_after, outcome: Outcome::Busy }

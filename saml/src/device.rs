@@ -10,6 +10,11 @@ use crate::token::TokenId;
 use crate::wire;
 use crate::xml::{Element, Namespace, Sequence, Writer};
 
+/// `Reason` of the `LogoutRequest` by which a device leaves the cloud.
+pub const DEREGISTER: &str = "urn:countersign:1.0:logout:deregister";
+/// Name of the attribute that tells a device after how many seconds the portal wants to hear from it again.
+pub const KEEP_ALIVE_INTERVAL: &str = "urn:countersign:1.0:keep-alive:interval";
+
 /// The entity ID of the device whose key this is: `urn:countersign:device:` and the first 128 bits of the SHA-256 of its DER
 /// `SubjectPublicKeyInfo` in hexadecimal. A device can't take another's name without its key.
 #[expect(clippy::expect_used, reason = "a URN of 55 ASCII characters is an entity ID")]

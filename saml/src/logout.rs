@@ -1,8 +1,8 @@
 //! Single logout (Core 3.7, Profiles 4.4): `LogoutRequest` and `LogoutResponse`, either way.
 
 use crate::binding::post;
-use crate::dsig::{Accepted, Covered, Enveloped};
-use crate::key::{SignError, VerifyingKey};
+use crate::dsig::{Accepted, Covered, Enveloped, SigningKey};
+use crate::key::{SignError, Signer, VerifyingKey};
 use crate::message::{Message, check_fresh};
 use crate::name::{EntityId, MessageId, NameId};
 use crate::rejection::{Rejection, RejectionReason};
@@ -58,6 +58,12 @@ impl LogoutRequest {
     pub fn sign(&self, identity: &SigningIdentity<'_>) -> Result<String, SignError> {
         let (xml, position) = self.write();
         Enveloped { xml, position, id: self.id.as_str() }.sign(identity.key())
+    }
+
+    /// Writes the document as a device does: with an enveloped signature without `KeyInfo`, since the portal knows the key by the issuer.
+    pub fn sign_as_device(&self, signer: &dyn Signer) -> Result<String, SignError> {
+        let (xml, position) = self.write();
+        Enveloped { xml, position, id: self.id.as_str() }.sign(SigningKey { signer, certificate_der: None })
     }
 
     /// Writes the document without a signature, for the Redirect binding, which signs the query.

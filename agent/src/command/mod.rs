@@ -1,6 +1,7 @@
 //! The command line: one file for each command.
 
 mod configure;
+mod deregister;
 mod diagnostics;
 mod facts;
 mod logs;
@@ -8,6 +9,7 @@ mod params;
 mod run;
 mod service;
 mod sign_in;
+mod sign_out;
 mod status;
 mod whoami;
 
@@ -25,6 +27,7 @@ use crate::daemon::DaemonError;
 use crate::diagnostics::BundleError;
 use crate::failure::FailureCode;
 use crate::golden_image::GoldenImageError;
+use crate::sign_in::SignInError;
 use platform::files::FileError;
 use platform::service::ServiceError;
 use platform::session::SessionError;
@@ -65,6 +68,10 @@ enum Command {
     Status(status::StatusCommand),
     /// Sign in now, or get a Response for a service.
     SignIn(sign_in::SignIn),
+    /// End your own session with the portal; `sign-in` begins another.
+    SignOut,
+    /// Leave the cloud: tell the portal, and forget key, state and token.
+    Deregister(deregister::Deregister),
     /// Show who the operating system says is logged in, the name that is made from it, and why.
     Whoami(whoami::Whoami),
     /// Find out what is wrong, why, and what to do; works with the agent dead and the network down.
@@ -95,6 +102,8 @@ pub(crate) enum CommandError {
     #[error(transparent)]
     Service(#[from] ServiceError),
     #[error(transparent)]
+    Device(#[from] SignInError),
+    #[error(transparent)]
     Bundle(#[from] BundleError),
     #[error("{} [{}]; {}", .0.meaning, .0.code, .0.next_action)]
     Problem(Problem),
@@ -104,6 +113,7 @@ impl CommandError {
     fn exit_code(&self) -> u8 {
         match self {
             Self::Problem(problem) => problem.exit_code,
+            Self::Device(error) => error.code().exit_code(),
             Self::Config(ConfigError::Faults(_) | ConfigError::Locked { .. }) => {
                 FailureCode::OptionsInvalid.exit_code()
             }
@@ -188,6 +198,8 @@ impl CommandLine {
             Command::Params(command) => command.run(&paths).await,
             Command::Status(command) => command.run(&paths).await,
             Command::SignIn(command) => command.run(&paths).await,
+            Command::SignOut => sign_out::run(&paths).await,
+            Command::Deregister(command) => command.run(&paths).await,
             Command::Whoami(command) => command.run(&paths).await,
             Command::Diagnostics(command) => command.run(paths).await,
             Command::Logs(command) => command.run(&paths),

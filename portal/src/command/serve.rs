@@ -65,6 +65,9 @@ pub(super) struct Serve {
     /// After SIGTERM, say on `/readyz` for so long that the portal stops, and go on answering.
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = humantime::parse_duration)]
     drain: Duration,
+    /// How often a device tells that it is alive, in seconds, and hears whether it still may sign people in.
+    #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    keep_alive: u32,
     /// What to log: `error`, `warn`, `info`, `debug`, or a filter of tracing-subscriber.
     #[arg(long, value_name = "LEVEL", default_value = "info")]
     log: EnvFilter,
@@ -83,6 +86,7 @@ impl Serve {
             store: context.admin.store.clone(),
             keys,
             cloud,
+            keep_alive_seconds: self.keep_alive,
             trusted_proxies: self.trusted_proxies,
             admission: Admission::new(usize::from(self.max_in_flight), Instant::now()),
             rates: Rates::new(self.token_rate, self.tenant_rate),

@@ -15,6 +15,7 @@ use saml::metadata::{Binding, Endpoint, IdpMetadata};
 use saml::refusal::RefusalCode;
 
 use crate::clock;
+use crate::farewell::farewell;
 use crate::metrics::Outcome;
 use crate::network;
 use crate::sign_on::{Arrival, Portal, sign_on};
@@ -39,7 +40,10 @@ pub(super) async fn soap(State(portal): State<Arc<Portal>>, request: Request) ->
         Err(_) => return fault(StatusCode::REQUEST_TIMEOUT, "the request did not come in ten seconds"),
     };
     let arrival = Arrival { address, instant: Instant::now(), now: clock::now() };
-    let answer = sign_on(&portal, &body, arrival).await;
+    let answer = match farewell(&portal, &body, arrival).await {
+        Some(answer) => answer,
+        None => sign_on(&portal, &body, arrival).await,
+    };
     let (answered, time) = (Instant::now(), arrival.instant.elapsed());
     portal.metrics.count(answer.outcome, time);
     if answer.outcome != Outcome::Busy {

@@ -1,0 +1,176 @@
+//! What the device says to the portal apart from signing people in: that it is alive, that somebody has left, that it leaves.
+//!
+//! Each is one signed request and one signed answer over the same endpoint. A wrong clock is corrected once; nothing enrols.
+
+use platform::random;
+use saml::device::{DEREGISTER, DeviceStatement, Evidence, EvidenceGrade};
+use saml::logout::{LogoutRequest, UnverifiedLogoutResponse};
+use saml::name::{EntityId, MessageId, NameId, NameIdFormat};
+use saml::refusal::{Refusal, RefusalCode};
+use saml::request::{AuthnRequest, RequestExpectations};
+use saml::response::{Answer, Assertion, InResponseTo, ResponseExpectations, UnverifiedResponse};
+
+use crate::device::{Device, KeySigner};
+use crate::device_state::{MetadataUnusable, PinnedPortal};
+use crate::identity;
+use crate::session::{self, Session};
+use crate::sign_in::{Corrections, SKEW_SECONDS, SignInError};
+use crate::steps::Steps;
+
+/// Longer than any clock is off, in seconds.
+const CENTURY_SECONDS: i64 = 3_155_760_000;
+/// What the portal said to a device that is alive.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct KeptAlive {
+    /// After how many seconds it wants to hear from the device again.
+    pub interval_seconds: i64,
+}
+
+/// Tells the portal that the device is alive, and hears whether it still may sign people in: the device signs itself in.
+///
+/// # Errors
+/// [`SignInError`]; [`SignInError::Refused`] says that the device was removed, is in quarantine, is not known.
+pub async fn keep_alive(device: &mut Device, steps: &Steps) -> Result<KeptAlive, SignInError> {
+    let mut portal = enrolled_at(device)?;
+    let mut corrections = Corrections::of_the_clock_only();
+    loop {
+        let sequence = device.state.next_sequence()?;
+        let (id, now) = (MessageId::from_random(random::bytes()), device.clock.now());
+        let key = device.key(steps)?;
+        let myself = saml::device::entity_id_of_key(key.public_key_spki());
+        let protection = key.protection().to_string();
+        let facts = identity::sent_facts(&device.config, &protection);
+        let evidence =
+            Evidence { grade: EvidenceGrade::Local, source: "device-key".to_owned(), attributes: Vec::new() };
+        let request = AuthnRequest {
+            destination: Some(portal.soap_url.clone()),
+            is_passive: true,
+            device: Some(DeviceStatement { sequence, evidence, facts, enrolment: None }),
+            subject: Some(NameId { format: NameIdFormat::Entity, value: myself.as_str().to_owned() }),
+            ..AuthnRequest::new(id, now, myself)
+        };
+        let signed = request.sign(&KeySigner(device.key(steps)?)).map_err(SignInError::Sign)?;
+        let answer = device.transport.exchange(&portal.soap_url, signed.to_soap()).await?;
+        match verify(device, &portal, &request, &answer)? {
+            Ok(assertion) => return Ok(KeptAlive { interval_seconds: session::keep_alive_seconds(&assertion) }),
+            Err(refusal) => portal = corrections.apply(device, portal, refusal)?,
+        }
+    }
+}
+
+/// Believes the answer if a pinned key has signed it, it is for this request, and it is about this device.
+fn verify(
+    device: &Device,
+    portal: &PinnedPortal,
+    request: &AuthnRequest,
+    answer: &[u8],
+) -> Result<Result<Assertion, Refusal>, SignInError> {
+    let response = UnverifiedResponse::parse_soap(answer).map_err(SignInError::NotUnderstood)?;
+    let issuer = portal.issuer().ok_or(MetadataUnusable("has no entity ID"))?;
+    let expect = ResponseExpectations {
+        issuer: &issuer,
+        audience: &request.issuer,
+        recipient: request.issuer.as_str(),
+        in_response_to: InResponseTo::Exactly(&request.id),
+        now: device.clock.now(),
+        max_skew_seconds: SKEW_SECONDS,
+    };
+    match response.verify(&portal.keys(), &expect).map_err(SignInError::NotTrusted)? {
+        Answer::Verified(assertion) if assertion.assertion().subject.value == request.issuer.as_str() => {
+            Ok(Ok(assertion.into_assertion()))
+        }
+        Answer::Verified(_) => Err(SignInError::RefusedWithoutCode),
+        Answer::Refused(refused) => Ok(Err(refused.refusal().cloned().ok_or(SignInError::RefusedWithoutCode)?)),
+    }
+}
+
+/// Tells the portal that the owner of `session` has signed out.
+///
+/// # Errors
+/// [`SignInError`].
+pub async fn sign_out(device: &mut Device, session: &Session, steps: &Steps) -> Result<(), SignInError> {
+    let name_id = NameId { format: NameIdFormat::EmailAddress, value: session.user.clone() };
+    let reason = "urn:oasis:names:tc:SAML:2.0:logout:user";
+    say_farewell(device, name_id, reason, vec![session.index.clone()], steps).await
+}
+
+/// Tells the portal that this device leaves. Where the portal has forgotten or removed it already, that is as good.
+///
+/// # Errors
+/// [`SignInError`].
+pub async fn deregister(device: &mut Device, steps: &Steps) -> Result<(), SignInError> {
+    let Some(myself) = device.entity_id() else { return Err(SignInError::NotEnrolled) };
+    let name_id = NameId { format: NameIdFormat::Entity, value: myself.as_str().to_owned() };
+    match say_farewell(device, name_id, DEREGISTER, Vec::new(), steps).await {
+        Err(SignInError::Refused(refusal))
+            if matches!(refusal.code, RefusalCode::DeviceUnknown | RefusalCode::DeviceRemoved) =>
+        {
+            Ok(())
+        }
+        other => other,
+    }
+}
+
+async fn say_farewell(
+    device: &mut Device,
+    name_id: NameId,
+    reason: &str,
+    session_indexes: Vec<String>,
+    steps: &Steps,
+) -> Result<(), SignInError> {
+    let mut portal = enrolled_at(device)?;
+    let mut corrections = Corrections::of_the_clock_only();
+    loop {
+        let key = device.key(steps)?;
+        let myself = saml::device::entity_id_of_key(key.public_key_spki());
+        let request = LogoutRequest {
+            id: MessageId::from_random(random::bytes()),
+            issue_instant: device.clock.now(),
+            destination: Some(portal.soap_url.clone()),
+            issuer: myself.clone(),
+            not_on_or_after: None,
+            reason: Some(reason.to_owned()),
+            name_id: name_id.clone(),
+            session_indexes: session_indexes.clone(),
+        };
+        let xml = request.sign_as_device(&KeySigner(device.key(steps)?)).map_err(SignInError::Sign)?;
+        let answer = device.transport.exchange(&portal.soap_url, saml::binding::soap::envelope(&xml)).await?;
+        match verify_farewell(device, &portal, &request, &myself, &answer)? {
+            None => return Ok(()),
+            Some(refusal) => portal = corrections.apply(device, portal, refusal)?,
+        }
+    }
+}
+
+/// What the portal refuses, if it does; believed if a pinned key has signed it and it answers this request.
+fn verify_farewell(
+    device: &Device,
+    portal: &PinnedPortal,
+    request: &LogoutRequest,
+    myself: &EntityId,
+    answer: &[u8],
+) -> Result<Option<Refusal>, SignInError> {
+    let response = UnverifiedLogoutResponse::parse_soap(answer).map_err(SignInError::NotUnderstood)?;
+    let expect = RequestExpectations {
+        destinations: &[myself.as_str()],
+        now: device.clock.now(),
+        // An answer that says that the clock is wrong can't be judged by that clock; `InResponseTo` ties it to the request.
+        max_age_seconds: CENTURY_SECONDS,
+        max_skew_seconds: CENTURY_SECONDS,
+    };
+    let verified = response.verify(&portal.keys(), &expect).map_err(SignInError::NotTrusted)?;
+    let content = verified.response();
+    if content.in_response_to.as_ref() != Some(&request.id) || portal.issuer().as_ref() != Some(&content.issuer) {
+        return Err(SignInError::RefusedWithoutCode);
+    }
+    match (content.status.is_success(), &content.status.refusal) {
+        (true, _) => Ok(None),
+        (false, Some(refusal)) => Ok(Some(refusal.clone())),
+        (false, None) => Err(SignInError::RefusedWithoutCode),
+    }
+}
+
+fn enrolled_at(device: &Device) -> Result<PinnedPortal, SignInError> {
+    let portal = device.state.portal(&device.config.cloud_url).filter(|portal| portal.enrolled_by.is_some());
+    portal.cloned().ok_or(SignInError::NotEnrolled)
+}
