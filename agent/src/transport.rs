@@ -3,12 +3,14 @@
 //! No redirect is followed, no connection is kept at rest, and no more of an answer is read than a SAML message may have.
 
 use std::error::Error;
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::{Client, StatusCode};
 
+use crate::certificate::is_interceptor;
 use crate::failure::FailureCode;
-use crate::trust::{self, CaFileError};
+use crate::trust::{CaFileError, Witness};
 
 /// How long a connection may take to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -21,6 +23,7 @@ const LARGEST_ANSWER: usize = 256 * 1024;
 #[derive(Clone, Debug)]
 pub struct Transport {
     client: Client,
+    witness: Arc<Witness>,
     host: String,
 }
 
@@ -67,13 +70,38 @@ pub enum TransportError {
         source: reqwest::Error,
     },
     /// The portal could not prove its name.
-    #[error("the TLS certificate of `{host}` is not trusted")]
+    #[error("the TLS certificate of `{host}` is not trusted; it was issued by {issuer}")]
     NotTrusted {
+        /// The portal's host.
+        host: String,
+        /// Who issued what was shown.
+        issuer: String,
+        /// What was found.
+        #[source]
+        source: rustls::Error,
+    },
+    /// What answers does not speak TLS as we do.
+    #[error("what answers as `{host}` does not speak TLS")]
+    NotTls {
         /// The portal's host.
         host: String,
         /// What was found.
         #[source]
         source: rustls::Error,
+    },
+    /// A network's own page answers in the portal's place.
+    #[error("what answers as `{host}` sends us to `{to}`")]
+    LogInPage {
+        /// The portal's host.
+        host: String,
+        /// Where to.
+        to: String,
+    },
+    /// The proxy wants to know who we are.
+    #[error("the proxy on the way to `{host}` wants a name and a password")]
+    ProxyCredentials {
+        /// The portal's host.
+        host: String,
     },
     /// The portal said with the status code that it can't answer now.
     #[error("`{host}` answered with the status {status}")]
@@ -101,7 +129,11 @@ impl TransportError {
             Self::CaFile(_) | Self::SetUp(_) => FailureCode::OptionsInvalid,
             Self::NameNotResolved { .. } => FailureCode::NameNotResolved,
             Self::Unreachable { .. } => FailureCode::PortalUnreachable,
+            Self::NotTrusted { issuer, .. } if is_interceptor(issuer) => FailureCode::TlsIntercepted,
             Self::NotTrusted { .. } => FailureCode::TlsNotTrusted,
+            Self::NotTls { .. } => FailureCode::AnswerNotUnderstood,
+            Self::LogInPage { .. } => FailureCode::CaptivePortal,
+            Self::ProxyCredentials { .. } => FailureCode::ProxyWantsCredentials,
             Self::Failing { status, .. } if *status < 500 => FailureCode::AnswerNotUnderstood,
             Self::Failing { .. } => FailureCode::PortalFailing,
             Self::TooLong { .. } => FailureCode::AnswerNotUnderstood,
@@ -117,18 +149,17 @@ impl Transport {
     pub fn new(host: &str, ca_pem: Option<&[u8]>) -> Result<Self, TransportError> {
         // A second installation in the same process is refused and changes nothing: the first was the same provider.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut builder = Client::builder()
+        let witness = Witness::of(ca_pem)?;
+        let builder = Client::builder()
+            .tls_backend_preconfigured(witness.config()?)
             .https_only(true)
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(EXCHANGE_TIMEOUT)
             .pool_max_idle_per_host(0)
             .user_agent(concat!("countersign/", env!("CARGO_PKG_VERSION")));
-        if let Some(pem) = ca_pem {
-            builder = builder.tls_backend_preconfigured(trust::with_ca_file(pem)?);
-        }
         let client = builder.build().map_err(TransportError::SetUp)?;
-        Ok(Self { client, host: host.to_owned() })
+        Ok(Self { client, witness, host: host.to_owned() })
     }
 
     /// Fetches the document at `url`.
@@ -174,6 +205,18 @@ impl Transport {
     }
 
     fn failing(&self, response: &reqwest::Response) -> TransportError {
+        let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
+        let elsewhere = header("location").and_then(|to| to.parse::<reqwest::Url>().ok());
+        let elsewhere = elsewhere.and_then(|to| to.host_str().map(str::to_owned));
+        let (status, own) = (response.status(), response.url().host_str());
+        let to = match elsewhere.filter(|to| Some(to.as_str()) != own) {
+            Some(to) if status.is_redirection() => Some(to),
+            // RFC 6585 §6: the status of captive portals.
+            _ => (status.as_u16() == 511).then(|| "its log-in page".to_owned()),
+        };
+        if let Some(to) = to {
+            return TransportError::LogInPage { host: self.host.clone(), to };
+        }
         let retry_after = response.headers().get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok());
         TransportError::Failing { host: self.host.clone(), status: response.status().as_u16(), retry_after }
     }
@@ -202,8 +245,18 @@ impl Transport {
             Ok(response) => return Ok(response),
             Err(error) => error,
         };
+        let host = self.host.clone();
         if let Some(source) = tls_error(&source) {
-            return Err(TransportError::NotTrusted { host: self.host.clone(), source: source.clone() });
+            let source = source.clone();
+            if !matches!(source, rustls::Error::InvalidCertificate(_)) {
+                return Err(TransportError::NotTls { host, source });
+            }
+            let issuer =
+                self.witness.chain().first().map_or_else(|| "nobody named".to_owned(), |leaf| leaf.issuer.clone());
+            return Err(TransportError::NotTrusted { host, issuer, source });
+        }
+        if wants_credentials(&source) {
+            return Err(TransportError::ProxyCredentials { host });
         }
         let name = self.host.rsplit_once(':').map_or(self.host.as_str(), |(name, _)| name);
         match tokio::net::lookup_host((name, 443)).await {
@@ -213,6 +266,18 @@ impl Transport {
             _ => Err(TransportError::Unreachable { host: self.host.clone(), source }),
         }
     }
+}
+
+/// Whether a proxy answered CONNECT with 407; the library has no type for it that is public.
+fn wants_credentials(error: &(dyn Error + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if error.to_string().contains("proxy authorization required") {
+            return true;
+        }
+        next = error.source();
+    }
+    false
 }
 
 /// The TLS error that is somewhere in the chain; layers wrap it in `io::Error`, which hides it from `source()`.

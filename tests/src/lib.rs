@@ -15,6 +15,7 @@ pub mod components;
 #[cfg(target_os = "linux")]
 pub mod container;
 pub mod device;
+pub mod hostile;
 pub mod https;
 pub mod portal;
 pub mod postgres;

@@ -1,14 +1,13 @@
 //! One TLS handshake with the portal, judged as the agent judges it, and the chain that was shown kept for a look.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
+use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use super::certificate::Certificate;
+use super::chain;
+use crate::certificate::Certificate;
 use crate::trust;
 
 /// What a handshake gave.
@@ -28,71 +27,19 @@ impl Handshake {
     }
 }
 
-/// Remembers the chain and leaves the judgement to the verifier that the agent uses.
-#[derive(Debug)]
-struct Recording {
-    judge: Arc<dyn ServerCertVerifier>,
-    shown: Mutex<Vec<CertificateDer<'static>>>,
-}
-
-impl ServerCertVerifier for Recording {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        server_name: &ServerName<'_>,
-        ocsp_response: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        let chain = std::iter::once(end_entity).chain(intermediates);
-        *self.shown.lock().unwrap_or_else(PoisonError::into_inner) =
-            chain.map(|der| der.clone().into_owned()).collect();
-        self.judge.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.judge.verify_tls12_signature(message, certificate, signature)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.judge.verify_tls13_signature(message, certificate, signature)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.judge.supported_verify_schemes()
-    }
-}
-
 /// Shakes hands over `stream` with `host`, and closes.
 pub(super) async fn shake(stream: TcpStream, host: &str, ca_pem: Option<&[u8]>) -> Handshake {
     let name = match ServerName::try_from(host.trim_start_matches('[').trim_end_matches(']').to_owned()) {
         Ok(name) => name,
         Err(error) => return Handshake::failed(error.to_string()),
     };
-    let recording = match trust::judge(ca_pem) {
-        Ok(judge) => Arc::new(Recording { judge, shown: Mutex::default() }),
-        Err(error) => return Handshake::failed(error.to_string()),
+    let witness = trust::Witness::of(ca_pem);
+    let (witness, config) = match witness.and_then(|witness| witness.config().map(|config| (witness, config))) {
+        Ok(ready) => ready,
+        Err(error) => return Handshake::failed(chain(&error)),
     };
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-    let config = match config {
-        Ok(config) => config,
-        Err(error) => return Handshake::failed(error.to_string()),
-    };
-    let config = config.dangerous().with_custom_certificate_verifier(Arc::clone(&recording) as _).with_no_client_auth();
     let shaken = TlsConnector::from(Arc::new(config)).connect(name, stream).await;
-    let der = std::mem::take(&mut *recording.shown.lock().unwrap_or_else(PoisonError::into_inner));
-    let chain = der.iter().filter_map(|der| Certificate::read(der)).collect();
+    let chain = witness.chain();
     match shaken {
         Ok(stream) => {
             let version = stream.get_ref().1.protocol_version().and_then(|version| version.as_str());

@@ -4,7 +4,6 @@
 //! All run side by side, each with its own time limit.
 
 mod bundle;
-mod certificate;
 mod checks;
 mod handshake;
 mod network;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::on_disk;
-use crate::diagnostics::certificate::Certificate;
+use crate::certificate::Certificate;
 use crate::diagnostics::seen::Local;
 use crate::diagnostics::{Check, Finding, Looking, Seen};
 use crate::failure::FailureCode;

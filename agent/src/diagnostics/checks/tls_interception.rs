@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::on_network;
-use crate::diagnostics::certificate::is_interceptor;
+use crate::certificate::is_interceptor;
 use crate::diagnostics::network::Network;
 use crate::diagnostics::{Check, Finding, Looking, NETWORK_LIMIT, Seen};
 use crate::failure::FailureCode;

@@ -5,17 +5,17 @@ use x509_cert::der::Decode as _;
 
 /// What a certificate says of itself.
 #[derive(Debug)]
-pub(super) struct Certificate {
-    pub(super) subject: String,
-    pub(super) issuer: String,
+pub(crate) struct Certificate {
+    pub(crate) subject: String,
+    pub(crate) issuer: String,
     /// Seconds since 1970.
-    pub(super) not_before: i64,
+    pub(crate) not_before: i64,
     /// Seconds since 1970.
-    pub(super) not_after: i64,
+    pub(crate) not_after: i64,
 }
 
 impl Certificate {
-    pub(super) fn read(der: &[u8]) -> Option<Self> {
+    pub(crate) fn read(der: &[u8]) -> Option<Self> {
         let certificate = X509::from_der(der).ok()?;
         let content = certificate.tbs_certificate();
         let seconds =
@@ -57,7 +57,7 @@ const INTERCEPTORS: &[&str] = &[
 ];
 
 /// Whether `issuer` is the name of something that inspects TLS.
-pub(super) fn is_interceptor(issuer: &str) -> bool {
+pub(crate) fn is_interceptor(issuer: &str) -> bool {
     let issuer = issuer.to_lowercase();
     INTERCEPTORS.iter().any(|word| issuer.contains(word))
         || issuer.contains("inspection")
