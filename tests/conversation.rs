@@ -108,9 +108,12 @@ fn a_device_that_leaves_while_the_portal_is_away_says_so_and_tells_it_later() {
 #[test]
 fn a_device_can_forget_without_telling_anybody() {
     let (_dir, portal, mut serving, agent) = pair();
+    assert_eq!(agent.run(&["status", "--check", "enrolled"]).status.code(), Some(8));
     drop(agent.start_signed_in());
+    assert_eq!(agent.run(&["status", "--check", "enrolled"]).status.code(), Some(0), "also while no agent runs");
     serving.kill();
     agent.ok(&["deregister", "--local"]);
+    assert_eq!(agent.run(&["status", "--check", "enrolled"]).status.code(), Some(8));
     assert!(!has_key(&agent));
     assert_eq!(device(&portal).1, "registered");
 }

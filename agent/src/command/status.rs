@@ -16,7 +16,7 @@ pub(super) struct StatusCommand {
     /// As JSON.
     #[arg(long)]
     json: bool,
-    /// Print nothing, and end with 0 if the agent is alive, or ready: could authenticate now.
+    /// Print nothing, and end with 0 if the agent is alive, ready (could authenticate now), or the device enrolled.
     #[arg(long, value_name = "WHAT")]
     check: Option<Check>,
 }
@@ -27,6 +27,8 @@ enum Check {
     Live,
     /// Somebody is signed in, or could be now.
     Ready,
+    /// The device's key is registered with the cloud: what a firewall or forwarder asks that lets nothing through before.
+    Enrolled,
 }
 
 impl StatusCommand {
@@ -42,6 +44,8 @@ impl StatusCommand {
         };
         let exit_code = match self.check {
             Some(Check::Live) if status.agent == "running" => 0,
+            Some(Check::Enrolled) if status.enrolled => 0,
+            Some(Check::Enrolled) => FailureCode::NotEnrolled.exit_code(),
             Some(Check::Live | Check::Ready) | None => exit_code(&status),
         };
         Ok(match (self.check, self.json) {
