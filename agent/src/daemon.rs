@@ -1,34 +1,35 @@
 //! The daemon: one loop, one mailbox. Whatever happens becomes a [`Mail`], and one match decides.
 
+mod farewell;
+mod sources;
+mod work;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use base64::Engine as _;
 use platform::channel::{ChannelError, Connection, Listener, Peer};
 use platform::files::{self, FileError};
 use platform::network::NetworkChanges;
 use platform::paths::Paths;
 use platform::random;
 use platform::service_manager;
-use platform::session::{self, SessionChange, SessionChanges, SessionError, SessionId, UserSession};
+use platform::session::{self, SessionChanges, SessionError, SessionId, UserSession};
 use platform::termination::Termination;
 use platform::watch::Watch;
-use saml::name::EntityId;
-use saml::refusal::RefusalCode;
 use tokio::sync::mpsc;
 
 use crate::config::{self, ConfigError};
 use crate::control::{self, Ask, Problem, Reply};
-use crate::conversation::{self, KeptAlive};
 use crate::device::{CorrectedClock, Device};
 use crate::failure::FailureCode;
 use crate::heartbeat::Heartbeat;
 use crate::machine::{Effect, Event, Moment, State};
-use crate::session::Session;
-use crate::sign_in::{Code, Granted, SignInError, sign_in};
+use crate::sign_in::{Code, Granted};
 use crate::standing::{DeviceSummary, Standing};
 use crate::steps::Steps;
+use sources::{listen, watch_network, watch_options, watch_sessions};
+use work::{Job, Outcome, Work, for_farewell, for_service, outcome_of};
 
 /// The longest sleep: timers stand still while a laptop is asleep, so the clock is looked at again after this long.
 const LONGEST_SLEEP: Duration = Duration::from_secs(300);
@@ -68,68 +69,6 @@ enum Mail {
     Retry(SessionId),
     /// What was in flight has ended.
     Finished { device: Box<Device>, job: Job, outcome: Outcome },
-}
-
-/// Something that needs the device, one at a time.
-enum Job {
-    /// A person's own session.
-    Session(SessionId),
-    /// A Response for a service, asked for by the person whose session it is.
-    Service { session: Box<UserSession>, service: EntityId, connection: Connection },
-    /// Tells the portal that the device is alive.
-    KeepAlive,
-    /// Tells the portal that somebody has signed out; the session has ended here already.
-    SignOut { session: Box<Session>, connection: Connection },
-    /// Tells the portal that the device leaves.
-    Deregister { connection: Option<Connection> },
-}
-
-/// What a job needs apart from the device.
-enum Work {
-    SignIn { session: Box<UserSession>, service: Option<EntityId> },
-    KeepAlive,
-    SignOut { session: Box<Session> },
-    Deregister,
-}
-
-/// How a job ended.
-enum Outcome {
-    SignIn(Result<Granted, SignInError>),
-    KeepAlive(Result<KeptAlive, SignInError>),
-    Farewell(Result<(), SignInError>),
-}
-
-impl Outcome {
-    fn error(&self) -> Option<&SignInError> {
-        match self {
-            Self::SignIn(result) => result.as_ref().err(),
-            Self::KeepAlive(result) => result.as_ref().err(),
-            Self::Farewell(result) => result.as_ref().err(),
-        }
-    }
-}
-
-impl Work {
-    /// What the log says where it fails.
-    fn name(&self) -> &'static str {
-        match self {
-            Self::SignIn { .. } => "nobody was signed in",
-            Self::KeepAlive => "the portal could not be told that the device is alive",
-            Self::SignOut { .. } => "the portal could not be told that somebody has signed out",
-            Self::Deregister => "the portal could not be told that the device leaves",
-        }
-    }
-
-    async fn carry_out(self, device: &mut Device, steps: &Steps) -> Outcome {
-        match self {
-            Self::SignIn { session, service } => {
-                Outcome::SignIn(sign_in(device, &session, service.as_ref(), steps).await)
-            }
-            Self::KeepAlive => Outcome::KeepAlive(conversation::keep_alive(device, steps).await),
-            Self::SignOut { session } => Outcome::Farewell(conversation::sign_out(device, &session, steps).await),
-            Self::Deregister => Outcome::Farewell(conversation::deregister(device, steps).await),
-        }
-    }
 }
 
 /// A person who is logged in.
@@ -218,55 +157,6 @@ fn tell(told: std::io::Result<()>) {
     }
 }
 
-async fn listen(mut listener: Listener, mailbox: mpsc::UnboundedSender<Mail>) {
-    loop {
-        let (mut connection, peer) = match listener.accept().await {
-            Ok(accepted) => accepted,
-            Err(error) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "a command could not be heard");
-                tokio::time::sleep(Duration::from_secs(1)).await;
-                continue;
-            }
-        };
-        let mailbox = mailbox.clone();
-        tokio::spawn(async move {
-            let asked = tokio::time::timeout(ASK_TIMEOUT, control::read_ask(&mut connection)).await;
-            if let Ok(Ok(ask)) = asked {
-                // The daemon is ending if its mailbox is gone.
-                let _ = mailbox.send(Mail::Asked { ask, peer, connection });
-            }
-        });
-    }
-}
-
-async fn watch_sessions(mut changes: SessionChanges, mailbox: mpsc::UnboundedSender<Mail>) {
-    loop {
-        let change = changes.next().await;
-        let woke_up = change == SessionChange::Resumed;
-        if mailbox.send(Mail::SessionsChanged).is_err() || woke_up && mailbox.send(Mail::NetworkChanged).is_err() {
-            return;
-        }
-    }
-}
-
-async fn watch_network(mut changes: NetworkChanges, mailbox: mpsc::UnboundedSender<Mail>) {
-    loop {
-        changes.next().await;
-        if mailbox.send(Mail::NetworkChanged).is_err() {
-            return;
-        }
-    }
-}
-
-async fn watch_options(mut watch: Watch, mailbox: mpsc::UnboundedSender<Mail>) {
-    loop {
-        watch.changed().await;
-        if mailbox.send(Mail::OptionsChanged).is_err() {
-            return;
-        }
-    }
-}
-
 impl Daemon {
     async fn take(&mut self, message: Mail) {
         match message {
@@ -304,7 +194,8 @@ impl Daemon {
                         device.clock = self.clock;
                         self.summary = DeviceSummary::of(&device);
                         if device.is_enrolled() && self.heartbeat.wake_at().is_none() {
-                            self.heartbeat.begin(FIRST_HEARTBEAT_SECONDS, self.moment());
+                            let within = if device.state.is_leaving() { 1 } else { FIRST_HEARTBEAT_SECONDS };
+                            self.heartbeat.begin(within, self.moment());
                         }
                         Standing::Ready(Box::new(device))
                     }
@@ -404,25 +295,6 @@ impl Daemon {
         }
     }
 
-    /// Somebody signs out: here at once, and at the portal when the device is free.
-    fn sign_out_asked(&mut self, peer: &Peer, connection: Connection) {
-        let now = self.now();
-        let own = self.people.values().find(|person| peer.owns(&person.session));
-        let Some(own) = own else {
-            return reply(connection, Reply::Failed(Problem::failure(FailureCode::NobodyLoggedIn)));
-        };
-        let Some(session) = own.state.session(now).cloned() else {
-            return reply(connection, Reply::Failed(Problem::failure(FailureCode::NotSignedIn)));
-        };
-        if matches!(own.state, State::SigningIn { .. }) {
-            // A session that is just being renewed would come back with the answer.
-            return reply(connection, Reply::Failed(Problem::failure(FailureCode::NotSignedIn)));
-        }
-        let id = own.session.id.clone();
-        self.step(&id, Event::SignedOut);
-        self.jobs.push_back(Job::SignOut { session: Box::new(session), connection });
-    }
-
     fn step_everybody(&mut self, event: &Event) {
         for id in self.people.keys().cloned().collect::<Vec<_>>() {
             self.step(&id, event.clone());
@@ -444,7 +316,9 @@ impl Daemon {
             return;
         }
         self.open_device();
-        for id in self.people.keys().cloned().collect::<Vec<_>>() {
+        // Who has signed out stays out.
+        let wanting = self.people.iter().filter(|(_, person)| person.state != State::SignedOut);
+        for id in wanting.map(|(id, _)| id.clone()).collect::<Vec<_>>() {
             self.step(&id, Event::Wanted);
         }
     }
@@ -477,75 +351,6 @@ impl Daemon {
         if self.reload_wanted {
             self.reload();
         }
-    }
-
-    /// What the portal says to a device that is alive holds for everybody at it.
-    fn kept_alive(&mut self, result: Result<KeptAlive, SignInError>) {
-        let at = self.moment();
-        match result {
-            Ok(kept_alive) => {
-                self.heartbeat.heard(kept_alive.interval_seconds, at);
-                // What somebody had to mend has been mended.
-                for (id, person) in &self.people {
-                    if matches!(person.state, State::Refused { code: Code::Refusal(code), .. } if is_of_device(code)) {
-                        let _ = self.mailbox.send(Mail::Retry(id.clone()));
-                    }
-                }
-            }
-            Err(SignInError::Refused(refusal)) if is_of_device(refusal.code) => {
-                self.heartbeat.refused(at);
-                let code = Code::Refusal(refusal.code);
-                self.step_everybody(&Event::Failed { code, retry_after: None });
-            }
-            Err(error) => self.heartbeat.failed(error.retry_after(), at),
-        }
-    }
-
-    /// The portal has heard that the device leaves, or could not be told.
-    fn left(&mut self, connection: Option<Connection>, result: Result<(), SignInError>) {
-        let told = match result {
-            Ok(()) | Err(SignInError::NotEnrolled) => self.forget(),
-            Err(error @ SignInError::Refused(_)) => {
-                if let Standing::Ready(device) = &mut self.standing {
-                    drop(device.state.stay());
-                }
-                Reply::Failed(Problem::of(error.code()))
-            }
-            Err(error) => self.leave_later(&error),
-        };
-        if let Some(connection) = connection {
-            reply(connection, told);
-        }
-    }
-
-    /// Forgets who this device was.
-    fn forget(&mut self) -> Reply {
-        self.heartbeat.stop();
-        if let Standing::Ready(device) = std::mem::replace(&mut self.standing, Standing::Busy)
-            && let Err(error) = device.forget()
-        {
-            tracing::error!(error = &error as &dyn std::error::Error, "can't forget everything");
-            self.open_device();
-            return Reply::Failed(Problem::of(error.code()));
-        }
-        tracing::info!("this device has left the cloud");
-        self.summary = DeviceSummary::default();
-        self.open_device();
-        self.step_everybody(&Event::Failed { code: Code::Failure(FailureCode::NotEnrolled), retry_after: None });
-        Reply::Done
-    }
-
-    fn leave_later(&mut self, error: &SignInError) -> Reply {
-        let at = self.moment();
-        self.heartbeat.failed(error.retry_after(), at);
-        let code = Code::Failure(FailureCode::Leaving);
-        if let Standing::Ready(device) = &mut self.standing
-            && let Err(error) = device.state.leave()
-        {
-            return Reply::Failed(Problem::of(SignInError::from(error).code()));
-        }
-        self.step_everybody(&Event::Failed { code, retry_after: None });
-        Reply::Failed(Problem::of(code))
     }
 
     /// The token has bought what it buys: from now on it would only be a secret that lies about.
@@ -684,41 +489,6 @@ impl Daemon {
 
     fn moment(&self) -> Moment {
         Moment { now: self.now(), jitter: u32::from_le_bytes(random::bytes()) }
-    }
-}
-
-fn outcome_of(result: Result<Granted, SignInError>) -> Event {
-    match result {
-        Ok(Granted::Session(session)) => Event::Granted(session),
-        // A Response for a service is never asked for a person's own session.
-        Ok(Granted::ForService(_)) => {
-            Event::Failed { code: Code::Failure(FailureCode::AnswerNotTrusted), retry_after: None }
-        }
-        Err(error) => Event::Failed { code: error.code(), retry_after: error.retry_after() },
-    }
-}
-
-fn for_farewell(result: Result<(), SignInError>) -> Reply {
-    match result {
-        Ok(()) => Reply::Done,
-        Err(error) => Reply::Failed(Problem::of(error.code())),
-    }
-}
-
-/// Whether the portal said it of the device, and so of everybody at it.
-fn is_of_device(code: RefusalCode) -> bool {
-    use RefusalCode as R;
-    matches!(code, R::DeviceRemoved | R::DeviceUnknown | R::DeviceQuarantined | R::DevicePending | R::DeviceCloned)
-}
-
-fn for_service(result: Result<Granted, SignInError>) -> Reply {
-    match result {
-        Ok(Granted::ForService(response)) => Reply::ServiceResponse {
-            acs_url: response.acs_url,
-            saml_response: base64::engine::general_purpose::STANDARD.encode(response.xml),
-        },
-        Ok(Granted::Session(_)) => Reply::Failed(Problem::failure(FailureCode::AnswerNotTrusted)),
-        Err(error) => Reply::Failed(Problem::of(error.code())),
     }
 }
 

@@ -1,0 +1,116 @@
+//! What the daemon does with the device, one thing at a time, and what comes of it.
+
+use base64::Engine as _;
+use platform::channel::Connection;
+use platform::session::{SessionId, UserSession};
+use saml::name::EntityId;
+use saml::refusal::RefusalCode;
+
+use crate::control::{Problem, Reply};
+use crate::conversation::{self, KeptAlive};
+use crate::device::Device;
+use crate::failure::FailureCode;
+use crate::machine::Event;
+use crate::session::Session;
+use crate::sign_in::{Code, Granted, SignInError, sign_in};
+use crate::steps::Steps;
+
+/// Something that needs the device, one at a time.
+pub(super) enum Job {
+    /// A person's own session.
+    Session(SessionId),
+    /// A Response for a service, asked for by the person whose session it is.
+    Service { session: Box<UserSession>, service: EntityId, connection: Connection },
+    /// Tells the portal that the device is alive.
+    KeepAlive,
+    /// Tells the portal that somebody has signed out; the session has ended here already.
+    SignOut { session: Box<Session>, connection: Connection },
+    /// Tells the portal that the device leaves.
+    Deregister { connection: Option<Connection> },
+}
+
+/// What a job needs apart from the device.
+pub(super) enum Work {
+    SignIn { session: Box<UserSession>, service: Option<EntityId> },
+    KeepAlive,
+    SignOut { session: Box<Session> },
+    Deregister,
+}
+
+/// How a job ended.
+pub(super) enum Outcome {
+    SignIn(Result<Granted, SignInError>),
+    KeepAlive(Result<KeptAlive, SignInError>),
+    Farewell(Result<(), SignInError>),
+}
+
+impl Outcome {
+    /// Why it failed, if it did.
+    pub(super) fn error(&self) -> Option<&SignInError> {
+        match self {
+            Self::SignIn(result) => result.as_ref().err(),
+            Self::KeepAlive(result) => result.as_ref().err(),
+            Self::Farewell(result) => result.as_ref().err(),
+        }
+    }
+}
+
+impl Work {
+    /// What the log says where it fails.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::SignIn { .. } => "nobody was signed in",
+            Self::KeepAlive => "the portal could not be told that the device is alive",
+            Self::SignOut { .. } => "the portal could not be told that somebody has signed out",
+            Self::Deregister => "the portal could not be told that the device leaves",
+        }
+    }
+
+    /// Does it.
+    pub(super) async fn carry_out(self, device: &mut Device, steps: &Steps) -> Outcome {
+        match self {
+            Self::SignIn { session, service } => {
+                Outcome::SignIn(sign_in(device, &session, service.as_ref(), steps).await)
+            }
+            Self::KeepAlive => Outcome::KeepAlive(conversation::keep_alive(device, steps).await),
+            Self::SignOut { session } => Outcome::Farewell(conversation::sign_out(device, &session, steps).await),
+            Self::Deregister => Outcome::Farewell(conversation::deregister(device, steps).await),
+        }
+    }
+}
+
+/// What a sign-in's end is to the state machine.
+pub(super) fn outcome_of(result: Result<Granted, SignInError>) -> Event {
+    match result {
+        Ok(Granted::Session(session)) => Event::Granted(session),
+        // A Response for a service is never asked for a person's own session.
+        Ok(Granted::ForService(_)) => {
+            Event::Failed { code: Code::Failure(FailureCode::AnswerNotTrusted), retry_after: None }
+        }
+        Err(error) => Event::Failed { code: error.code(), retry_after: error.retry_after() },
+    }
+}
+
+pub(super) fn for_farewell(result: Result<(), SignInError>) -> Reply {
+    match result {
+        Ok(()) => Reply::Done,
+        Err(error) => Reply::Failed(Problem::of(error.code())),
+    }
+}
+
+/// Whether the portal said it of the device, and so of everybody at it.
+pub(super) fn is_of_device(code: RefusalCode) -> bool {
+    use RefusalCode as R;
+    matches!(code, R::DeviceRemoved | R::DeviceUnknown | R::DeviceQuarantined | R::DevicePending | R::DeviceCloned)
+}
+
+pub(super) fn for_service(result: Result<Granted, SignInError>) -> Reply {
+    match result {
+        Ok(Granted::ForService(response)) => Reply::ServiceResponse {
+            acs_url: response.acs_url,
+            saml_response: base64::engine::general_purpose::STANDARD.encode(response.xml),
+        },
+        Ok(Granted::Session(_)) => Reply::Failed(Problem::failure(FailureCode::AnswerNotTrusted)),
+        Err(error) => Reply::Failed(Problem::of(error.code())),
+    }
+}
