@@ -1,6 +1,6 @@
 //! The fault matrix: what happens between an agent and its portal on bad days, the code that the agent gives it, that the
 //! session holds as long as it lasts, and that the agent recovers. No row waits for time to pass.
-#![expect(clippy::disallowed_methods, clippy::expect_used, reason = "test code: a surprise must end it loudly")]
+#![expect(clippy::disallowed_methods, reason = "test code: a surprise must end it loudly")]
 
 use tests::agent::{Agent, is_session};
 use tests::authority::Authority;

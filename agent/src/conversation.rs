@@ -165,7 +165,7 @@ fn verify_farewell(
     }
     match (content.status.is_success(), &content.status.refusal) {
         (true, _) => Ok(None),
-        (false, Some(refusal)) => Ok(Some(refusal.clone())),
+        (false, Some(refusal)) => Ok(Some(*refusal)),
         (false, None) => Err(SignInError::RefusedWithoutCode),
     }
 }

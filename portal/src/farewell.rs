@@ -77,15 +77,13 @@ enum Farewell<'a> {
 impl<'a> Farewell<'a> {
     fn of(content: &'a LogoutRequest) -> Option<Self> {
         let name = &content.name_id;
-        match name.format {
-            NameIdFormat::EmailAddress => Some(Self::Person(&name.value)),
-            NameIdFormat::Entity
-                if name.value == content.issuer.as_str() && content.reason.as_deref() == Some(DEREGISTER) =>
-            {
-                Some(Self::Device)
-            }
-            _ => None,
+        let leaves = name.format == NameIdFormat::Entity
+            && name.value == content.issuer.as_str()
+            && content.reason.as_deref() == Some(DEREGISTER);
+        if leaves {
+            return Some(Self::Device);
         }
+        (name.format == NameIdFormat::EmailAddress).then_some(Self::Person(&name.value))
     }
 }
 
