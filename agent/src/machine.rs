@@ -186,6 +186,8 @@ fn needs_somebody(code: Code) -> bool {
     use crate::failure::FailureCode as F;
     match code {
         Code::Refusal(RefusalCode::Malformed | RefusalCode::BadSignature) => true,
+        // Who is shut out has no session to go on with, however the portal would like to be asked again.
+        Code::Refusal(RefusalCode::DeviceQuarantined | RefusalCode::UserSuspended) => true,
         Code::Refusal(code) => code.retry() == Retry::Never,
         Code::Failure(code) => match code {
             F::NameNotResolved
