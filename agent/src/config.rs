@@ -6,7 +6,8 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
 
 use installer_options::{
-    Fault, InstallOptions, Layer, LocalPart, Note, OptionName, Origin, Parsed, RawOption, RawOptions, UserDomain,
+    Fault, InstallOptions, Layer, LocalPart, Note, OptionName, Origin, Parsed, ProxySetting, RawOption, RawOptions,
+    UserDomain,
 };
 use platform::files::{self, FileError};
 use platform::managed::ManagedError;
@@ -36,6 +37,8 @@ pub struct Config {
     pub keep_token: bool,
     /// Certificates to trust beside the operating system's, PEM.
     pub ca_pem: Option<Vec<u8>>,
+    /// The way to the cloud.
+    pub proxy: ProxySetting,
     /// Names of facts that are not sent.
     pub disabled_facts: Vec<String>,
 }
@@ -236,6 +239,7 @@ fn resolve(options: &InstallOptions) -> Result<Config, ConfigError> {
             token,
             keep_token: options.keep_token,
             ca_pem,
+            proxy: options.proxy.clone(),
             disabled_facts: options.disabled_facts.clone(),
         }),
         _ => Err(ConfigError::Faults(faults)),

@@ -65,7 +65,7 @@ impl Device {
     /// # Errors
     /// [`SignInError`] where the state or the key can't be read, or the CA file can't be used.
     pub fn open(config: Arc<Config>, paths: Paths) -> Result<Self, SignInError> {
-        let transport = Transport::new(&config.cloud_host, config.ca_pem.as_deref())?;
+        let transport = Transport::new(&config.cloud_host, config.ca_pem.as_deref(), &config.proxy)?;
         let here = MachineMark::here();
         let mut state = DeviceState::load(&paths.state_dir)?;
         let seal = GoldenImage::load(&paths.state_dir)?;

@@ -6,7 +6,10 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::{Client, StatusCode};
+use installer_options::ProxySetting;
+use platform::proxy::{ProxyAddress, Way, way_to};
+use reqwest::{Client, Proxy, StatusCode};
+use tokio::sync::Mutex;
 
 use crate::certificate::is_interceptor;
 use crate::failure::FailureCode;
@@ -20,11 +23,13 @@ const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(30);
 const LARGEST_ANSWER: usize = 256 * 1024;
 
 /// A client for one portal.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Transport {
-    client: Client,
     witness: Arc<Witness>,
     host: String,
+    setting: ProxySetting,
+    /// The client of the way that was last found; another way, in another network, makes another.
+    current: Mutex<(Way, Client)>,
 }
 
 /// What answered.
@@ -61,10 +66,12 @@ pub enum TransportError {
         source: std::io::Error,
     },
     /// No connection, or no answer in time.
-    #[error("can't reach `{host}`")]
+    #[error("can't reach `{host}`{way}")]
     Unreachable {
         /// The portal's host.
         host: String,
+        /// ` through the proxy …`, or nothing.
+        way: String,
         /// What was found.
         #[source]
         source: reqwest::Error,
@@ -142,24 +149,50 @@ impl TransportError {
 }
 
 impl Transport {
-    /// A client for the portal at `host`, which trusts what the system trusts and the certificates in `ca_pem`.
+    /// A client for the portal at `host`, which trusts what the system trusts and the certificates in `ca_pem`, and goes the way of `setting`. The
+    /// operating system's way is asked for anew at each request.
     ///
     /// # Errors
     /// [`TransportError::CaFile`], [`TransportError::SetUp`].
-    pub fn new(host: &str, ca_pem: Option<&[u8]>) -> Result<Self, TransportError> {
+    pub fn new(host: &str, ca_pem: Option<&[u8]>, setting: &ProxySetting) -> Result<Self, TransportError> {
         // A second installation in the same process is refused and changes nothing: the first was the same provider.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let witness = Witness::of(ca_pem)?;
-        let builder = Client::builder()
-            .tls_backend_preconfigured(witness.config()?)
-            .https_only(true)
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(EXCHANGE_TIMEOUT)
-            .pool_max_idle_per_host(0)
-            .user_agent(concat!("countersign/", env!("CARGO_PKG_VERSION")));
-        let client = builder.build().map_err(TransportError::SetUp)?;
-        Ok(Self { client, witness, host: host.to_owned() })
+        let client = client(&witness, &Way::Direct, setting)?;
+        Ok(Self {
+            witness,
+            host: host.to_owned(),
+            setting: setting.clone(),
+            current: Mutex::new((Way::Direct, client)),
+        })
+    }
+
+    /// The client for the way of this moment.
+    async fn client(&self) -> Result<Client, TransportError> {
+        let way = match &self.setting {
+            ProxySetting::System => way_to(&self.host).await,
+            ProxySetting::Direct | ProxySetting::Fixed(_) => Way::Direct,
+        };
+        let mut current = self.current.lock().await;
+        if current.0 != way {
+            tracing::info!(?way, "the way to the portal is another");
+            *current = (way.clone(), client(&self.witness, &way, &self.setting)?);
+        }
+        Ok(current.1.clone())
+    }
+
+    /// The proxy on the way that was last gone.
+    async fn proxy(&self) -> Option<String> {
+        match (&self.setting, &self.current.lock().await.0) {
+            (ProxySetting::Fixed(url), _) => Some(url.to_string()),
+            (ProxySetting::System, Way::Proxy(proxy)) => Some(proxy.url().to_owned()),
+            (ProxySetting::System | ProxySetting::Direct, _) => None,
+        }
+    }
+
+    fn unreachable(&self, proxy: Option<String>, source: reqwest::Error) -> TransportError {
+        let way = proxy.map(|proxy| format!(" through the proxy `{proxy}`")).unwrap_or_default();
+        TransportError::Unreachable { host: self.host.clone(), way, source }
     }
 
     /// Fetches the document at `url`.
@@ -167,7 +200,7 @@ impl Transport {
     /// # Errors
     /// [`TransportError`].
     pub async fn fetch(&self, url: &str) -> Result<Vec<u8>, TransportError> {
-        let response = self.client.get(url).send().await;
+        let response = self.client().await?.get(url).send().await;
         let response = self.sort_out(response).await?;
         if response.status() != StatusCode::OK {
             return Err(self.failing(&response));
@@ -180,7 +213,7 @@ impl Transport {
     /// # Errors
     /// [`TransportError`], where nothing answers within `limit`.
     pub async fn look(&self, url: &str, limit: Duration) -> Result<Look, TransportError> {
-        let response = self.client.get(url).timeout(limit).send().await;
+        let response = self.client().await?.get(url).timeout(limit).send().await;
         let response = self.sort_out(response).await?;
         let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let (date, content_type, location) = (header("date"), header("content-type"), header("location"));
@@ -193,7 +226,7 @@ impl Transport {
     /// # Errors
     /// [`TransportError`]; an answer that isn't 200 is [`TransportError::Failing`].
     pub async fn exchange(&self, url: &str, envelope: String) -> Result<Vec<u8>, TransportError> {
-        let request = self.client.post(url).body(envelope);
+        let request = self.client().await?.post(url).body(envelope);
         let request = request
             .header("content-type", "text/xml; charset=utf-8")
             .header("soapaction", "\"http://www.oasis-open.org/committees/security\"");
@@ -227,7 +260,7 @@ impl Transport {
             let chunk = match response.chunk().await {
                 Ok(Some(chunk)) => chunk,
                 Ok(None) => return Ok(body),
-                Err(source) => return Err(TransportError::Unreachable { host: self.host.clone(), source }),
+                Err(source) => return Err(self.unreachable(self.proxy().await, source)),
             };
             if body.len() + chunk.len() > LARGEST_ANSWER {
                 return Err(TransportError::TooLong { host: self.host.clone() });
@@ -258,13 +291,64 @@ impl Transport {
         if wants_credentials(&source) {
             return Err(TransportError::ProxyCredentials { host });
         }
+        // The proxy resolves the name, so it need not have an address here.
+        let proxy = self.proxy().await;
+        if proxy.is_some() {
+            return Err(self.unreachable(proxy, source));
+        }
         let name = self.host.rsplit_once(':').map_or(self.host.as_str(), |(name, _)| name);
         match tokio::net::lookup_host((name, 443)).await {
             Err(source) if !name.starts_with('[') => {
                 Err(TransportError::NameNotResolved { host: name.to_owned(), source })
             }
-            _ => Err(TransportError::Unreachable { host: self.host.clone(), source }),
+            _ => Err(self.unreachable(None, source)),
         }
+    }
+}
+
+/// The proxy that requests to `host` go through now.
+pub(crate) async fn proxy_toward(host: &str, setting: &ProxySetting) -> Option<ProxyAddress> {
+    match setting {
+        ProxySetting::Direct => None,
+        ProxySetting::Fixed(url) => Some(ProxyAddress::without_credentials(url.to_string())),
+        ProxySetting::System => match way_to(host).await {
+            Way::Direct => None,
+            Way::Proxy(address) => Some(address),
+        },
+    }
+}
+
+/// A client that goes `way`, or the one that `setting` fixes.
+fn client(witness: &Arc<Witness>, way: &Way, setting: &ProxySetting) -> Result<Client, TransportError> {
+    let mut builder = Client::builder()
+        .tls_backend_preconfigured(witness.config()?)
+        .https_only(true)
+        .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(CONNECT_TIMEOUT)
+        .timeout(EXCHANGE_TIMEOUT)
+        .pool_max_idle_per_host(0)
+        .no_proxy()
+        .user_agent(concat!("countersign/", env!("CARGO_PKG_VERSION")));
+    if let Some(proxy) = proxy(way, setting).transpose().map_err(TransportError::SetUp)? {
+        builder = builder.proxy(proxy);
+    }
+    builder.build().map_err(TransportError::SetUp)
+}
+
+fn proxy(way: &Way, setting: &ProxySetting) -> Option<Result<Proxy, reqwest::Error>> {
+    match (setting, way) {
+        (ProxySetting::Fixed(url), _) => Some(Proxy::all(url.to_string())),
+        (ProxySetting::System, Way::Proxy(address)) => Some(Proxy::all(address.url()).map(|proxy| {
+            let value = address.authorization().and_then(|value| reqwest::header::HeaderValue::from_str(value).ok());
+            match value {
+                Some(mut value) => {
+                    value.set_sensitive(true);
+                    proxy.custom_http_auth(value)
+                }
+                None => proxy,
+            }
+        })),
+        (ProxySetting::System | ProxySetting::Direct, _) => None,
     }
 }
 

@@ -4,6 +4,7 @@ use crate::{
     cloud::{CloudFault, CloudHost, CloudName},
     fault::{Fault, Faults, Problem, placeholder, written},
     names::{LocalPart, LocalPartFault, UserDomain, UserDomainFault, shown},
+    proxy::{ProxyFault, ProxySetting},
     raw::{Origin, RawOption, RawOptions},
     table::{Kind, OPTIONS, OptionName, RULES, Rule},
 };
@@ -53,6 +54,8 @@ pub struct InstallOptions {
     pub keep_token: bool,
     /// Names of facts that are never sent.
     pub disabled_facts: Vec<String>,
+    /// The way to the cloud.
+    pub proxy: ProxySetting,
     /// The directory of clouds.
     pub clouds: Vec<(String, CloudHost)>,
     shown: BTreeMap<OptionName, (Option<String>, Origin)>,
@@ -120,6 +123,7 @@ impl Checker<'_> {
             ca_file: self.text(Name::CaFile),
             keep_token: self.flag(Name::KeepToken),
             disabled_facts: self.text(Name::DisabledFacts).map(|text| words(&text)).unwrap_or_default(),
+            proxy: self.parsed(Name::Proxy, ProxySetting::parse, instead_of_proxy).unwrap_or(ProxySetting::System),
             clouds: self.clouds(),
             shown: OPTIONS.iter().map(|spec| (spec.name, self.shown(spec.name))).collect(),
         };
@@ -283,7 +287,7 @@ fn fits(kind: Kind, text: &str) -> Result<(), String> {
         Kind::PathOrStdin => (length > 0 && no_controls, "a path, or `-` for standard input".to_owned()),
         Kind::List | Kind::CloudDirectory => (no_controls, "words with commas between them".to_owned()),
         // These have parsers of their own.
-        Kind::Domain | Kind::Cloud | Kind::LocalPart => (true, String::new()),
+        Kind::Domain | Kind::Cloud | Kind::LocalPart | Kind::Proxy => (true, String::new()),
     };
     if fits { Ok(()) } else { Err(expected) }
 }
@@ -318,6 +322,17 @@ fn instead_of_cloud(fault: &CloudFault) -> String {
         }
         CloudFault::Scheme { .. } | CloudFault::Path { .. } | CloudFault::Port(_) | CloudFault::Syntax(_) => {
             "a host name like `cloud.example.net` or `cloud.example.net:8443`, or a short name".to_owned()
+        }
+    }
+}
+
+fn instead_of_proxy(fault: &ProxyFault) -> String {
+    match fault {
+        ProxyFault::Credentials => {
+            "the address alone, and let the proxy pass the cloud's host without a password".to_owned()
+        }
+        ProxyFault::Scheme(_) | ProxyFault::Host(_) => {
+            "`system`, `direct`, or an address like `http://proxy.example.com:3128`".to_owned()
         }
     }
 }

@@ -167,6 +167,7 @@ pub(crate) fn placeholder(option: OptionName) -> &'static str {
         | OptionName::UninstallPassword
         | OptionName::Ownership
         | OptionName::DisabledFacts
-        | OptionName::Clouds => "VALUE",
+        | OptionName::Clouds
+        | OptionName::Proxy => "VALUE",
     }
 }

@@ -62,6 +62,8 @@ pub enum Kind {
     List,
     /// `name=host[:port]` with commas between them.
     CloudDirectory,
+    /// `system`, `direct`, or the URL of a proxy.
+    Proxy,
 }
 
 /// One option: its spellings, its values and what it means.
@@ -282,6 +284,12 @@ options! {
         canonical: "clouds", msi: &["CLOUDS"], arguments: &["clouds"], mac: Some("clouds"), android: Some("clouds"), ios: Some("clouds"),
         kind: Kind::CloudDirectory,
         help: "The directory of clouds: `name=host` or `name=host:port`, with commas between them.",
+    }
+    /// The way to the cloud.
+    Proxy {
+        canonical: "proxy", msi: &["PROXY"], arguments: &["proxy"], mac: Some("proxy"), android: Some("proxy"), ios: Some("proxy"),
+        kind: Kind::Proxy, default: Some("system"),
+        help: "The way to the cloud: `system` as the operating system is set up, `direct` without a proxy, or a proxy's `http://host:port`.",
     }
     /// Where to read the device token.
     DeviceTokenFile {

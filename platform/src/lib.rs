@@ -25,6 +25,7 @@ pub mod network;
 pub mod paths;
 pub mod principal;
 pub mod process;
+pub mod proxy;
 pub mod random;
 pub mod routes;
 pub mod service;

@@ -20,4 +20,5 @@ pub mod https;
 pub mod portal;
 pub mod postgres;
 pub mod program;
+pub mod proxy;
 pub mod recorder;

@@ -3,14 +3,15 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use hyper_util::client::proxy::matcher::Matcher;
+use installer_options::ProxySetting;
+use platform::proxy::ProxyAddress;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::handshake::{self, Handshake};
 use super::stage::Stage;
 use crate::config::Config;
-use crate::transport::{Look, Transport, TransportError};
+use crate::transport::{Look, Transport, TransportError, proxy_toward};
 
 /// The longest that each step may take; together less than the limit of a check.
 const RESOLVE_LIMIT: Duration = Duration::from_millis(2800);
@@ -28,11 +29,12 @@ pub(super) struct Target {
     pub(super) port: u16,
     pub(super) shown: String,
     ca_pem: Option<Vec<u8>>,
-    proxy: Option<(String, u16)>,
+    setting: ProxySetting,
+    proxy: Option<ProxyAddress>,
 }
 
 impl Target {
-    pub(super) fn of(config: &Config) -> Self {
+    pub(super) async fn of(config: &Config) -> Self {
         let (host, port) = split(&config.cloud_host, 443);
         Self {
             url: config.cloud_url.clone(),
@@ -40,7 +42,8 @@ impl Target {
             port,
             shown: config.cloud_host.clone(),
             ca_pem: config.ca_pem.clone(),
-            proxy: proxy_for(&config.cloud_url),
+            setting: config.proxy.clone(),
+            proxy: proxy_toward(&config.cloud_host, &config.proxy).await,
         }
     }
 }
@@ -95,13 +98,14 @@ pub(super) struct Network {
 
 /// Begins to find the way.
 pub(super) fn probe(target: Target) -> Network {
-    let proxy = target.proxy.clone();
+    let proxy = target.proxy.as_ref().and_then(|address| address_of(address.url()));
+    let authorization = target.proxy.as_ref().and_then(|address| address.authorization()).map(str::to_owned);
     let shown = target.shown.clone();
     let (host, port) = proxy.clone().unwrap_or((target.host.clone(), target.port));
     let resolved = Stage::of(resolve(host, port));
     let (connected, stream) = connect(resolved.clone());
     let tunnel_target = format!("{}:{}", target.host, target.port);
-    let (tunnel, stream) = through_proxy(stream, proxy.is_some(), tunnel_target);
+    let (tunnel, stream) = through_proxy(stream, proxy.is_some().then_some(authorization), tunnel_target);
     let ca_pem = target.ca_pem.clone();
     let host = target.host.clone();
     let handshake = Stage::of(async move {
@@ -114,7 +118,7 @@ pub(super) fn probe(target: Target) -> Network {
         if before.get().await.as_ref().as_ref().is_none_or(|shaken| shaken.result.is_err()) {
             return None;
         }
-        let transport = Transport::new(&target.shown, target.ca_pem.as_deref());
+        let transport = Transport::new(&target.shown, target.ca_pem.as_deref(), &target.setting);
         let url = format!("{}/saml/agent-metadata", target.url);
         Some(match transport {
             Ok(transport) => transport.look(&url, HTTP_LIMIT).await,
@@ -125,12 +129,10 @@ pub(super) fn probe(target: Target) -> Network {
     Network { proxy, shown, resolved, connected, tunnel, handshake, http, plain }
 }
 
-/// The proxy that the environment names for `url`, by the rules of the library that the agent's own requests go through.
-fn proxy_for(url: &str) -> Option<(String, u16)> {
-    let intercept = Matcher::from_env().intercept(&url.parse().ok()?)?;
-    let uri = intercept.uri();
-    let port = uri.port_u16().unwrap_or(if uri.scheme_str() == Some("https") { 443 } else { 80 });
-    Some((uri.host()?.to_owned(), port))
+/// Host and port of a proxy's URL.
+fn address_of(url: &str) -> Option<(String, u16)> {
+    let url: reqwest::Url = url.parse().ok()?;
+    Some((url.host_str()?.to_owned(), url.port_or_known_default()?))
 }
 
 async fn resolve(name: String, port: u16) -> Resolved {
@@ -170,15 +172,15 @@ fn connect(resolved: Stage<Resolved>) -> (Stage<Option<Connected>>, Pending<TcpS
 
 fn through_proxy(
     stream: Pending<TcpStream>,
-    has_proxy: bool,
+    proxy: Option<Option<String>>,
     target: String,
 ) -> (Stage<Option<Tunnel>>, Pending<Option<TcpStream>>) {
     let (sender, through) = tokio::sync::oneshot::channel();
     let tunnel = Stage::of(async move {
         let mut stream = stream.await.ok()?;
-        let tunnel = match has_proxy {
-            false => Tunnel::NoProxy,
-            true => tokio::time::timeout(TUNNEL_LIMIT, open_tunnel(&mut stream, &target))
+        let tunnel = match proxy {
+            None => Tunnel::NoProxy,
+            Some(authorization) => tokio::time::timeout(TUNNEL_LIMIT, open_tunnel(&mut stream, &target, authorization))
                 .await
                 .unwrap_or_else(|_| Tunnel::Refused("no answer in time".to_owned())),
         };
@@ -189,9 +191,10 @@ fn through_proxy(
     (tunnel, through)
 }
 
-/// CONNECT (RFC 9110 §9.3.6), without credentials.
-async fn open_tunnel(stream: &mut TcpStream, target: &str) -> Tunnel {
-    let request = format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n");
+/// CONNECT (RFC 9110 §9.3.6), with the credentials that the environment holds for this proxy.
+async fn open_tunnel(stream: &mut TcpStream, target: &str, authorization: Option<String>) -> Tunnel {
+    let authorization = authorization.map(|value| format!("Proxy-Authorization: {value}\r\n")).unwrap_or_default();
+    let request = format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n{authorization}\r\n");
     let head = match exchange_head(stream, &request).await {
         Ok(head) => head,
         Err(error) => return Tunnel::Refused(error.to_string()),

@@ -58,7 +58,7 @@ impl Seen {
         let for_network = local.clone();
         let network = Stage::of(async move {
             let local = for_network.get().await;
-            Some(network::probe(Target::of(local.config.as_ref().ok()?)))
+            Some(network::probe(Target::of(local.config.as_ref().ok()?).await))
         });
         Self { paths, local, daemon, sessions: Stage::of(session::sessions()), network }
     }

@@ -86,7 +86,8 @@ pub(crate) fn jamf() -> String {
             | Kind::Path
             | Kind::PathOrStdin
             | Kind::List
-            | Kind::CloudDirectory => {}
+            | Kind::CloudDirectory
+            | Kind::Proxy => {}
         }
         lines.extend(spec.default.map(|value| format!(r#""default": "{}""#, json(value))));
         format!("        \"{key}\": {{ {} }}", lines.join(", "))

@@ -88,7 +88,8 @@ pub(crate) fn page() -> String {
             | Kind::Path
             | Kind::PathOrStdin
             | Kind::List
-            | Kind::CloudDirectory => format!("text, like `{}`", example(spec)),
+            | Kind::CloudDirectory
+            | Kind::Proxy => format!("text, like `{}`", example(spec)),
         };
         page.push_str(&format!("| `{}` | {value} |\n", spec.canonical));
     }

@@ -84,6 +84,7 @@ fn values(kind: Kind) -> String {
         Kind::Path => "an absolute path".to_owned(),
         Kind::PathOrStdin => "a path, or `-` for standard input".to_owned(),
         Kind::List => "words with commas between them".to_owned(),
+        Kind::Proxy => "`system`, `direct`, `http://host[:port]` or `https://host[:port]`".to_owned(),
         Kind::CloudDirectory => "`name=host` or `name=host:port`, with commas between them".to_owned(),
     }
 }

@@ -20,6 +20,7 @@ pub(crate) fn example(spec: &OptionSpec) -> &'static str {
         (None, Kind::Cloud) => "cloud.example.net",
         (None, Kind::LocalPart) => "alice",
         (None, Kind::Path) => "/etc/ssl/certs/company.pem",
+        (None, Kind::Proxy) => "system",
         (None, Kind::List) => "serial,mac",
         (None, Kind::CloudDirectory) => "production=cloud.example.net",
         (None, Kind::Choice(words)) => words.first().copied().unwrap_or_default(),

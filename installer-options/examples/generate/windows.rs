@@ -80,7 +80,8 @@ fn element(spec: &OptionSpec) -> String {
         | Kind::Path
         | Kind::PathOrStdin
         | Kind::List
-        | Kind::CloudDirectory => text_element(name, 1023),
+        | Kind::CloudDirectory
+        | Kind::Proxy => text_element(name, 1023),
     }
 }
 
@@ -114,7 +115,8 @@ pub(crate) fn adml() -> String {
             | Kind::Path
             | Kind::PathOrStdin
             | Kind::List
-            | Kind::CloudDirectory => format!("<textBox refId=\"{name}\"><label>{name}</label></textBox>"),
+            | Kind::CloudDirectory
+            | Kind::Proxy => format!("<textBox refId=\"{name}\"><label>{name}</label></textBox>"),
         };
         presentations.push_str(&format!("      <presentation id=\"{name}\">{label}</presentation>\n"));
     }

@@ -39,11 +39,11 @@ async fn look(network: Network) -> Finding {
         ),
         Some(Tunnel::Refused(why)) => Finding::fail(
             format!("{name} does not let the agent through: {why}"),
-            "allow the portal's address at the proxy, or name it in `NO_PROXY` for the agent",
+            "allow the portal's address at the proxy, or set the option `proxy`",
         ),
         None => Finding::fail(
             format!("{name} can't be reached"),
-            "mend the proxy, or take it out of the environment of the agent's service",
+            "mend the proxy, or set the option `proxy` to another, or to `direct`",
         ),
     }
 }
