@@ -15,9 +15,7 @@ pub enum HardwareFault {
     #[error("this build can't keep keys in the hardware of this system")]
     NotSupported,
     /// The agent's account may not use it.
-    #[error(
-        "the agent's account may not use `{path}`: run the agent as the service that the package installs, or add its account to the group `tss`"
-    )]
+    #[error("the agent's account may not use `{path}`: run the agent as root, or add its account to the group `tss`")]
     Denied {
         /// The device file.
         path: PathBuf,
