@@ -10,7 +10,7 @@ use saml::refusal::{Refusal, RefusalCode};
 use saml::request::{AuthnRequest, RequestExpectations};
 use saml::response::{Answer, Assertion, InResponseTo, ResponseExpectations, UnverifiedResponse};
 
-use crate::device::{Device, KeySigner};
+use crate::device::{self, Device};
 use crate::device_state::{MetadataUnusable, PinnedPortal};
 use crate::identity;
 use crate::session::{self, Session};
@@ -36,7 +36,7 @@ pub async fn keep_alive(device: &mut Device, steps: &Steps) -> Result<KeptAlive,
     loop {
         let sequence = device.state.next_sequence()?;
         let (id, now) = (MessageId::from_random(random::bytes()), device.clock.now());
-        let key = device.key(steps)?;
+        let key = device.key(steps).await?;
         let myself = saml::device::entity_id_of_key(key.public_key_spki());
         let protection = key.protection().to_string();
         let facts = identity::sent_facts(&device.config, &protection);
@@ -49,7 +49,8 @@ pub async fn keep_alive(device: &mut Device, steps: &Steps) -> Result<KeptAlive,
             subject: Some(NameId { format: NameIdFormat::Entity, value: myself.as_str().to_owned() }),
             ..AuthnRequest::new(id, now, myself)
         };
-        let signed = request.sign(&KeySigner(device.key(steps)?)).map_err(SignInError::Sign)?;
+        let to_sign = request.clone();
+        let signed = device::sign(&key, move |signer| to_sign.sign(signer)).await?;
         let answer = device.transport.exchange(&portal.soap_url, signed.to_soap()).await?;
         match verify(device, &portal, &request, &answer)? {
             Ok(assertion) => return Ok(KeptAlive { interval_seconds: session::keep_alive_seconds(&assertion) }),
@@ -121,7 +122,7 @@ async fn say_farewell(
     let mut portal = enrolled_at(device)?;
     let mut corrections = Corrections::of_the_clock_only();
     loop {
-        let key = device.key(steps)?;
+        let key = device.key(steps).await?;
         let myself = saml::device::entity_id_of_key(key.public_key_spki());
         let request = LogoutRequest {
             id: MessageId::from_random(random::bytes()),
@@ -133,7 +134,8 @@ async fn say_farewell(
             name_id: name_id.clone(),
             session_indexes: session_indexes.clone(),
         };
-        let xml = request.sign_as_device(&KeySigner(device.key(steps)?)).map_err(SignInError::Sign)?;
+        let to_sign = request.clone();
+        let xml = device::sign(&key, move |signer| to_sign.sign_as_device(signer)).await?;
         let answer = device.transport.exchange(&portal.soap_url, saml::binding::soap::envelope(&xml)).await?;
         match verify_farewell(device, &portal, &request, &myself, &answer)? {
             None => return Ok(()),

@@ -30,7 +30,7 @@ pub struct Device {
     /// The time, as the portal sees it.
     pub clock: CorrectedClock,
     paths: Paths,
-    key: Option<DeviceKey>,
+    key: Option<Arc<DeviceKey>>,
 }
 
 /// The machine's clock with what the portal has shown it to be off by.
@@ -76,7 +76,7 @@ impl Device {
             become_a_new_device(&mut state, &paths.state_dir, &here)?;
         }
         state.belongs_to(here);
-        let key = device_key::load(&paths.state_dir)?;
+        let key = device_key::load(&paths.state_dir)?.map(Arc::new);
         Ok(Self { config, state, transport, clock: CorrectedClock::default(), paths, key })
     }
 
@@ -120,21 +120,39 @@ impl Device {
         self.key.as_ref().map(|key| saml::device::entity_id_of_key(key.public_key_spki()))
     }
 
-    /// The device's key. It is made when there is none and a device token that it can be registered with.
+    /// The device's key. It is made when there is none and a device token that it can be registered with; hardware may take its time
+    /// for that, off this task's thread.
     ///
     /// # Errors
     /// [`SignInError::NotEnrolled`] where there is neither, [`SignInError::Key`] where none can be made.
-    pub fn key(&mut self, steps: &Steps) -> Result<&DeviceKey, SignInError> {
-        let key = match self.key.take() {
-            Some(key) => key,
-            None if self.config.token.is_none() => return Err(SignInError::NotEnrolled),
-            None => {
-                let key = device_key::create(&self.paths.state_dir)?;
-                steps.done("key-made", || format!("P-256, protection: {}", key.protection()));
-                key
-            }
-        };
-        Ok(self.key.insert(key))
+    pub async fn key(&mut self, steps: &Steps) -> Result<Arc<DeviceKey>, SignInError> {
+        if let Some(key) = &self.key {
+            return Ok(Arc::clone(key));
+        }
+        if self.config.token.is_none() {
+            return Err(SignInError::NotEnrolled);
+        }
+        let state_dir = self.paths.state_dir.clone();
+        let made = tokio::task::spawn_blocking(move || device_key::create(&state_dir)).await;
+        let made = made.map_err(|_| KeyError::Generate)??;
+        if let Some(fault) = &made.passed_over {
+            tracing::info!(protection = %made.key.protection(), reason = %fault, "no hardware holds the device key");
+        }
+        steps.done("key-made", || match &made.passed_over {
+            None => format!("P-256, protection: {}", made.key.protection()),
+            Some(fault) => format!("P-256, protection: {}; {fault}", made.key.protection()),
+        });
+        Ok(Arc::clone(self.key.insert(Arc::new(made.key))))
+    }
+
+    /// Lets go of a key that its hardware has lost, so that the next [`Device::key`] makes another.
+    ///
+    /// # Errors
+    /// [`SignInError::Key`] where its file can't be removed.
+    pub fn abandon_key(&mut self) -> Result<(), SignInError> {
+        device_key::abandon(&self.paths.state_dir)?;
+        self.key = None;
+        Ok(())
     }
 
     /// The portal: the one that is pinned, or, before the first enrolment, what the cloud's metadata says.
@@ -167,8 +185,24 @@ fn become_a_new_device(
     Ok(())
 }
 
+/// Has `make` sign with the device's key, off this task's thread: hardware takes tenths of a second, and ten seconds where it hangs.
+///
+/// # Errors
+/// [`SignInError::Key`] with what the key's holder said.
+pub async fn sign<T: Send + 'static>(
+    key: &Arc<DeviceKey>,
+    make: impl FnOnce(&dyn Signer) -> Result<T, SignError> + Send + 'static,
+) -> Result<T, SignInError> {
+    let key = Arc::clone(key);
+    let signed = tokio::task::spawn_blocking(move || make(&KeySigner(&key))).await;
+    signed.map_err(|_| SignInError::Key(KeyError::Sign))?.map_err(|error| match error.into_source().downcast() {
+        Ok(error) => SignInError::Key(*error),
+        Err(_) => SignInError::Key(KeyError::Sign),
+    })
+}
+
 /// The device key as SAML's signer: P-256 with SHA-256.
-pub struct KeySigner<'a>(pub &'a DeviceKey);
+struct KeySigner<'a>(&'a DeviceKey);
 
 impl Signer for KeySigner<'_> {
     fn algorithm(&self) -> SignatureAlgorithm {

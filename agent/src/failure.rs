@@ -107,6 +107,12 @@ failures! {
     TlsIntercepted, "tls-intercepted", 52,
         "something on the way to the portal opens TLS and shows a certificate of its own",
         "exempt the portal's address from TLS inspection, or set `caFile` to the inspecting product's CA";
+    KeyHardware, "key-hardware-unavailable", 55,
+        "the hardware that holds the device's key, or has to hold it, can't be used now",
+        "see the log for what is wrong with the TPM, and mend that; the agent tries again by itself, and never puts a key into a file instead";
+    KeyLost, "key-lost", 56,
+        "the device's key is lost: the TPM was cleared or replaced, or this is another machine",
+        "get a device token from the portal and give it to `countersign configure --deviceTokenFile FILE`: the device enrols with a new key";
 }
 
 impl fmt::Display for FailureCode {

@@ -199,9 +199,9 @@ fn needs_somebody(code: Code) -> bool {
             | F::CaptivePortal
             | F::ProxyWantsCredentials
             | F::AnswerNotUnderstood => false,
-            F::KeyUnusable | F::StateUnusable => false,
+            F::KeyUnusable | F::KeyHardware | F::StateUnusable => false,
             F::NotRunning | F::NotSignedIn | F::OptionsInvalid | F::NobodyLoggedIn | F::NameUnusable => true,
-            F::SignedOut | F::NotEnrolled | F::AnswerNotTrusted | F::GoldenImage => true,
+            F::SignedOut | F::NotEnrolled | F::AnswerNotTrusted | F::GoldenImage | F::KeyLost => true,
         },
     }
 }

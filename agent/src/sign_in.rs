@@ -4,12 +4,11 @@
 //! [`AuthnRequest`], the key a [`SignedRequest`](saml::request::SignedRequest), the portal's pinned keys a
 //! [`VerifiedAssertion`](saml::response::VerifiedAssertion), and only that a [`Session`].
 
-use platform::device_key::KeyError;
+use platform::device_key::{DeviceKey, KeyError};
 use platform::principal::NameFault;
 use platform::random;
 use platform::session::UserSession;
 use saml::device::{DeviceStatement, Enrolment};
-use saml::key::SignError;
 use saml::name::{EntityId, MessageId, NameIdFormat};
 use saml::refusal::{Refusal, RefusalCode};
 use saml::rejection::Rejection;
@@ -17,7 +16,7 @@ use saml::request::{AuthnRequest, Comparison, NameIdPolicy, RequestedAuthnContex
 use saml::response::{Answer, InResponseTo, ResponseExpectations, UnverifiedResponse};
 use saml::token::{EnrolmentProof, TokenId};
 
-use crate::device::{Device, KeySigner};
+use crate::device::{self, Device};
 use crate::device_state::{DeviceStateError, MetadataUnusable, PinnedPortal};
 use crate::failure::FailureCode;
 use crate::golden_image::GoldenImageError;
@@ -55,9 +54,6 @@ pub enum SignInError {
     /// The key failed.
     #[error(transparent)]
     Key(KeyError),
-    /// The key could not sign.
-    #[error("can't sign the request")]
-    Sign(#[source] SignError),
     /// The state failed.
     #[error(transparent)]
     State(#[from] DeviceStateError),
@@ -88,7 +84,7 @@ impl SignInError {
             Self::GoldenImage => FailureCode::GoldenImage,
             Self::Seal(_) => FailureCode::StateUnusable,
             Self::Name(_) => FailureCode::NameUnusable,
-            Self::Key(_) | Self::Sign(_) => FailureCode::KeyUnusable,
+            Self::Key(error) => code_of_key(error),
             Self::State(_) => FailureCode::StateUnusable,
             Self::Transport(error) => error.code(),
             Self::MetadataRefused(_)
@@ -107,6 +103,21 @@ impl SignInError {
         }
         let Self::Transport(TransportError::Failing { retry_after, .. }) = self else { return None };
         *retry_after
+    }
+}
+
+/// The stable code of what is wrong with the device key.
+#[must_use]
+pub fn code_of_key(error: &KeyError) -> FailureCode {
+    match error {
+        _ if error.is_loss_of_the_key() => FailureCode::KeyLost,
+        KeyError::Hardware { .. } | KeyError::Downgrade { .. } => FailureCode::KeyHardware,
+        KeyError::File { .. }
+        | KeyError::Damaged { .. }
+        | KeyError::UnknownProtection { .. }
+        | KeyError::Exists { .. }
+        | KeyError::Generate
+        | KeyError::Sign => FailureCode::KeyUnusable,
     }
 }
 
@@ -192,12 +203,21 @@ pub async fn sign_in(
     steps.begin();
     let identity = Identity::of(session, &device.config.user_domain, device.config.user_name.as_ref())?;
     steps.done("user", || format!("{} ({})", identity.name_id.value, identity.reason));
-    device.key(steps)?;
+    device.key(steps).await?;
     let mut portal = device.portal(steps).await?;
     let mut corrections = Corrections::default();
     loop {
-        let request = number_and_fill(device, &identity, &portal, service, steps)?;
-        let signed = request.sign(&KeySigner(device.key(steps)?)).map_err(SignInError::Sign)?;
+        let key = device.key(steps).await?;
+        let request = number_and_fill(device, &key, (&identity, &portal), service, steps)?;
+        let to_sign = request.clone();
+        let signed = match device::sign(&key, move |signer| to_sign.sign(signer)).await {
+            Ok(signed) => signed,
+            Err(SignInError::Key(error)) => {
+                portal = corrections.renew_lost_key(device, portal, error)?;
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
         steps.done("request-signed", || format!("sequence {}, {} octets", device.state.sequence(), signed.xml().len()));
         let answer = device.transport.exchange(&portal.soap_url, signed.to_soap()).await?;
         steps.done("answered", || format!("{} octets", answer.len()));
@@ -217,12 +237,29 @@ pub async fn sign_in(
 pub(crate) struct Corrections {
     clock: bool,
     enrolment: bool,
+    lost_key: bool,
 }
 
 impl Corrections {
     /// Puts a wrong clock right, and enrols nothing.
     pub(crate) fn of_the_clock_only() -> Self {
-        Self { clock: false, enrolment: true }
+        Self { clock: false, enrolment: true, lost_key: true }
+    }
+
+    /// Gives a key up that its hardware has lost, if there is a device token that another can be registered with.
+    fn renew_lost_key(
+        &mut self,
+        device: &mut Device,
+        portal: PinnedPortal,
+        error: KeyError,
+    ) -> Result<PinnedPortal, SignInError> {
+        if self.lost_key || !error.is_loss_of_the_key() || device.config.token.is_none() {
+            return Err(SignInError::Key(error));
+        }
+        self.lost_key = true;
+        tracing::warn!("the hardware has lost the device key; making another and enrolling again");
+        device.abandon_key()?;
+        Ok(portal.not_enrolled())
     }
 
     /// Puts right what `refusal` complains of, if that can be done here; returns the portal to try again with.
@@ -254,8 +291,8 @@ impl Corrections {
 /// Fills the request in. Its number is on the disk before it can be sent.
 fn number_and_fill(
     device: &mut Device,
-    identity: &Identity,
-    portal: &PinnedPortal,
+    key: &DeviceKey,
+    (identity, portal): (&Identity, &PinnedPortal),
     service: Option<&EntityId>,
     steps: &Steps,
 ) -> Result<AuthnRequest, SignInError> {
@@ -265,7 +302,6 @@ fn number_and_fill(
     }
     let sequence = device.state.next_sequence()?;
     let (id, now) = (MessageId::from_random(random::bytes()), device.clock.now());
-    let key = device.key(steps)?;
     let (spki, protection) = (key.public_key_spki().to_vec(), key.protection().to_string());
     let facts = identity::sent_facts(&device.config, &protection);
     steps.done("facts", || format!("{} facts", facts.len()));

@@ -1,10 +1,21 @@
 //! The device key: ECDSA on P-256, made on this device and never leaving it.
 //!
 //! One file, `device-key.pem`, in the agent's state directory. Its PEM label (RFC 7468) says which rung of the ladder holds the key: `PRIVATE KEY` is
-//! PKCS#8 in the file itself. A label that this build does not know is an error, so that a key held by hardware is never replaced by accident.
+//! PKCS#8 in the file itself, `TSS2 PRIVATE KEY` a key that a TPM has wrapped. A label that this build does not know is an error, so that a key
+//! held by hardware is never replaced by accident. A second file, `device-key.protection`, remembers that hardware once held a key here: from
+//! then on none is made in a file, until [`destroy`] is asked for.
+
+mod hardware;
+mod pem;
+#[cfg(target_os = "linux")]
+mod tpm;
+#[cfg(not(target_os = "linux"))]
+#[path = "device_key/no_tpm.rs"]
+mod tpm;
+
+pub use hardware::HardwareFault;
 
 use crate::files::{self, Access, FileError};
-use data_encoding::BASE64;
 use ring::{
     rand::SystemRandom,
     signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair},
@@ -13,11 +24,14 @@ use std::{
     fmt,
     path::{Path, PathBuf},
 };
-use zeroize::Zeroizing;
+use tpm::TpmKey;
 
 const FILE_NAME: &str = "device-key.pem";
+const RECORD_NAME: &str = "device-key.protection";
 const MAX_OCTETS: usize = 16 * 1024;
 const PKCS8_LABEL: &str = "PRIVATE KEY";
+/// The label of draft-bottomley-tpm2-keys.
+const TPM_LABEL: &str = "TSS2 PRIVATE KEY";
 
 /// SubjectPublicKeyInfo of an uncompressed P-256 point without the point (RFC 5480 section 2).
 const SPKI_PREFIX: [u8; 26] = [
@@ -97,6 +111,24 @@ pub enum KeyError {
         /// The key file.
         path: PathBuf,
     },
+    /// The hardware that holds the key, or is to hold it, could not do so.
+    #[error("could not {doing} the device key that is held by hardware")]
+    Hardware {
+        /// What we were doing, as a verb.
+        doing: &'static str,
+        /// Why not.
+        #[source]
+        source: HardwareFault,
+    },
+    /// The hardware that held a key here does not make another one, and a file is no substitute.
+    #[error(
+        "hardware protected this device's key before, and a key in a file is not made in its place: mend what is wrong with it, or run `countersign deregister` to give the protection up"
+    )]
+    Downgrade {
+        /// What is wrong with the hardware.
+        #[source]
+        source: HardwareFault,
+    },
     /// The key could not be made.
     #[error("could not make a device key: the operating system gave no randomness")]
     Generate,
@@ -105,10 +137,29 @@ pub enum KeyError {
     Sign,
 }
 
+impl KeyError {
+    /// Whether the key is gone for good, so that the device has to be enrolled with a new one.
+    #[must_use]
+    pub const fn is_loss_of_the_key(&self) -> bool {
+        matches!(self, Self::Hardware { source, .. } if source.is_loss_of_the_key())
+    }
+
+    /// Whether the next try may succeed without anybody doing anything.
+    #[must_use]
+    pub const fn is_passing(&self) -> bool {
+        matches!(self, Self::Hardware { source, .. } | Self::Downgrade { source } if source.is_passing())
+    }
+}
+
 /// The key of this device, ready to sign.
 pub struct DeviceKey {
-    pair: EcdsaKeyPair,
+    holder: Holder,
     spki: [u8; SPKI_PREFIX.len() + 65],
+}
+
+enum Holder {
+    File(EcdsaKeyPair),
+    Tpm(TpmKey),
 }
 
 impl fmt::Debug for DeviceKey {
@@ -125,114 +176,185 @@ impl DeviceKey {
 
     /// The ECDSA signature with SHA-256 over `octets`, as r ‖ s of 32 octets each (the form of XML Signature and JOSE).
     ///
+    /// Blocks for as long as the holder of the key takes: a TPM some tenths of a second, and ten seconds at most.
+    ///
     /// # Errors
     ///
     /// When the holder of the key does not sign.
     pub fn sign(&self, octets: &[u8]) -> Result<[u8; 64], KeyError> {
-        let signature = self.pair.sign(&SystemRandom::new(), octets).map_err(|_| KeyError::Sign)?;
-        signature.as_ref().try_into().map_err(|_| KeyError::Sign)
+        match &self.holder {
+            Holder::File(pair) => {
+                let signature = pair.sign(&SystemRandom::new(), octets).map_err(|_| KeyError::Sign)?;
+                signature.as_ref().try_into().map_err(|_| KeyError::Sign)
+            }
+            Holder::Tpm(key) => key.sign(octets).map_err(|source| KeyError::Hardware { doing: "sign with", source }),
+        }
     }
 
     /// What keeps this key from being copied.
-    pub fn protection(&self) -> KeyProtection {
-        KeyProtection::File
+    pub const fn protection(&self) -> KeyProtection {
+        match &self.holder {
+            Holder::File(_) => KeyProtection::File,
+            Holder::Tpm(_) => KeyProtection::Tpm,
+        }
     }
 
     fn from_pkcs8(pkcs8: &[u8]) -> Option<Self> {
         // This also checks that the public key belongs to the private one, and that the point is on the curve.
         let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8, &SystemRandom::new()).ok()?;
-        let mut spki = [0; SPKI_PREFIX.len() + 65];
-        spki[..SPKI_PREFIX.len()].copy_from_slice(&SPKI_PREFIX);
-        spki[SPKI_PREFIX.len()..].copy_from_slice(pair.public_key().as_ref());
-        Some(Self { pair, spki })
+        let spki = spki_of(pair.public_key().as_ref())?;
+        Some(Self { holder: Holder::File(pair), spki })
+    }
+
+    fn from_tpm(key: TpmKey) -> Option<Self> {
+        let spki = spki_of(key.point())?;
+        Some(Self { holder: Holder::Tpm(key), spki })
     }
 }
 
-/// The key in `state_dir`; `None` when none was ever made there.
+fn spki_of(point: &[u8]) -> Option<[u8; SPKI_PREFIX.len() + 65]> {
+    [SPKI_PREFIX.as_slice(), point].concat().try_into().ok()
+}
+
+/// A key that was just made.
+#[derive(Debug)]
+pub struct Made {
+    /// The key.
+    pub key: DeviceKey,
+    /// Why no better rung of the ladder holds it; nothing where the best does.
+    pub passed_over: Option<HardwareFault>,
+}
+
+/// The rungs on which a key can be kept, best first: the TPM, then a file.
+#[derive(Clone, Debug)]
+pub struct Ladder {
+    tpm: PathBuf,
+}
+
+impl Default for Ladder {
+    /// The TPM that the kernel offers. There is neither an option nor a variable for another place: who can put something else there is root.
+    fn default() -> Self {
+        Self::with_tpm(tpm::DEVICE_PATH)
+    }
+}
+
+impl Ladder {
+    /// A ladder whose TPM answers at another place, which may be a Unix socket.
+    pub fn with_tpm(path: impl Into<PathBuf>) -> Self {
+        Self { tpm: path.into() }
+    }
+
+    /// The key in `state_dir`; `None` when none was ever made there. Hardware is not asked: the first signature is.
+    ///
+    /// # Errors
+    ///
+    /// A key that is damaged, open to others, or out of reach is an error that names the next action, and never leads to a new key.
+    pub fn load(&self, state_dir: &Path) -> Result<Option<DeviceKey>, KeyError> {
+        let path = state_dir.join(FILE_NAME);
+        let Some(text) =
+            files::read_private(&path, MAX_OCTETS).map_err(|source| KeyError::File { doing: "read", source })?
+        else {
+            return Ok(None);
+        };
+        let damaged = |found| KeyError::Damaged { path: path.clone(), found };
+        let (label, der) = pem::decode(&text).map_err(damaged)?;
+        let key = match label.as_str() {
+            PKCS8_LABEL => DeviceKey::from_pkcs8(&der),
+            TPM_LABEL if cfg!(target_os = "linux") => TpmKey::from_der(&self.tpm, &der).and_then(DeviceKey::from_tpm),
+            _ => return Err(KeyError::UnknownProtection { path: path.clone(), label }),
+        };
+        key.map(Some).ok_or_else(|| damaged("it is not a whole P-256 key"))
+    }
+
+    /// Makes a key with the best protection that works here; it is on the disk before this returns.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError::Exists`] when there is one, whatever its state; [`KeyError::Downgrade`] when hardware held one before and does not take
+    /// another; [`KeyError::Hardware`] when the hardware may be ready at the next try; and when the key cannot be stored.
+    pub fn create(&self, state_dir: &Path) -> Result<Made, KeyError> {
+        let failed = |source| KeyError::File { doing: "store", source };
+        files::create_private_dir(state_dir).map_err(failed)?;
+        let path = state_dir.join(FILE_NAME);
+        if files::read_private(&path, MAX_OCTETS).map_or(true, |found| found.is_some()) {
+            return Err(KeyError::Exists { path });
+        }
+        let made = match TpmKey::create(&self.tpm) {
+            Ok(key) => {
+                // First the record: a crash between the two leaves a device that is too careful, and never one that forgets.
+                files::write_atomically(&state_dir.join(RECORD_NAME), b"tpm\n", Access::Private).map_err(failed)?;
+                let pem = pem::encode(TPM_LABEL, &key.to_der());
+                (DeviceKey::from_tpm(key), pem, None)
+            }
+            Err(source) if was_held_by_hardware(state_dir)? => return Err(KeyError::Downgrade { source }),
+            Err(source) if source.is_passing() => return Err(KeyError::Hardware { doing: "make", source }),
+            Err(source) => {
+                let document = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new())
+                    .map_err(|_| KeyError::Generate)?;
+                (DeviceKey::from_pkcs8(document.as_ref()), pem::encode(PKCS8_LABEL, document.as_ref()), Some(source))
+            }
+        };
+        let (Some(key), pem, passed_over) = made else { return Err(KeyError::Generate) };
+        match files::write_new(&path, &pem, Access::Private) {
+            Ok(()) => Ok(Made { key, passed_over }),
+            Err(FileError::Exists { path }) => Err(KeyError::Exists { path }),
+            Err(source) => Err(failed(source)),
+        }
+    }
+}
+
+fn was_held_by_hardware(state_dir: &Path) -> Result<bool, KeyError> {
+    let record = files::read_private(&state_dir.join(RECORD_NAME), MAX_OCTETS);
+    record.map(|record| record.is_some()).map_err(|source| KeyError::File { doing: "read what protected", source })
+}
+
+/// [`Ladder::load`] with this device's own hardware.
 ///
 /// # Errors
 ///
-/// A key that is damaged, open to others, or out of reach is an error that names the next action, and never leads to a new key.
+/// As there.
 pub fn load(state_dir: &Path) -> Result<Option<DeviceKey>, KeyError> {
-    let path = state_dir.join(FILE_NAME);
-    let Some(text) =
-        files::read_private(&path, MAX_OCTETS).map_err(|source| KeyError::File { doing: "read", source })?
-    else {
-        return Ok(None);
-    };
-    let damaged = |found| KeyError::Damaged { path: path.clone(), found };
-    let (label, der) = decode_pem(&text).map_err(damaged)?;
-    if label != PKCS8_LABEL {
-        return Err(KeyError::UnknownProtection { path: path.clone(), label });
-    }
-    DeviceKey::from_pkcs8(&der).map(Some).ok_or_else(|| damaged("it is not a whole P-256 key"))
+    Ladder::default().load(state_dir)
 }
 
-/// Makes a key with the best protection that works here; it is on the disk before this returns.
+/// [`Ladder::create`] with this device's own hardware.
 ///
 /// # Errors
 ///
-/// [`KeyError::Exists`] when there is one, whatever its state; and when it cannot be made or stored.
-pub fn create(state_dir: &Path) -> Result<DeviceKey, KeyError> {
-    let failed = |source| KeyError::File { doing: "store", source };
-    files::create_private_dir(state_dir).map_err(failed)?;
-    let document = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new())
-        .map_err(|_| KeyError::Generate)?;
-    let key = DeviceKey::from_pkcs8(document.as_ref()).ok_or(KeyError::Generate)?;
-    let path = state_dir.join(FILE_NAME);
-    match files::write_new(&path, &encode_pem(PKCS8_LABEL, document.as_ref()), Access::Private) {
-        Ok(()) => Ok(key),
-        Err(FileError::Exists { path }) => Err(KeyError::Exists { path }),
-        Err(source) => Err(failed(source)),
-    }
+/// As there.
+pub fn create(state_dir: &Path) -> Result<Made, KeyError> {
+    Ladder::default().create(state_dir)
 }
 
-/// Removes the key for good; `true` when there was one.
+/// Removes the key for good, and the memory of what protected it; `true` when there was one.
 ///
 /// # Errors
 ///
 /// When it is there and cannot be removed.
 pub fn destroy(state_dir: &Path) -> Result<bool, KeyError> {
+    let removed = abandon(state_dir)?;
+    files::remove(&state_dir.join(RECORD_NAME)).map_err(|source| KeyError::File { doing: "remove", source })?;
+    Ok(removed)
+}
+
+/// Removes a key that its hardware has lost, so that another can be made; that hardware held it is remembered. `true` when there was one.
+///
+/// # Errors
+///
+/// When it is there and cannot be removed.
+pub fn abandon(state_dir: &Path) -> Result<bool, KeyError> {
     files::remove(&state_dir.join(FILE_NAME)).map_err(|source| KeyError::File { doing: "remove", source })
-}
-
-fn encode_pem(label: &str, der: &[u8]) -> Zeroizing<Vec<u8>> {
-    let body = Zeroizing::new(BASE64.encode(der));
-    let mut text = Zeroizing::new(Vec::with_capacity(body.len() * 2 + 128));
-    text.extend_from_slice(format!("-----BEGIN {label}-----\n").as_bytes());
-    for line in body.as_bytes().chunks(64) {
-        text.extend_from_slice(line);
-        text.push(b'\n');
-    }
-    text.extend_from_slice(format!("-----END {label}-----\n").as_bytes());
-    text
-}
-
-fn decode_pem(text: &[u8]) -> Result<(String, Zeroizing<Vec<u8>>), &'static str> {
-    let text = std::str::from_utf8(text).map_err(|_| "it is not text")?;
-    let mut lines = text.lines().map(str::trim_end);
-    let label = lines
-        .next()
-        .and_then(|line| line.strip_prefix("-----BEGIN ")?.strip_suffix("-----"))
-        .ok_or("its first line is not a PEM label")?;
-    let mut body = Zeroizing::new(String::with_capacity(text.len()));
-    for line in lines.by_ref() {
-        if let Some(end) = line.strip_prefix("-----END ").and_then(|rest| rest.strip_suffix("-----")) {
-            if end != label || lines.any(|line| !line.is_empty()) {
-                return Err("its last line does not close its first");
-            }
-            let der = BASE64.decode(body.as_bytes()).map_err(|_| "its body is not Base64")?;
-            return Ok((label.to_owned(), Zeroizing::new(der)));
-        }
-        body.push_str(line);
-    }
-    Err("it is cut off")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use ring::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
+
+    /// A ladder without hardware, whatever the machine has.
+    fn create(state: &Path) -> Result<Made, KeyError> {
+        Ladder::with_tpm("/nowhere/tpmrm0").create(state)
+    }
 
     fn state() -> (tempfile::TempDir, PathBuf) {
         let dir = tempfile::tempdir().unwrap();
@@ -244,7 +366,7 @@ mod tests {
     fn a_key_survives_a_restart_and_its_signature_verifies() {
         let (_dir, state) = state();
         assert!(load(&state).unwrap().is_none());
-        let made = create(&state).unwrap();
+        let made = create(&state).unwrap().key;
         let loaded = load(&state).unwrap().unwrap();
         assert_eq!(made.public_key_spki(), loaded.public_key_spki());
         let signature = loaded.sign(b"octets").unwrap();
@@ -266,7 +388,7 @@ mod tests {
     #[test]
     fn every_cut_and_every_flipped_octet_is_damage_and_never_another_key() {
         let (_dir, state) = state();
-        let key = create(&state).unwrap();
+        let key = create(&state).unwrap().key;
         let path = state.join(FILE_NAME);
         let whole = files::read_private(&path, MAX_OCTETS).unwrap().unwrap();
         let spki = key.public_key_spki().to_vec();
@@ -288,9 +410,10 @@ mod tests {
     fn a_key_held_elsewhere_is_not_mistaken_for_none() {
         let (_dir, state) = state();
         files::create_private_dir(&state).unwrap();
-        let text = encode_pem("TSS2 PRIVATE KEY", b"blob");
+        let text = pem::encode("CNG PRIVATE KEY", b"blob");
         files::write_atomically(&state.join(FILE_NAME), &text, Access::Private).unwrap();
-        assert!(matches!(load(&state), Err(KeyError::UnknownProtection { label, .. }) if label == "TSS2 PRIVATE KEY"));
+        assert!(matches!(load(&state), Err(KeyError::UnknownProtection { label, .. }) if label == "CNG PRIVATE KEY"));
+        assert!(matches!(create(&state), Err(KeyError::Exists { .. })));
     }
 
     #[cfg(unix)]
@@ -313,6 +436,20 @@ mod tests {
     }
 
     #[test]
+    fn a_file_does_not_follow_hardware_unless_the_key_is_destroyed() {
+        let (_dir, state) = state();
+        files::create_private_dir(&state).unwrap();
+        files::write_atomically(&state.join(RECORD_NAME), b"tpm\n", Access::Private).unwrap();
+        assert!(matches!(create(&state), Err(KeyError::Downgrade { .. })));
+        assert!(!abandon(&state).unwrap());
+        assert!(matches!(create(&state), Err(KeyError::Downgrade { .. })), "abandoning remembers");
+        destroy(&state).unwrap();
+        let made = create(&state).unwrap();
+        assert_eq!(made.key.protection(), KeyProtection::File);
+        assert!(matches!(made.passed_over, Some(HardwareFault::Absent { .. } | HardwareFault::NotSupported)));
+    }
+
+    #[test]
     fn destroying_tells_whether_there_was_a_key() {
         let (_dir, state) = state();
         create(&state).unwrap();
@@ -324,6 +461,6 @@ mod tests {
     #[test]
     fn nothing_of_the_key_shows_in_debug_output() {
         let (_dir, state) = state();
-        assert_eq!(format!("{:?}", create(&state).unwrap()), "DeviceKey { protection: File, .. }");
+        assert_eq!(format!("{:?}", create(&state).unwrap().key), "DeviceKey { protection: File, .. }");
     }
 }

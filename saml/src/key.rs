@@ -91,6 +91,11 @@ impl SignError {
     pub fn new(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self(source.into())
     }
+
+    /// What the key's owner reported.
+    pub fn into_source(self) -> Box<dyn std::error::Error + Send + Sync> {
+        self.0
+    }
 }
 
 /// A key cannot be pinned or used.

@@ -78,5 +78,5 @@ fn a_full_disk_loses_nothing() {
     assert_eq!(left, ["state.json"]);
     std::fs::remove_file(&other).unwrap();
     let key = device_key::create(&state).unwrap();
-    assert_eq!(device_key::load(&state).unwrap().unwrap().public_key_spki(), key.public_key_spki());
+    assert_eq!(device_key::load(&state).unwrap().unwrap().public_key_spki(), key.key.public_key_spki());
 }

@@ -26,6 +26,8 @@ mod logind;
 mod network;
 #[cfg(target_os = "linux")]
 mod probe;
+#[cfg(target_os = "linux")]
+mod tpm;
 
 #[cfg(not(target_os = "linux"))]
 fn main() {}
@@ -38,8 +40,8 @@ fn main() {
     // Before there are threads: a child that is forked while the copy is being written holds it open, and then it cannot be run.
     let copy = probe::copy_for_everybody();
     let arguments = libtest_mimic::Arguments::from_args();
-    let trials =
-        [logind::trials(), channel::trials(), files::trials(), network::trials()].into_iter().flatten().collect();
+    let trials = [logind::trials(), channel::trials(), files::trials(), network::trials(), tpm::trials()];
+    let trials = trials.into_iter().flatten().collect();
     let conclusion = libtest_mimic::run(&arguments, trials);
     drop(copy);
     conclusion.exit();

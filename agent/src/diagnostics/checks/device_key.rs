@@ -6,7 +6,7 @@ use super::on_disk;
 use crate::diagnostics::seen::Local;
 use crate::diagnostics::{Check, Finding, Looking, Seen};
 use crate::failure::FailureCode;
-use crate::sign_in::Code;
+use crate::sign_in::{Code, code_of_key};
 use saml::key::{SignatureAlgorithm, VerifyingKey};
 
 pub(super) struct DeviceKey;
@@ -26,12 +26,12 @@ fn look(seen: &Seen, local: &Local) -> Finding {
     let key = match &local.key {
         Ok(Some(key)) => key,
         Ok(None) => return Finding::skip("no key was made yet"),
-        Err(error) => return Finding::failed_or_unseen(Code::Failure(FailureCode::KeyUnusable), error),
+        Err(error) => return Finding::failed_or_unseen(Code::Failure(code_of_key(error)), error),
     };
     let octets = b"countersign diagnostics: no request";
     let signature = match key.sign(octets) {
         Ok(signature) => signature,
-        Err(error) => return Finding::failed_or_unseen(Code::Failure(FailureCode::KeyUnusable), &error),
+        Err(error) => return Finding::failed_or_unseen(Code::Failure(code_of_key(&error)), &error),
     };
     let public = VerifyingKey::from_spki_der(key.public_key_spki());
     let good = public.is_ok_and(|public| public.has_signed(SignatureAlgorithm::EcdsaP256Sha256, octets, &signature));
