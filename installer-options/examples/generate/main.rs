@@ -25,6 +25,7 @@ fn outputs() -> Vec<Output> {
         output("packaging/linux/countersign.toml", others::toml()),
         output("packaging/macos/countersign.mobileconfig", apple::mobileconfig()),
         output("packaging/macos/jamf-manifest.json", apple::jamf()),
+        output("packaging/windows/options.nsh", windows::nsh()),
         output("packaging/windows/options.wxi", windows::wxi()),
         output("packaging/windows/policy/countersign.admx", windows::admx()),
         output("packaging/windows/policy/en-US/countersign.adml", windows::adml()),
@@ -148,7 +149,7 @@ mod tests {
         let hidden = windows::wxi();
         assert!(
             hidden
-                .contains(r#"Id="MsiHiddenProperties" Value="DEVICETOKEN;UNINSTALLPASSWORDCMDLINE;UNINSTALLPASSWORD""#),
+                .contains(r#"Id="MsiHiddenProperties" Value="DEVICETOKEN;UNINSTALLPASSWORDCMDLINE;UNINSTALLPASSWORD;ConfigureOptions""#),
             "{hidden}"
         );
     }

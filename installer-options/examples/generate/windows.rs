@@ -135,7 +135,12 @@ pub(crate) fn adml() -> String {
     )
 }
 
+/// The custom action of the MSI whose data holds every option.
+const DATA: &str = "ConfigureOptions";
+
 /// An include for the MSI's source: which properties pass to the elevated part, and which stay out of logs.
+///
+/// `SecureCustomProperties` is a definition only: wixl makes that property itself, for upgrades, and the build adds these to it.
 pub(crate) fn wxi() -> String {
     let properties = |wanted: &dyn Fn(&OptionSpec) -> bool| {
         let chosen = OPTIONS.iter().filter(|spec| wanted(spec)).flat_map(|spec| spec.spellings(Flavour::Msi));
@@ -145,11 +150,29 @@ pub(crate) fn wxi() -> String {
         r#"<?xml version="1.0" encoding="utf-8"?>
 {MADE}
 <Include>
-  <Property Id="SecureCustomProperties" Value="{}"/>
-  <Property Id="MsiHiddenProperties" Value="{}"/>
+  <?define SecureProperties = "{}"?>
+  <Property Id="MsiHiddenProperties" Value="{};{DATA}"/>
 </Include>
 "#,
         properties(&|_| true),
         properties(&|spec| spec.secret),
+    )
+}
+
+/// An include for the EXE installer: its help, option by option.
+pub(crate) fn nsh() -> String {
+    let literal = |text: &str| text.replace('$', "$$").replace('"', "$\\\"");
+    let mut lines = String::new();
+    for spec in OPTIONS {
+        for spelling in spec.spellings(Flavour::Arguments).into_iter().take(1) {
+            lines.push_str(&format!(
+                "  FileWriteUTF16LE ${{FILE}} \"{spelling}$\\r$\\n    {}$\\r$\\n\"\n",
+                literal(spec.help)
+            ));
+        }
+    }
+    format!(
+        "; Made from the table of install options by the example `generate` of the crate `installer-options`. Do not edit.\n\
+         !macro OptionsHelp FILE\n{lines}!macroend\n"
     )
 }

@@ -1,0 +1,23 @@
+; Made from the table of install options by the example `generate` of the crate `installer-options`. Do not edit.
+!macro OptionsHelp FILE
+  FileWriteUTF16LE ${FILE} "--deviceToken$\r$\n    The right to enrol this device, once; forgotten after enrolment.$\r$\n"
+  FileWriteUTF16LE ${FILE} "--userDomain$\r$\n    The domain of the user's name: people sign in as `user@userDomain`.$\r$\n"
+  FileWriteUTF16LE ${FILE} "--cloudName$\r$\n    The cloud to authenticate to: its host name, with a port if need be, or a short name from the directory of clouds.$\r$\n"
+  FileWriteUTF16LE ${FILE} "--userName$\r$\n    The user's name before the `@`, where the device must not decide; an MDM macro may fill it.$\r$\n"
+  FileWriteUTF16LE ${FILE} "--externalDeviceId$\r$\n    The device management's id for this device, shown in the portal; `0` means none.$\r$\n"
+  FileWriteUTF16LE ${FILE} "--policyToken$\r$\n    The profile in force before enrolment: an identifier, not a secret.$\r$\n"
+  FileWriteUTF16LE ${FILE} "--strictEnforcement$\r$\n    Whether the device is kept off the internet until it is enrolled.$\r$\n"
+  FileWriteUTF16LE ${FILE} "--hideAppUIOnLaunch$\r$\n    Whether no window is shown before enrolment.$\r$\n"
+  FileWriteUTF16LE ${FILE} "--launchTray$\r$\n    Whether the service starts right after it was installed.$\r$\n"
+  FileWriteUTF16LE ${FILE} "--enableFips$\r$\n    Whether only FIPS-validated cryptography may be used; refused by a build that has none.$\r$\n"
+  FileWriteUTF16LE ${FILE} "--mode$\r$\n    `unattended` installs silently; anything else asks.$\r$\n"
+  FileWriteUTF16LE ${FILE} "--unattendedmodeui$\r$\n    What a silent installation shows.$\r$\n"
+  FileWriteUTF16LE ${FILE} "--vdi$\r$\n    Whether state is kept for each user instead of for the machine (virtual desktops of one person).$\r$\n"
+  FileWriteUTF16LE ${FILE} "--configTimeout$\r$\n    How many seconds to wait for a roamed configuration.$\r$\n"
+  FileWriteUTF16LE ${FILE} "--uninstallPasswordCmdLine$\r$\n    The password for the silent removal of a protected agent.$\r$\n"
+  FileWriteUTF16LE ${FILE} "--caFile$\r$\n    A PEM file of certificate authorities that are trusted for the cloud besides those of the operating system.$\r$\n"
+  FileWriteUTF16LE ${FILE} "--keepToken$\r$\n    Whether the device token is kept after enrolment, so that a lost key can enrol again.$\r$\n"
+  FileWriteUTF16LE ${FILE} "--disabledFacts$\r$\n    Names of device facts that are never sent, with commas between them.$\r$\n"
+  FileWriteUTF16LE ${FILE} "--clouds$\r$\n    The directory of clouds: `name=host` or `name=host:port`, with commas between them.$\r$\n"
+  FileWriteUTF16LE ${FILE} "--deviceTokenFile$\r$\n    A file that holds the device token, or `-` for standard input: keeps it out of process lists and shell histories.$\r$\n"
+!macroend
