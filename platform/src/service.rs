@@ -194,18 +194,6 @@ pub fn attach() -> Result<Attached, ServiceError> {
 }
 
 impl Attached {
-    /// Tells the SCM that the service runs and hears commands.
-    ///
-    /// # Errors
-    ///
-    /// When the SCM is gone.
-    pub fn ready(&self) -> io::Result<()> {
-        #[cfg(windows)]
-        return scm::ready();
-        #[cfg(not(windows))]
-        Ok(())
-    }
-
     /// Tells the SCM that the service has ended, with 0 or the exit code of its failure, after which the SCM's failure actions apply.
     #[cfg_attr(
         not(windows),

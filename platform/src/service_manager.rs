@@ -55,7 +55,16 @@ fn tell(word: Word) -> std::io::Result<()> {
     }])
 }
 
-#[cfg(not(target_os = "linux"))]
+#[cfg(windows)]
+fn tell(word: Word) -> std::io::Result<()> {
+    match word {
+        Word::Ready => crate::service::scm::ready(),
+        Word::Stopping => crate::service::scm::stopping(),
+        Word::Alive => Ok(()),
+    }
+}
+
+#[cfg(not(any(target_os = "linux", windows)))]
 fn tell(word: Word) -> std::io::Result<()> {
     match word {
         Word::Ready | Word::Stopping | Word::Alive => Ok(()),

@@ -46,7 +46,9 @@ pub fn check(evidence: &Evidence, local_part: &str, minimum: EvidenceGrade) -> R
         EvidenceGrade::Local => LOCAL_NAME,
     };
     let named = value(&evidence.attributes, attribute).unwrap_or_default().to_ascii_lowercase();
-    let named = named.split_once('@').map_or(named.as_str(), |(user, _)| user);
+    // Windows names an account of the machine `MACHINE\account`.
+    let named = named.rsplit_once('\\').map_or(named.as_str(), |(_, account)| account);
+    let named = named.split_once('@').map_or(named, |(user, _)| user);
     if evidence.grade < minimum || named != local_part {
         return Err(RefusalCode::EvidenceTooWeak);
     }
@@ -93,6 +95,13 @@ mod tests {
         let alice = evidence(EvidenceGrade::Local, LOCAL_NAME, "Alice");
         assert_eq!(check(&alice, "alice", EvidenceGrade::Local), Ok(()));
         assert_eq!(check(&alice, "bob", EvidenceGrade::Local), Err(RefusalCode::EvidenceTooWeak));
+    }
+
+    #[test]
+    fn an_account_of_a_windows_machine_is_known_by_its_name_behind_the_machines() {
+        let alice = evidence(EvidenceGrade::Local, LOCAL_NAME, r"PC7\Alice");
+        assert_eq!(check(&alice, "alice", EvidenceGrade::Local), Ok(()));
+        assert_eq!(check(&alice, "pc7", EvidenceGrade::Local), Err(RefusalCode::EvidenceTooWeak));
     }
 
     #[test]

@@ -22,3 +22,4 @@ pub mod postgres;
 pub mod program;
 pub mod proxy;
 pub mod recorder;
+pub mod wine;

@@ -4,6 +4,7 @@ mod configure;
 mod deregister;
 mod diagnostics;
 mod facts;
+mod installer;
 mod logs;
 mod params;
 mod run;
@@ -59,6 +60,8 @@ enum Command {
     /// Install, remove, start or stop the service, or show how it stands.
     #[command(subcommand)]
     Service(service::Service),
+    #[command(subcommand, hide = true)]
+    Installer(installer::Installer),
     /// Set install options, in the spelling of any installer; with nothing behind it, list them.
     Configure(configure::Configure),
     /// Show the effective options and where each comes from; change one without installing again.
@@ -194,6 +197,7 @@ impl CommandLine {
         match self.command {
             Command::Run(command) => command.run(paths).await,
             Command::Service(command) => command.run(),
+            Command::Installer(command) => command.run(&paths),
             Command::Configure(command) => command.run(&paths).await,
             Command::Params(command) => command.run(&paths).await,
             Command::Status(command) => command.run(&paths).await,

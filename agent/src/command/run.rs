@@ -36,8 +36,6 @@ impl Run {
             return Ok(Outcome::success(String::new()));
         }
         let service = service::attach()?;
-        // A service manager that is gone ends this process with itself.
-        let _ = service.ready();
         let ended = daemon::run(paths, steps).await.map_err(CommandError::from);
         service.stopped(ended.as_ref().err().map_or(0, CommandError::exit_code));
         ended.map(|()| Outcome::success(String::new()))

@@ -152,7 +152,7 @@ mod tests {
         let hidden = windows::wxi();
         assert!(
             hidden
-                .contains(r#"Id="MsiHiddenProperties" Value="DEVICETOKEN;UNINSTALLPASSWORDCMDLINE;UNINSTALLPASSWORD""#),
+                .contains(r#"Id="MsiHiddenProperties" Value="DEVICETOKEN;UNINSTALLPASSWORDCMDLINE;UNINSTALLPASSWORD;ConfigureOptions""#),
             "{hidden}"
         );
     }

@@ -137,7 +137,12 @@ pub(crate) fn adml() -> String {
     )
 }
 
+/// The custom action of the MSI whose data holds every option.
+const DATA: &str = "ConfigureOptions";
+
 /// An include for the MSI's source: which properties pass to the elevated part, and which stay out of logs.
+///
+/// `SecureCustomProperties` is a definition only: wixl makes that property itself, for upgrades, and the build adds these to it.
 pub(crate) fn wxi() -> String {
     let properties = |wanted: &dyn Fn(&OptionSpec) -> bool| {
         let chosen = OPTIONS.iter().filter(|spec| wanted(spec)).flat_map(|spec| spec.spellings(Flavour::Msi));
@@ -147,8 +152,8 @@ pub(crate) fn wxi() -> String {
         r#"<?xml version="1.0" encoding="utf-8"?>
 {MADE}
 <Include>
-  <Property Id="SecureCustomProperties" Value="{}"/>
-  <Property Id="MsiHiddenProperties" Value="{}"/>
+  <?define SecureProperties = "{}"?>
+  <Property Id="MsiHiddenProperties" Value="{};{DATA}"/>
 </Include>
 "#,
         properties(&|_| true),
@@ -156,22 +161,20 @@ pub(crate) fn wxi() -> String {
     )
 }
 
-/// An include for the EXE's source: every argument with the MSI property that it stands for, and whether it is a secret.
+/// An include for the EXE installer: its help, option by option.
 pub(crate) fn nsh() -> String {
-    let mut text = "\
-; Made from the table of install options by the example `generate` of the crate `installer-options`. Do not edit.
-; ${DO} is a macro of three parameters: the argument, the MSI property (empty where the MSI has none), `secret` or `plain`.
-!macro COUNTERSIGN_EACH_OPTION DO
-"
-    .to_owned();
+    let literal = |text: &str| text.replace('$', "$$").replace('"', "$\\\"");
+    let mut lines = String::new();
     for spec in OPTIONS {
-        let kind = if spec.secret { "secret" } else { "plain" };
-        for (at, argument) in spec.spellings(Flavour::Arguments).iter().enumerate() {
-            // Older spellings stand for older properties; where there is no such, for today's.
-            let property = spec.msi.get(at).or(spec.msi.first()).copied().unwrap_or_default();
-            text.push_str(&format!("  !insertmacro ${{DO}} \"{argument}\" \"{property}\" \"{kind}\"\n"));
+        for spelling in spec.spellings(Flavour::Arguments).into_iter().take(1) {
+            lines.push_str(&format!(
+                "  FileWriteUTF16LE ${{FILE}} \"{spelling}$\\r$\\n    {}$\\r$\\n\"\n",
+                literal(spec.help)
+            ));
         }
     }
-    text.push_str("!macroend\n");
-    text
+    format!(
+        "; Made from the table of install options by the example `generate` of the crate `installer-options`. Do not edit.\n\
+         !macro OptionsHelp FILE\n{lines}!macroend\n"
+    )
 }

@@ -1,0 +1,90 @@
+//! What the installers of Windows call: the custom actions of the MSI, and the one function of the EXE.
+//!
+//! No option ever stands on a command line that these start: the agent reads them from its standard input.
+
+#![cfg(windows)]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "an installer is outside the agent and its door to the operating system; it has a door of its own in two files"
+)]
+
+mod agent;
+mod arguments;
+mod installer;
+
+use installer::{SUCCESS, Session};
+
+/// Names the data of the action that has it as its own name, as Windows Installer does.
+const CONFIGURE: &str = "ConfigureOptions";
+/// The first line of that data: where the agent is.
+const PLACE: &str = "INSTALLDIR";
+
+/// Immediate: puts every install option that was given into the data of `ConfigureOptions`.
+#[unsafe(no_mangle)]
+pub extern "system" fn CollectOptions(session: u32) -> u32 {
+    let session = Session::new(session);
+    let mut lines = Vec::new();
+    for name in arguments::properties() {
+        let value = session.property(&name);
+        if value.contains(['\r', '\n']) {
+            return session.fail(&format!("`{name}` holds a line break, which no option may"));
+        }
+        if !value.is_empty() {
+            lines.push(format!("{name}={value}"));
+        }
+    }
+    if lines.is_empty() {
+        return SUCCESS;
+    }
+    lines.insert(0, format!("{PLACE}={}", session.property(PLACE)));
+    session.set_property(CONFIGURE, &lines.join("\n"))
+}
+
+/// Deferred, as SYSTEM: has the agent keep the options. What is wrong with them ends the installation, which is then undone.
+#[unsafe(no_mangle)]
+pub extern "system" fn ConfigureOptions(session: u32) -> u32 {
+    let session = Session::new(session);
+    let data = session.property("CustomActionData");
+    let Some((dir, options)) = place_and_rest(&data) else { return SUCCESS };
+    match agent::keep_options(dir, options) {
+        Ok(report) => session.log(&report),
+        Err(why) => return session.fail(&why),
+    }
+    SUCCESS
+}
+
+/// Deferred, as SYSTEM, before the service is stopped: tells the portal that this device goes. A portal that can't be reached keeps nobody here.
+#[unsafe(no_mangle)]
+pub extern "system" fn Deregister(session: u32) -> u32 {
+    let session = Session::new(session);
+    let dir = session.property("CustomActionData");
+    session.log(&agent::deregister(&dir));
+    SUCCESS
+}
+
+/// Deferred, as SYSTEM, last: removes key, state and options.
+#[unsafe(no_mangle)]
+pub extern "system" fn RemoveState(session: u32) -> u32 {
+    let session = Session::new(session);
+    if let Err(why) = agent::remove_state() {
+        session.log(&why);
+    }
+    SUCCESS
+}
+
+/// For the EXE installer: installs the MSI at `package` with the options on this process's command line. Gives the exit code.
+///
+/// # Safety
+///
+/// `package` points to UTF-16 that ends with a NUL.
+#[unsafe(no_mangle)]
+pub unsafe extern "system" fn Install(package: *const u16) -> u32 {
+    // SAFETY: by the caller's word.
+    let package = unsafe { installer::text_at(package) };
+    arguments::install(&package)
+}
+
+fn place_and_rest(data: &str) -> Option<(&str, &str)> {
+    let (place, rest) = data.split_once('\n')?;
+    Some((place.strip_prefix(PLACE)?.strip_prefix('=')?, rest))
+}

@@ -1,0 +1,149 @@
+//! The package for macOS, made with a stand-in for the program: its structure, read by programs and libraries that are not ours.
+#![expect(clippy::disallowed_methods, clippy::expect_used, reason = "test code: a surprise must end it loudly")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use apple_bom::{BomPath, ParsedBom};
+use tempfile::TempDir;
+use tests::binaries::workspace_dir;
+use tests::components::trial;
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+const PROGRAM: &str = "./usr/local/bin/countersign";
+const DAEMON: &str = "./Library/LaunchDaemons/org.countersign.agent.plist";
+const UNINSTALL: &str = "./Library/Application Support/Countersign/uninstall";
+
+fn main() {
+    let arguments = libtest_mimic::Arguments::from_args();
+    let readers = ["bsdtar", "cpio", "python3", "gzip"];
+    let tests = vec![
+        trial("two_other_readers_see_the_same_archive", &["7z", "bsdtar", "python3"], archive),
+        trial("payload_and_bill_of_materials_agree", &readers, payload),
+        trial("a_universal_program_names_both_processors", &["python3"], universal),
+        trial("the_service_is_described_and_the_scripts_are_sound", &readers, service),
+        trial("the_package_is_the_same_byte_for_byte_when_built_again", &["python3"], reproducible),
+    ];
+    libtest_mimic::run(&arguments, tests).exit();
+}
+
+/// A package in `dir` with a stand-in for the program.
+fn package(dir: &Path) -> PathBuf {
+    let program = dir.join("program");
+    fs::write(&program, b"a stand-in for the program\n".repeat(5000)).expect("it can be written");
+    let mut command = Command::new(workspace_dir().join("packaging/macos/package"));
+    ok(command.arg(&program).arg(dir.join("dist")).env("SOURCE_DATE_EPOCH", "1700000000"));
+    dir.join(format!("dist/countersign-{VERSION}-macos.pkg"))
+}
+
+/// The package taken apart by bsdtar and cpio: `Distribution`, `countersign.pkg/…`, `payload/…`, `scripts/…`.
+fn taken_apart() -> TempDir {
+    let dir = tempfile::tempdir().expect("a directory can be made");
+    let package = package(dir.path());
+    ok(Command::new("bsdtar").arg("-xf").arg(package).arg("-C").arg(dir.path()));
+    for (archive, target) in [("Payload", "payload"), ("Scripts", "scripts")] {
+        fs::create_dir(dir.path().join(target)).expect("a directory can be made");
+        let line = format!("gzip -dc ../countersign.pkg/{archive} | cpio -idm --quiet");
+        ok(Command::new("sh").args(["-c", &line]).current_dir(dir.path().join(target)));
+    }
+    dir
+}
+
+fn ok(command: &mut Command) -> String {
+    let output = command.output().expect("the program can be started");
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn archive() {
+    let dir = tempfile::tempdir().expect("a directory can be made");
+    let package = package(dir.path());
+    // 7z checks the archive's own checksums.
+    let tested = ok(Command::new("7z").arg("t").arg(&package));
+    assert!(tested.contains("Everything is Ok"), "{tested}");
+    let listed = ok(Command::new("bsdtar").arg("-tf").arg(&package));
+    let mut names: Vec<_> = listed.lines().map(|line| line.trim_end_matches('/')).collect();
+    names.sort_unstable();
+    let inside = ["Bom", "PackageInfo", "Payload", "Scripts"].map(|name| format!("countersign.pkg/{name}"));
+    let wanted: Vec<_> =
+        ["Distribution", "countersign.pkg"].into_iter().chain(inside.iter().map(String::as_str)).collect();
+    assert_eq!(names, wanted);
+}
+
+fn payload() {
+    let dir = taken_apart();
+    let bom = fs::read(dir.path().join("countersign.pkg/Bom")).expect("the bill is there");
+    let bom = ParsedBom::parse(&bom).expect("the bill can be read");
+    let paths = bom.paths().expect("it has paths");
+    let path = |name: &str| paths.iter().find(|path| path.path() == name).expect("it is in the bill");
+    for name in [PROGRAM, DAEMON, UNINSTALL] {
+        let content = fs::read(dir.path().join("payload").join(name)).expect("it is in the payload");
+        assert_eq!(path(name).size(), content.len(), "{name}");
+        assert_eq!(path(name).crc32(), Some(posix_checksum(&dir.path().join("payload").join(name))), "{name}");
+    }
+    let owners = |path: &BomPath| (path.user_id(), path.group_id());
+    assert!(paths.iter().all(|path| owners(path) == (0, 0)), "everything belongs to root:wheel");
+    assert_eq!(path(PROGRAM).file_mode(), 0o100_755);
+    assert_eq!(path(DAEMON).file_mode(), 0o100_644);
+    let info = fs::read_to_string(dir.path().join("countersign.pkg/PackageInfo")).expect("it is there");
+    assert!(info.contains(&format!("numberOfFiles=\"{}\"", paths.len())), "{info}");
+    assert!(info.contains("identifier=\"org.countersign.agent\"") && info.contains(&format!("version=\"{VERSION}\"")));
+}
+
+/// What cksum(1) says.
+fn posix_checksum(file: &Path) -> u32 {
+    let said = ok(Command::new("cksum").arg(file));
+    said.split(' ').next().and_then(|number| number.parse().ok()).expect("a number")
+}
+
+fn universal() {
+    let dir = tempfile::tempdir().expect("a directory can be made");
+    // The heads of 64-bit Mach-O programs (mach-o/loader.h) for CPU_TYPE_ARM64 and CPU_TYPE_X86_64, and something behind them.
+    let processors = [0x0100_000c_u32, 0x0100_0007];
+    let programs = processors.map(|processor| {
+        let head = [0xfeed_facf_u32, processor, 0].map(u32::to_le_bytes).concat();
+        [head, vec![processor as u8; 20_000]].concat()
+    });
+    for (name, program) in ["arm64", "x86_64"].iter().zip(&programs) {
+        fs::write(dir.path().join(name), program).expect("it can be written");
+    }
+    let script = workspace_dir().join("packaging/macos/universal.py");
+    ok(Command::new("python3").arg(script).args(["arm64", "x86_64", "both"]).current_dir(dir.path()));
+    let both = fs::read(dir.path().join("both")).expect("it was made");
+    let number = |at: usize| u32::from_be_bytes(both[at..at + 4].try_into().expect("four octets"));
+    assert_eq!((number(0), number(4)), (0xcafe_babe, 2), "a universal file of two");
+    for (at, (processor, program)) in [8, 28].into_iter().zip(processors.iter().zip(&programs)) {
+        let (offset, size) = (number(at + 8) as usize, number(at + 12) as usize);
+        assert_eq!(number(at), *processor);
+        assert!(offset.is_multiple_of(1 << number(at + 16)), "it begins where a page does");
+        assert!(both[offset..offset + size] == program[..], "the program is whole");
+    }
+}
+
+fn service() {
+    let dir = taken_apart();
+    let daemon = plist::Value::from_file(dir.path().join("payload").join(DAEMON)).expect("a property list");
+    let daemon = daemon.as_dictionary().expect("a dictionary");
+    assert_eq!(daemon["Label"].as_string(), Some("org.countersign.agent"));
+    let arguments: Vec<_> =
+        daemon["ProgramArguments"].as_array().expect("a list").iter().filter_map(plist::Value::as_string).collect();
+    assert_eq!(arguments, ["/usr/local/bin/countersign", "run"], "no option, and so no token, is an argument");
+    assert_eq!(daemon["KeepAlive"].as_boolean(), Some(true));
+    assert_eq!(daemon["Umask"].as_signed_integer(), Some(0o077));
+    for script in ["scripts/preinstall", "scripts/postinstall", &format!("payload/{UNINSTALL}")] {
+        let script = dir.path().join(script);
+        ok(Command::new("sh").arg("-n").arg(&script));
+        let text = fs::read_to_string(&script).expect("a script is text");
+        assert!(text.contains("org.countersign.agent"), "{text}");
+        assert!(ok(Command::new("test").arg("-x").arg(&script)).is_empty(), "it can be executed");
+    }
+}
+
+fn reproducible() {
+    let build = || {
+        let dir = tempfile::tempdir().expect("a directory can be made");
+        fs::read(package(dir.path())).expect("it was made")
+    };
+    assert!(build() == build(), "two builds differ");
+}
