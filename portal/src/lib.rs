@@ -24,3 +24,4 @@ pub mod signing;
 mod standing;
 pub mod store;
 mod table;
+mod web;

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::{Admin, AdminError, Done, Noun, Right};
 use crate::standing;
 use crate::store::audit::AuditFilter;
-use crate::store::device::{self, Device, DeviceFilter, DeviceState, Move};
+use crate::store::device::{self, Device, DeviceFilter, DeviceState, Facet, Move};
 use crate::store::device_clone::{self, CloneSign};
 use crate::store::page::{Cursor, Page};
 use crate::store::person::{self, DeviceUse, UsesOf};
@@ -162,6 +162,19 @@ pub async fn page(
     let search = filter.search.as_ref().map(|search| search.trim().to_lowercase()).filter(|search| !search.is_empty());
     let filter = DeviceFilter { search, ..filter.clone() };
     Ok(device::page(&mut *admin.store.read().await?, &tenant_id, &filter, after, limit).await?)
+}
+
+/// The platforms, protections of keys and versions of agents that the tenant's devices have, for filters.
+///
+/// # Errors
+/// [`AdminError::NotFound`] of the tenant, [`AdminError::Forbidden`].
+pub async fn kinds(admin: &Admin, tenant: &str) -> Result<[Vec<String>; 3], AdminError> {
+    admin.demand(Right::Read)?;
+    let tenant_id = admin.tenant_id(tenant).await?;
+    let mut connection = admin.store.read().await?;
+    let platforms = device::kinds(&mut connection, &tenant_id, Facet::Platform).await?;
+    let keys = device::kinds(&mut connection, &tenant_id, Facet::KeyProtection).await?;
+    Ok([platforms, keys, device::kinds(&mut connection, &tenant_id, Facet::AgentVersion).await?])
 }
 
 /// Everything that the portal knows of a device.

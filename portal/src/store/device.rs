@@ -377,3 +377,36 @@ pub async fn count_by(
     counts.sort_by(|one, other| other.1.cmp(&one.1).then_with(|| one.0.cmp(&other.0)));
     Ok(counts)
 }
+
+/// The kinds of devices that the tenant has, in their order, thirty at most. It looks each up in the index and does not
+/// pass over the devices, however many there are.
+///
+/// # Errors
+/// [`StoreError::Statement`].
+pub async fn kinds(
+    connection: &mut AnyConnection,
+    tenant_id: &str,
+    facet: Facet,
+) -> Result<Vec<String>, StoreError> {
+    let statement = match facet {
+        Facet::State => "SELECT MIN(state) AS kind FROM device WHERE tenant_id = $1 AND state > $2",
+        Facet::Platform => "SELECT MIN(platform) AS kind FROM device WHERE tenant_id = $1 AND platform > $2",
+        Facet::KeyProtection => {
+            "SELECT MIN(key_protection) AS kind FROM device WHERE tenant_id = $1 AND key_protection > $2"
+        }
+        Facet::AgentVersion => {
+            "SELECT MIN(agent_version) AS kind FROM device WHERE tenant_id = $1 AND agent_version > $2"
+        }
+    };
+    let mut kinds: Vec<String> = Vec::new();
+    while kinds.len() < 30 {
+        let last = kinds.last().map_or("", String::as_str);
+        let row = sqlx::query(statement).bind(tenant_id).bind(last).fetch_one(&mut *connection).await;
+        let row = row.map_err(doing("list the kinds of devices"))?;
+        match (Columns { table: "device", row: &row }).optional_text("kind")? {
+            Some(kind) => kinds.push(kind),
+            None => break,
+        }
+    }
+    Ok(kinds)
+}
