@@ -5,6 +5,7 @@
 
 pub mod admin;
 pub mod admission;
+mod api;
 pub mod backup;
 pub mod clock;
 pub mod cloud;

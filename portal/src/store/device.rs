@@ -383,11 +383,7 @@ pub async fn count_by(
 ///
 /// # Errors
 /// [`StoreError::Statement`].
-pub async fn kinds(
-    connection: &mut AnyConnection,
-    tenant_id: &str,
-    facet: Facet,
-) -> Result<Vec<String>, StoreError> {
+pub async fn kinds(connection: &mut AnyConnection, tenant_id: &str, facet: Facet) -> Result<Vec<String>, StoreError> {
     let statement = match facet {
         Facet::State => "SELECT MIN(state) AS kind FROM device WHERE tenant_id = $1 AND state > $2",
         Facet::Platform => "SELECT MIN(platform) AS kind FROM device WHERE tenant_id = $1 AND platform > $2",

@@ -36,9 +36,8 @@ fn account_page(visitor: &Visitor, problem: Option<String>, secret: String) -> R
 
 /// `text` as a QR code in SVG; nothing where it is too long for one, and then the secret can be typed in.
 fn qr(text: &str) -> String {
-    let code = qrcode::QrCode::new(text).map(|code| {
-        code.render::<qrcode::render::svg::Color<'_>>().min_dimensions(160, 160).quiet_zone(true).build()
-    });
+    let code = qrcode::QrCode::new(text)
+        .map(|code| code.render::<qrcode::render::svg::Color<'_>>().min_dimensions(160, 160).quiet_zone(true).build());
     let svg = code.unwrap_or_default();
     svg.find("<svg").map(|start| svg[start..].to_owned()).unwrap_or_default()
 }

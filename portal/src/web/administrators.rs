@@ -37,7 +37,8 @@ struct AdministratorRow {
 
 /// The name of the tenant with that id, as a reach.
 pub(super) fn reach(tenants: &[Tenant], id: Option<&String>) -> String {
-    let name = |id: &String| tenants.iter().find(|tenant| tenant.id == *id).map_or("", |tenant| &tenant.name).to_owned();
+    let name =
+        |id: &String| tenants.iter().find(|tenant| tenant.id == *id).map_or("", |tenant| &tenant.name).to_owned();
     id.map_or_else(|| "whole cloud".to_owned(), name)
 }
 
@@ -114,15 +115,18 @@ fn question(step: &str) -> Result<(&'static str, &'static str), AdminError> {
             "Make a new link",
             "Their password and authenticator stop working and their sessions end. You get a link with which they choose a new password.",
         ),
-        _ => return Err(AdminError::Invalid { field: "step", given: step.to_owned(), wanted: "a change of an account" }),
+        _ => {
+            return Err(AdminError::Invalid {
+                field: "step",
+                given: step.to_owned(),
+                wanted: "a change of an account",
+            });
+        }
     })
 }
 
 /// `GET /admin/administrators/{name}/{step}`.
-pub(super) async fn ask(
-    visitor: Visitor,
-    Path((name, step)): Path<(String, String)>,
-) -> Result<Response, PageError> {
+pub(super) async fn ask(visitor: Visitor, Path((name, step)): Path<(String, String)>) -> Result<Response, PageError> {
     let (label, consequence) = question(&step)?;
     let frame = Frame::new(&visitor, label, None, "/administrators");
     let (action, back) = (format!("/admin/administrators/{name}/{step}"), "/admin/administrators".to_owned());
@@ -133,10 +137,7 @@ pub(super) async fn ask(
 }
 
 /// `POST /admin/administrators/{name}/{step}`.
-pub(super) async fn change(
-    Path((name, step)): Path<(String, String)>,
-    posted: Posted,
-) -> Result<Response, PageError> {
+pub(super) async fn change(Path((name, step)): Path<(String, String)>, posted: Posted) -> Result<Response, PageError> {
     let Posted { visitor, .. } = posted;
     question(&step)?;
     let changed = match step.as_str() {

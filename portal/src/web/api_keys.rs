@@ -117,7 +117,8 @@ pub(super) async fn ask(visitor: Visitor, Path(id): Path<String>) -> Result<Resp
     let frame = Frame::new(&visitor, "Revoke an API key", None, "/api-keys");
     let (action, back) = (format!("/admin/api-keys/{id}/revoke"), "/admin/api-keys".to_owned());
     let mut confirm = Confirm::new(frame, format!("Revoke the API key {id}?"), "Revoke", action, back);
-    confirm.consequences = vec!["Programs that show it are refused from the next request on. This can't be undone.".to_owned()];
+    confirm.consequences =
+        vec!["Programs that show it are refused from the next request on. This can't be undone.".to_owned()];
     Ok(confirm.page())
 }
 

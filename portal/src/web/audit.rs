@@ -12,7 +12,8 @@ use super::{PageError, html};
 use crate::admin::audit;
 use crate::store::audit::{AuditFilter, AuditKind};
 
-const KINDS: [(&str, &str); 3] = [("", "Everything"), ("refusals", "Refusals"), ("changes", "Changes by administrators")];
+const KINDS: [(&str, &str); 3] =
+    [("", "Everything"), ("refusals", "Refusals"), ("changes", "Changes by administrators")];
 
 #[derive(Template)]
 #[template(path = "audit.html")]

@@ -16,9 +16,12 @@ pub(super) fn hours(hours: &[Hour]) -> String {
         let height = |times: i64| if times == 0 { 0 } else { (times * 98 / most).max(1) };
         let (signed_on, refused) = (height(hour.signed_on), height(hour.refused));
         let left = place * 10 + 1;
-        for (class, top, height) in [("ok", 100 - signed_on, signed_on), ("refused", 100 - signed_on - refused, refused)] {
+        for (class, top, height) in
+            [("ok", 100 - signed_on, signed_on), ("refused", 100 - signed_on - refused, refused)]
+        {
             if height > 0 {
-                let _ = write!(svg, "<rect class=\"{class}\" x=\"{left}\" y=\"{top}\" width=\"8\" height=\"{height}\"/>");
+                let _ =
+                    write!(svg, "<rect class=\"{class}\" x=\"{left}\" y=\"{top}\" width=\"8\" height=\"{height}\"/>");
             }
         }
     }

@@ -18,7 +18,7 @@ use crate::store::device::{Device, DeviceFilter, DeviceState, Move};
 use crate::store::person::DeviceUse;
 
 /// The moves, as addresses name them: address, button, question, consequence, whether something is taken away.
-const STEPS: [(Move, &str, &str, &str, bool); 6] = [
+static STEPS: [(Move, &str, &str, &str, bool); 6] = [
     (Move::Approve, "approve", "Approve", "It signs people in from its next request on.", false),
     (Move::Deny, "deny", "Deny", "It is turned away and needs a device token to ask again.", true),
     (Move::Restore, "restore", "Restore", "It signs people in again from its next request on.", false),
@@ -201,17 +201,13 @@ struct PersonRow {
 }
 
 /// `GET …/devices/{id}`.
-pub(super) async fn one(
-    visitor: Visitor,
-    Path((tenant, id)): Path<(String, String)>,
-) -> Result<Response, PageError> {
+pub(super) async fn one(visitor: Visitor, Path((tenant, id)): Path<(String, String)>) -> Result<Response, PageError> {
     let admin = visitor.admin();
     let detail = device::detail(admin, &id).await?;
     let row = &detail.device;
     let may_change = admin.rights.contain(Right::Devices);
-    let possible = STEPS.iter().filter(|(step, ..)| {
-        may_change && row.state.after(*step).is_some_and(|after| after != row.state)
-    });
+    let possible =
+        STEPS.iter().filter(|(step, ..)| may_change && row.state.after(*step).is_some_and(|after| after != row.state));
     let person = |used: &DeviceUse| PersonRow {
         name: used.name_id.clone(),
         grade: used.grade.clone(),

@@ -62,16 +62,14 @@ pub(super) async fn add(Path(tenant): Path<String>, posted: Posted) -> Result<Re
 }
 
 /// `GET …/domains/{name}/remove`.
-pub(super) async fn ask(
-    visitor: Visitor,
-    Path((tenant, name)): Path<(String, String)>,
-) -> Result<Response, PageError> {
+pub(super) async fn ask(visitor: Visitor, Path((tenant, name)): Path<(String, String)>) -> Result<Response, PageError> {
     let list = format!("{}/domains", base(&tenant));
     let frame = Frame::new(&visitor, "Remove a domain", Some(&tenant), "/domains");
     let action = format!("{list}/{name}/remove");
     let mut confirm = Confirm::new(frame, format!("Remove {name}?"), "Remove", action, list);
-    confirm.consequences =
-        vec![format!("Nobody whose name ends with @{name} can sign on, from the next request on. Their accounts and devices stay.")];
+    confirm.consequences = vec![format!(
+        "Nobody whose name ends with @{name} can sign on, from the next request on. Their accounts and devices stay."
+    )];
     Ok(confirm.page())
 }
 

@@ -2,41 +2,41 @@
 
 /// Names with values, in their order; a name may come more than once.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Fields(Vec<(String, String)>);
+pub(crate) struct Fields(Vec<(String, String)>);
 
 impl Fields {
     /// Parses `application/x-www-form-urlencoded`.
-    pub(super) fn parse(encoded: &[u8]) -> Self {
+    pub(crate) fn parse(encoded: &[u8]) -> Self {
         Self(form_urlencoded::parse(encoded).into_owned().collect())
     }
 
     /// The first value of `name` without the blanks around it; empty where there is none.
-    pub(super) fn text(&self, name: &str) -> &str {
+    pub(crate) fn text(&self, name: &str) -> &str {
         self.raw(name).trim()
     }
 
     /// The first value of `name` as it is: for passwords and documents.
-    pub(super) fn raw(&self, name: &str) -> &str {
+    pub(crate) fn raw(&self, name: &str) -> &str {
         self.0.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value)
     }
 
     /// The first value of `name`, if it is not empty.
-    pub(super) fn some(&self, name: &str) -> Option<String> {
+    pub(crate) fn some(&self, name: &str) -> Option<String> {
         Some(self.text(name)).filter(|value| !value.is_empty()).map(str::to_owned)
     }
 
     /// Every value of `name`.
-    pub(super) fn all(&self, name: &str) -> Vec<String> {
+    pub(crate) fn all(&self, name: &str) -> Vec<String> {
         self.0.iter().filter(|(key, _)| key == name).map(|(_, value)| value.clone()).collect()
     }
 
     /// Whether `name` has the value `value` among its values.
-    pub(super) fn has(&self, name: &str, value: &str) -> bool {
+    pub(crate) fn has(&self, name: &str, value: &str) -> bool {
         self.0.iter().any(|(key, found)| key == name && found == value)
     }
 
     /// The same fields as a query, with `name` set to `value` in place of what it was.
-    pub(super) fn with(&self, name: &str, value: &str) -> String {
+    pub(crate) fn with(&self, name: &str, value: &str) -> String {
         let kept = self.0.iter().filter(|(key, value)| key != name && key != "notice" && !value.is_empty());
         let mut query = form_urlencoded::Serializer::new(String::new());
         query.extend_pairs(kept);

@@ -12,7 +12,7 @@ mod audit;
 mod chart;
 mod devices;
 mod domains;
-mod fields;
+pub(crate) mod fields;
 mod idp;
 mod overview;
 mod services;
@@ -36,7 +36,7 @@ use crate::admin::AdminError;
 use crate::sign_on::Portal;
 
 /// The pages' routes.
-pub fn router() -> Router<Arc<Portal>> {
+pub(crate) fn router() -> Router<Arc<Portal>> {
     Router::new()
         .route("/", get(front_page))
         .route("/assets/{name}", get(assets::serve))
@@ -53,35 +53,36 @@ pub fn router() -> Router<Arc<Portal>> {
         .route("/admin/administrators/{name}/{step}", get(administrators::ask).post(administrators::change))
         .route("/admin/api-keys", get(api_keys::list).post(api_keys::create))
         .route("/admin/api-keys/{id}/revoke", get(api_keys::ask).post(api_keys::revoke))
-        .nest("/admin/t/{tenant}", of_tenant())
+        .merge(of_tenant())
 }
 
 fn of_tenant() -> Router<Arc<Portal>> {
+    let at = |path: &str| format!("/admin/t/{{tenant}}{path}");
     Router::new()
-        .route("/", get(overview::page))
-        .route("/tokens", get(tokens::list))
-        .route("/tokens/new", get(tokens::form).post(tokens::create))
-        .route("/tokens/{id}", get(tokens::one))
-        .route("/tokens/{id}/revoke", get(tokens::ask_revoke).post(tokens::revoke))
-        .route("/tokens/{id}/rotate", get(tokens::ask_rotate).post(tokens::rotate))
-        .route("/devices", get(devices::list))
-        .route("/devices.csv", get(devices::csv))
-        .route("/devices/move", post(devices::move_many))
-        .route("/devices/{id}", get(devices::one))
-        .route("/devices/{id}/{step}", get(devices::ask).post(devices::step))
-        .route("/users", get(users::list).post(users::add))
-        .route("/users/{name}", get(users::one))
-        .route("/users/{name}/{step}", get(users::ask).post(users::step))
-        .route("/services", get(services::list))
-        .route("/services/new", get(services::form).post(services::add))
-        .route("/services/one", get(services::one))
-        .route("/services/remove", get(services::ask).post(services::remove))
-        .route("/domains", get(domains::list).post(domains::add))
-        .route("/domains/{name}/remove", get(domains::ask).post(domains::remove))
-        .route("/idp", get(idp::page))
-        .route("/idp/{step}", post(idp::change))
-        .route("/policy", get(sign_on::page).post(sign_on::save))
-        .route("/audit", get(audit::page))
+        .route(&at(""), get(overview::page))
+        .route(&at("/tokens"), get(tokens::list))
+        .route(&at("/tokens/new"), get(tokens::form).post(tokens::create))
+        .route(&at("/tokens/{id}"), get(tokens::one))
+        .route(&at("/tokens/{id}/revoke"), get(tokens::ask_revoke).post(tokens::revoke))
+        .route(&at("/tokens/{id}/rotate"), get(tokens::ask_rotate).post(tokens::rotate))
+        .route(&at("/devices"), get(devices::list))
+        .route(&at("/devices.csv"), get(devices::csv))
+        .route(&at("/devices/move"), post(devices::move_many))
+        .route(&at("/devices/{id}"), get(devices::one))
+        .route(&at("/devices/{id}/{step}"), get(devices::ask).post(devices::step))
+        .route(&at("/users"), get(users::list).post(users::add))
+        .route(&at("/users/{name}"), get(users::one))
+        .route(&at("/users/{name}/{step}"), get(users::ask).post(users::step))
+        .route(&at("/services"), get(services::list))
+        .route(&at("/services/new"), get(services::form).post(services::add))
+        .route(&at("/services/one"), get(services::one))
+        .route(&at("/services/remove"), get(services::ask).post(services::remove))
+        .route(&at("/domains"), get(domains::list).post(domains::add))
+        .route(&at("/domains/{name}/remove"), get(domains::ask).post(domains::remove))
+        .route(&at("/idp"), get(idp::page))
+        .route(&at("/idp/{step}"), post(idp::change))
+        .route(&at("/policy"), get(sign_on::page).post(sign_on::save))
+        .route(&at("/audit"), get(audit::page))
 }
 
 /// Why a page is not what was asked for.
@@ -90,6 +91,8 @@ pub(crate) enum PageError {
     Admin(AdminError),
     /// Nobody is signed in; where to go on afterwards.
     SignInFirst(String),
+    /// An invitation that can't be used.
+    LinkGone,
     /// A form that is not ours, or that was open for longer than the session.
     Forged,
     /// A form that is larger than any of ours.
@@ -127,6 +130,11 @@ impl IntoResponse for PageError {
                 let message = "The form was not sent from this session's own page. Go back, load the page again and \
                                send it once more.";
                 (StatusCode::FORBIDDEN, "Not done", message.to_owned())
+            }
+            Self::LinkGone => {
+                let message =
+                    "This link was used, has expired, or was cut off. Ask an owner of this portal for a new one.";
+                (StatusCode::NOT_FOUND, "The link does not work", message.to_owned())
             }
             Self::TooLarge => {
                 (StatusCode::PAYLOAD_TOO_LARGE, "Too large", "A form may have a mebibyte at most.".to_owned())

@@ -11,8 +11,8 @@ use super::access::{FORM_COOKIE, FORM_TOKEN, Posted, PostedByStranger, SESSION_C
 use super::assets::Links;
 use super::fields::Fields;
 use super::{PageError, go, html, told};
+use crate::admin::AdminError;
 use crate::admin::account::{self, Credentials};
-use crate::admin::{AdminError, Noun};
 use crate::sign_on::Portal;
 use crate::store::administrator::Administrator;
 use crate::{clock, random};
@@ -137,10 +137,7 @@ pub(super) async fn invitation(
 }
 
 /// `POST /admin/invitation/{secret}`: sets the password, and signs in with it.
-pub(super) async fn accept(
-    Path(secret): Path<String>,
-    posted: PostedByStranger,
-) -> Result<Response, PageError> {
+pub(super) async fn accept(Path(secret): Path<String>, posted: PostedByStranger) -> Result<Response, PageError> {
     let PostedByStranger { portal, fields, headers } = posted;
     let account = invited(&portal, &secret).await?;
     let again = |problem: String| {
@@ -154,7 +151,7 @@ pub(super) async fn accept(
     let now = clock::now();
     match account::accept_invitation(&portal.store, &secret, password.clone(), now).await {
         Err(error) => again(told(error)?),
-        Ok(false) => Err(gone().into()),
+        Ok(false) => Err(PageError::LinkGone),
         Ok(true) => {
             let given = Credentials { name: account.name.clone(), password, code: String::new() };
             end_earlier(&portal, &headers).await?;
@@ -164,12 +161,8 @@ pub(super) async fn accept(
     }
 }
 
-async fn invited(portal: &Portal, secret: &str) -> Result<Administrator, AdminError> {
-    account::invited(&portal.store, secret, clock::now()).await?.ok_or_else(gone)
-}
-
-fn gone() -> AdminError {
-    AdminError::missing(Noun::Administrator, "with this link: it was used, has expired or was cut off; ask for a new one")
+async fn invited(portal: &Portal, secret: &str) -> Result<Administrator, PageError> {
+    account::invited(&portal.store, secret, clock::now()).await?.ok_or(PageError::LinkGone)
 }
 
 fn invitation_page(account: &Administrator, problem: Option<String>, form_token: String) -> InvitationPage {
@@ -190,7 +183,8 @@ mod tests {
     #[test]
     fn only_our_own_pages_are_gone_to() {
         assert_eq!(inside("/admin/t/acme/devices?q=x"), "/admin/t/acme/devices?q=x");
-        for elsewhere in ["", "//evil.example", "https://evil.example", "/administrator", "/admin/\\evil", "/saml/soap"] {
+        for elsewhere in ["", "//evil.example", "https://evil.example", "/administrator", "/admin/\\evil", "/saml/soap"]
+        {
             assert_eq!(inside(elsewhere), "/admin", "{elsewhere}");
         }
     }

@@ -96,7 +96,11 @@ impl TokenRow {
             scope.push("after approval".to_owned());
         }
         Self {
-            name: if token.description.is_empty() { "without description".to_owned() } else { token.description.clone() },
+            name: if token.description.is_empty() {
+                "without description".to_owned()
+            } else {
+                token.description.clone()
+            },
             id,
             state: standing(token, now),
             uses: token.use_limit.map_or_else(|| token.uses.to_string(), |limit| format!("{} / {limit}", token.uses)),
@@ -209,10 +213,7 @@ async fn created_page(visitor: &Visitor, tenant: &str, made: &CreatedToken) -> R
 }
 
 /// `GET …/tokens/{id}`.
-pub(super) async fn one(
-    visitor: Visitor,
-    Path((tenant, id)): Path<(String, String)>,
-) -> Result<Response, PageError> {
+pub(super) async fn one(visitor: Visitor, Path((tenant, id)): Path<(String, String)>) -> Result<Response, PageError> {
     let admin = visitor.admin();
     let token = token::by_id(admin, &id_of(&id)?).await?;
     let filter = DeviceFilter { token_id: Some(id), ..DeviceFilter::default() };
@@ -249,10 +250,7 @@ pub(super) async fn ask_revoke(
 }
 
 /// `POST …/tokens/{id}/revoke`.
-pub(super) async fn revoke(
-    Path((tenant, id)): Path<(String, String)>,
-    posted: Posted,
-) -> Result<Response, PageError> {
+pub(super) async fn revoke(Path((tenant, id)): Path<(String, String)>, posted: Posted) -> Result<Response, PageError> {
     token::revoke(posted.visitor.admin(), &id_of(&id)?, posted.fields.has("devices_too", "1")).await?;
     Ok(go(&format!("{}/tokens/{id}?notice=token-revoked", base(&tenant))))
 }
@@ -278,10 +276,7 @@ pub(super) async fn ask_rotate(
 }
 
 /// `POST …/tokens/{id}/rotate`.
-pub(super) async fn rotate(
-    Path((tenant, id)): Path<(String, String)>,
-    posted: Posted,
-) -> Result<Response, PageError> {
+pub(super) async fn rotate(Path((tenant, id)): Path<(String, String)>, posted: Posted) -> Result<Response, PageError> {
     let week = std::time::Duration::from_secs(7 * 86_400);
     let made = token_binding::rotate(posted.visitor.admin(), &id_of(&id)?, week).await?;
     created_page(&posted.visitor, &tenant, &made).await

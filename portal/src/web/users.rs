@@ -97,10 +97,7 @@ pub(super) async fn add(Path(tenant): Path<String>, posted: Posted) -> Result<Re
 }
 
 /// `GET …/users/{name}`.
-pub(super) async fn one(
-    visitor: Visitor,
-    Path((tenant, name)): Path<(String, String)>,
-) -> Result<Response, PageError> {
+pub(super) async fn one(visitor: Visitor, Path((tenant, name)): Path<(String, String)>) -> Result<Response, PageError> {
     let admin = visitor.admin();
     let detail = user::detail(admin, &name).await?;
     let used = |used: &DeviceUse| UsedDevice {
@@ -145,7 +142,10 @@ pub(super) async fn ask(
     let suspends = state_of(&step)? == PersonState::Suspended;
     let person = user::by_name(visitor.admin(), &name).await?;
     let (label, consequence) = if suspends {
-        ("Suspend", "They can't sign on from any of their devices, from the next request on. Sessions that services have given them already go on until those end.")
+        (
+            "Suspend",
+            "They can't sign on from any of their devices, from the next request on. Sessions that services have given them already go on until those end.",
+        )
     } else {
         ("Resume", "They can sign on from their devices again, from the next request on.")
     };
