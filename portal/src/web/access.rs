@@ -49,7 +49,8 @@ impl FromRequestParts<Arc<Portal>> for Visitor {
         let query = Fields::parse(parts.uri.query().unwrap_or_default().as_bytes());
         let Some(who) = signed_in else {
             // After a form the way back is its page: what was typed is not repeated by itself.
-            let next = if parts.method == axum::http::Method::GET { parts.uri.to_string() } else { String::new() };
+            let path = parts.uri.path_and_query().filter(|_| parts.method == axum::http::Method::GET);
+            let next = path.map(ToString::to_string).unwrap_or_default();
             return Err(PageError::SignInFirst(next));
         };
         Ok(Self { portal: Arc::clone(portal), who, query })
