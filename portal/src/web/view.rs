@@ -155,12 +155,10 @@ pub(crate) struct Event {
 impl Event {
     pub(super) fn new(row: &Row, now: UtcTime) -> Self {
         let shown = |(name, value): (&String, &serde_json::Value)| {
-            let text = match value {
-                serde_json::Value::Null => return None,
-                serde_json::Value::String(text) => text.clone(),
-                serde_json::Value::Array(list) if list.is_empty() => return None,
-                value => value.to_string(),
-            };
+            if value.is_null() || value.as_array().is_some_and(Vec::is_empty) {
+                return None;
+            }
+            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
             let text: String = text.chars().take(120).collect();
             (name != "request").then(|| format!("{name}: {text}"))
         };
