@@ -24,7 +24,7 @@ use crate::store::device::{self, Device, DeviceState};
 use crate::store::person::{self, Person, PersonState, SignOnNote};
 use crate::store::service_provider::{self, ServiceProvider};
 use crate::store::tenant::{self, Tenant};
-use crate::store::{StoreError, domain, seen_request};
+use crate::store::{StoreError, domain, seen_request, sign_on_count, token};
 
 /// A request that is proven and wants a decision.
 pub struct Question {
@@ -135,6 +135,12 @@ pub async fn decide(connection: &mut AnyConnection, question: Question) -> Resul
         // A device says so every few minutes: `last_seen_at` keeps that, and the audit is for what somebody may have to account for.
         return Ok(decision);
     }
+    if asked.tenant_id.is_none() {
+        asked.tenant_id = tenant_of(connection, &question).await?;
+    }
+    if let Some(tenant_id) = &asked.tenant_id {
+        sign_on_count::add(connection, tenant_id, question.now, &result).await?;
+    }
     let service = content.respond_to.as_ref().map(EntityId::as_str);
     let address = question.address.map(|address| address.to_string());
     let entry = Entry {
@@ -158,6 +164,15 @@ pub async fn decide(connection: &mut AnyConnection, question: Question) -> Resul
 pub(crate) struct Asked {
     pub(crate) tenant_id: Option<String>,
     subject: String,
+}
+
+/// The tenant whose device or token it was, so that a refusal is seen by those whom it concerns.
+async fn tenant_of(connection: &mut AnyConnection, question: &Question) -> Result<Option<String>, StoreError> {
+    if let Some(known) = device::by_id(connection, question.request.request().issuer.as_str()).await? {
+        return Ok(Some(known.tenant_id));
+    }
+    let Some(enrolling) = &question.enrolling else { return Ok(None) };
+    Ok(token::by_id(connection, &enrolling.token_id).await?.map(|token| token.tenant_id))
 }
 
 async fn grant(connection: &mut AnyConnection, question: &Question, asked: &mut Asked) -> Result<Grant, Stop> {

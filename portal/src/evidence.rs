@@ -22,6 +22,8 @@ pub const EXTERNAL_ID: &str = "urn:countersign:device:external-id";
 const FINGERPRINT: &str = "urn:countersign:device:fingerprint";
 /// Name of the fact that tells installations apart.
 const MACHINE_ID_HASH: &str = "urn:countersign:device:machine-id.hash";
+/// Name of the fact that holds the version of the agent.
+pub const AGENT_VERSION: &str = "urn:countersign:device:agent.version";
 /// The name of the account that owns the session.
 const LOCAL_NAME: &str = "urn:countersign:user:local-name";
 /// The name that a directory knows the person by: a UPN or `user@REALM`.

@@ -130,3 +130,17 @@ fn pass(path: &Path, mut sink: impl FnMut(&[u8]) -> io::Result<()>) -> Result<St
         }
     }
 }
+
+/// Reads what stands on standard input, to its end.
+///
+/// # Errors
+/// [`FileError`], also where it is more than 4 MiB.
+pub fn read_standard_input() -> Result<Vec<u8>, FileError> {
+    let error = |source| FileError { doing: "read", path: "standard input".into(), source };
+    let mut bytes = Vec::new();
+    io::stdin().lock().take(LARGEST + 1).read_to_end(&mut bytes).map_err(error)?;
+    if bytes.len() as u64 > LARGEST {
+        return Err(error(io::Error::new(io::ErrorKind::FileTooLarge, "it is more than 4 MiB")));
+    }
+    Ok(bytes)
+}

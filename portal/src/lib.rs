@@ -5,6 +5,7 @@
 
 pub mod admin;
 pub mod admission;
+mod api;
 pub mod backup;
 pub mod clock;
 pub mod cloud;
@@ -25,3 +26,4 @@ pub mod signing;
 mod standing;
 pub mod store;
 mod table;
+mod web;

@@ -10,6 +10,7 @@ pub mod agent;
 pub mod authority;
 pub mod balancer;
 pub mod binaries;
+pub mod browser;
 pub mod canary;
 pub mod components;
 #[cfg(target_os = "linux")]
@@ -17,6 +18,7 @@ pub mod container;
 pub mod device;
 pub mod hostile;
 pub mod https;
+pub mod pages;
 pub mod portal;
 pub mod postgres;
 pub mod program;

@@ -1,16 +1,18 @@
 //! The audit: who did what, and how it ended.
 
-use super::{Admin, AdminError};
 use saml::time::UtcTime;
 
-use crate::store::audit::{self, Row, Verdict};
+use super::{Admin, AdminError, Right};
+use crate::store::audit::{self, AuditFilter, Row, Verdict};
 use crate::store::audit_retention;
+use crate::store::page::{Cursor, Page};
 
 /// The newest `limit` rows of the whole cloud, the oldest of them first.
 ///
 /// # Errors
 /// [`AdminError::Store`].
 pub async fn newest(admin: &Admin, limit: u32) -> Result<Vec<Row>, AdminError> {
+    admin.demand(Right::Audit)?;
     Ok(audit::newest(&mut *admin.store.read().await?, i64::from(limit)).await?)
 }
 
@@ -19,6 +21,7 @@ pub async fn newest(admin: &Admin, limit: u32) -> Result<Vec<Row>, AdminError> {
 /// # Errors
 /// [`AdminError::Store`].
 pub async fn verify(admin: &Admin) -> Result<Verdict, AdminError> {
+    admin.demand(Right::Audit)?;
     Ok(audit::verify(&mut *admin.store.read().await?).await?)
 }
 
@@ -28,6 +31,7 @@ pub async fn verify(admin: &Admin) -> Result<Verdict, AdminError> {
 /// # Errors
 /// [`AdminError::Store`].
 pub async fn after(admin: &Admin, sequence: i64, limit: u32) -> Result<Vec<Row>, AdminError> {
+    admin.demand(Right::Audit)?;
     Ok(audit::after(&mut *admin.store.read().await?, sequence, i64::from(limit)).await?)
 }
 
@@ -47,4 +51,20 @@ pub async fn cut(admin: &Admin, before: UtcTime) -> Result<usize, AdminError> {
             return Ok(gone);
         }
     }
+}
+
+/// A portion of a tenant's audit, the newest rows first.
+///
+/// # Errors
+/// [`AdminError::NotFound`] of the tenant, [`AdminError::Forbidden`].
+pub async fn page(
+    admin: &Admin,
+    tenant: &str,
+    filter: &AuditFilter,
+    after: Option<&Cursor>,
+    limit: u16,
+) -> Result<Page<Row>, AdminError> {
+    admin.demand(Right::Audit)?;
+    let tenant_id = admin.tenant_id(tenant).await?;
+    Ok(audit::page(&mut *admin.store.read().await?, Some(&tenant_id), filter, after, limit).await?)
 }

@@ -3,10 +3,13 @@
 use saml::time::UtcTime;
 use serde_json::json;
 
-use super::{Admin, AdminError, Done, Noun};
+use super::{Admin, AdminError, Done, Noun, Right};
 use crate::standing;
-use crate::store::device::{self, Device, DeviceState, Move};
+use crate::store::audit::AuditFilter;
+use crate::store::device::{self, Device, DeviceFilter, DeviceState, Facet, Move};
 use crate::store::device_clone::{self, CloneSign};
+use crate::store::page::{Cursor, Page};
+use crate::store::person::{self, DeviceUse, UsesOf};
 use crate::store::{Store, StoreError, audit, tenant};
 
 /// Devices that one transaction of the clean-up removes: others wait for it.
@@ -70,6 +73,7 @@ fn no_such_move(from: DeviceState, step: Move) -> AdminError {
 /// # Errors
 /// [`AdminError::NotFound`].
 pub async fn named(admin: &Admin, id: &str) -> Result<Device, AdminError> {
+    admin.demand(Right::Read)?;
     let row = device::by_id(&mut *admin.store.read().await?, id).await?;
     admin.within(row, |device| &device.tenant_id, Noun::Device, id)
 }
@@ -142,6 +146,64 @@ async fn remove_portion(
     Ok(silent.len())
 }
 
+/// A portion of the tenant's devices.
+///
+/// # Errors
+/// [`AdminError::NotFound`] of the tenant, [`AdminError::Forbidden`].
+pub async fn page(
+    admin: &Admin,
+    tenant: &str,
+    filter: &DeviceFilter,
+    after: Option<&Cursor>,
+    limit: u16,
+) -> Result<Page<Device>, AdminError> {
+    admin.demand(Right::Read)?;
+    let tenant_id = admin.tenant_id(tenant).await?;
+    let search = filter.search.as_ref().map(|search| search.trim().to_lowercase()).filter(|search| !search.is_empty());
+    let filter = DeviceFilter { search, ..filter.clone() };
+    Ok(device::page(&mut *admin.store.read().await?, &tenant_id, &filter, after, limit).await?)
+}
+
+/// The platforms, protections of keys and versions of agents that the tenant's devices have, for filters.
+///
+/// # Errors
+/// [`AdminError::NotFound`] of the tenant, [`AdminError::Forbidden`].
+pub async fn kinds(admin: &Admin, tenant: &str) -> Result<[Vec<String>; 3], AdminError> {
+    admin.demand(Right::Read)?;
+    let tenant_id = admin.tenant_id(tenant).await?;
+    let mut connection = admin.store.read().await?;
+    let platforms = device::kinds(&mut connection, &tenant_id, Facet::Platform).await?;
+    let keys = device::kinds(&mut connection, &tenant_id, Facet::KeyProtection).await?;
+    Ok([platforms, keys, device::kinds(&mut connection, &tenant_id, Facet::AgentVersion).await?])
+}
+
+/// Everything that the portal knows of a device.
+pub struct DeviceDetail {
+    /// Its row.
+    pub device: Device,
+    /// Who signs on from it.
+    pub people: Vec<DeviceUse>,
+    /// What it asked for, the newest first.
+    pub history: Vec<audit::Row>,
+    /// What administrators did to it, the newest first.
+    pub changes: Vec<audit::Row>,
+}
+
+/// The device with that entity ID, with its people and its latest history.
+///
+/// # Errors
+/// [`AdminError::NotFound`], [`AdminError::Forbidden`].
+pub async fn detail(admin: &Admin, id: &str) -> Result<DeviceDetail, AdminError> {
+    let device = named(admin, id).await?;
+    let mut connection = admin.store.read().await?;
+    let people = person::uses(&mut connection, UsesOf::Device(id)).await?;
+    let by_it = AuditFilter { actor: Some(id.to_owned()), ..AuditFilter::default() };
+    let about_it = AuditFilter { subject: Some(id.to_owned()), ..AuditFilter::default() };
+    let history = audit::page(&mut connection, None, &by_it, None, 25).await?.rows;
+    let changes = audit::page(&mut connection, None, &about_it, None, 25).await?.rows;
+    Ok(DeviceDetail { device, people, history, changes })
+}
+
 #[cfg(test)]
 mod tests {
     use saml::token::{TokenId, TokenPublicKey};
@@ -157,7 +219,7 @@ mod tests {
     /// A tenant that removes devices after 30 days, and its three devices: heard 29, 31 and 400 days ago.
     async fn fleet() -> (tempfile::TempDir, Admin) {
         let (dir, store) = testing::store().await;
-        let admin = Admin { store, actor: Actor::CommandLine, reach: None, now: NOW };
+        let admin = Admin::whole(store, Actor::CommandLine, NOW);
         let tenant_id = super::super::tenant::create(&admin, "acme").await.unwrap().id;
         policy::replace(&admin, "acme", Policy { inactive_days: 30, ..Policy::default() }).await.unwrap();
         let token_id = TokenId::from_random([7; 10]);

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Admin, AdminError, Done, Noun, domain_name};
+use super::{Admin, AdminError, Done, Noun, Right, domain_name};
 use crate::store::domain::{self, Domain};
 
 /// Gives the user domain `name` to `tenant`: its people may then sign on.
@@ -48,5 +48,17 @@ pub async fn remove(admin: &Admin, name: &str) -> Result<(), AdminError> {
 pub async fn list(admin: &Admin) -> Result<Vec<Domain>, AdminError> {
     let mut domains = domain::list(&mut *admin.store.read().await?).await?;
     domains.retain(|domain| admin.reach.as_deref().is_none_or(|reach| reach == domain.tenant_id));
+    Ok(domains)
+}
+
+/// The tenant's domains, by name.
+///
+/// # Errors
+/// [`AdminError::NotFound`] of the tenant, [`AdminError::Forbidden`].
+pub async fn of_tenant(admin: &Admin, tenant: &str) -> Result<Vec<Domain>, AdminError> {
+    admin.demand(Right::Read)?;
+    let tenant_id = admin.tenant_id(tenant).await?;
+    let mut domains = list(admin).await?;
+    domains.retain(|domain| domain.tenant_id == tenant_id);
     Ok(domains)
 }

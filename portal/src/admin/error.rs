@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::Right;
 use crate::files::FileError;
 use crate::random::NoRandomness;
 use crate::signing::SigningError;
@@ -28,6 +29,10 @@ pub enum Noun {
     Key,
     /// An identity provider of a tenant.
     IdentityProvider,
+    /// Somebody who may sign in to the pages.
+    Administrator,
+    /// What a program shows to administer.
+    ApiKey,
 }
 
 impl Noun {
@@ -44,13 +49,27 @@ impl Noun {
             Self::Service => "service",
             Self::Key => "key",
             Self::IdentityProvider => "idp",
+            Self::Administrator => "admin",
+            Self::ApiKey => "api-key",
         }
     }
 }
 
 impl fmt::Display for Noun {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.command())
+        formatter.write_str(match self {
+            Self::Administrator => "administrator",
+            Self::ApiKey => "API key",
+            Self::IdentityProvider => "identity provider",
+            Self::Tenant
+            | Self::Domain
+            | Self::Token
+            | Self::Device
+            | Self::Rule
+            | Self::User
+            | Self::Service
+            | Self::Key => self.command(),
+        })
     }
 }
 
@@ -83,6 +102,15 @@ pub enum AdminError {
         /// What it should have been, in words that follow "is not".
         wanted: &'static str,
     },
+    /// The actor may not do that.
+    #[error("your account may not {}; ask an owner of this portal", .0.meaning())]
+    Forbidden(Right),
+    /// The cloud must keep somebody who may do everything.
+    #[error("`{0}` is the last owner of this portal: make another owner first")]
+    LastOwner(String),
+    /// A password could not be hashed.
+    #[error("can't hash the password: {0}")]
+    Hashing(String),
     /// A service's metadata can't be used.
     #[error("can't read the service's metadata: {0}")]
     Metadata(String),

@@ -3,17 +3,24 @@
 //!
 //! A change and its audit row are one transaction: see [`Admin::change`].
 
+pub mod account;
+pub mod administrator;
+pub mod api_key;
 pub mod audit;
 pub mod device;
 pub mod domain;
 mod error;
 pub mod idp;
 pub mod key;
+pub mod overview;
+pub mod password;
 pub mod policy;
+mod rights;
 pub mod service;
 pub mod tenant;
 pub mod token;
 pub mod token_binding;
+pub mod totp;
 pub mod user;
 
 use std::fmt;
@@ -25,6 +32,7 @@ use serde_json::Value;
 use sqlx::AnyConnection;
 
 pub use error::{AdminError, Noun};
+pub use rights::{Right, Rights, Role, needed_for};
 
 use crate::store::audit::Entry;
 use crate::store::{Store, StoreError};
@@ -59,6 +67,8 @@ pub struct Admin {
     pub actor: Actor,
     /// The id of the one tenant that they may see and change; none: the whole cloud.
     pub reach: Option<String>,
+    /// What they may do.
+    pub rights: Rights,
     /// When.
     pub now: UtcTime,
 }
@@ -77,19 +87,28 @@ pub struct Done<T> {
 pub type Change<'c, T> = Pin<Box<dyn Future<Output = Result<Done<T>, AdminError>> + Send + 'c>>;
 
 impl Admin {
+    /// Somebody who may do everything in the whole cloud.
+    #[must_use]
+    pub fn whole(store: Store, actor: Actor, now: UtcTime) -> Self {
+        Self { store, actor, reach: None, rights: Rights::all(), now }
+    }
+
     /// Runs `work` and writes its audit row, in one transaction: both are durable when this returns, or neither was done.
     ///
-    /// `action` is what the audit calls it, `noun` and `name` what it is done to. A change of something that lies out of
+    /// `action` is what the audit calls it and what decides which right it takes, `noun` and `name` what it is done to. A change of something that lies out of
     /// reach is undone and reported as if there were no such thing.
     ///
     /// # Errors
-    /// What `work` returned; [`AdminError::Duplicate`] where the database refused a second row of the same name.
+    /// What `work` returned; [`AdminError::Forbidden`]; [`AdminError::Duplicate`] where the database refused a second row of the same name.
     pub async fn change<T: Send + 'static>(
         &self,
         action: &'static str,
         (noun, name): (Noun, &str),
         work: impl for<'c> FnOnce(&'c mut AnyConnection) -> Change<'c, T> + Send + 'static,
     ) -> Result<T, AdminError> {
+        if let Some(right) = needed_for(action) {
+            self.demand(right)?;
+        }
         let entry = self.entry(action, name);
         let reach = self.reach.clone();
         let missing = AdminError::missing(noun, name);
@@ -125,6 +144,14 @@ impl Admin {
             let told = refusal.lock().ok().and_then(|mut slot| slot.take());
             told.unwrap_or(AdminError::Store(error))
         })
+    }
+
+    /// Passes where the actor has `right`.
+    ///
+    /// # Errors
+    /// [`AdminError::Forbidden`].
+    pub fn demand(&self, right: Right) -> Result<(), AdminError> {
+        if self.rights.contain(right) { Ok(()) } else { Err(AdminError::Forbidden(right)) }
     }
 
     /// The id of the tenant `name`, where it is in reach.
@@ -184,10 +211,10 @@ mod tests {
     use super::*;
     use crate::store::{audit as rows, device::Move};
 
-    async fn admin(reach: Option<&str>) -> (tempfile::TempDir, Admin) {
+    async fn admin() -> (tempfile::TempDir, Admin) {
         let (dir, store) = crate::store::testing::store().await;
         let now = UtcTime::from_unix_seconds(1_700_000_000);
-        (dir, Admin { store, actor: Actor::Administrator("ada".to_owned()), reach: reach.map(str::to_owned), now })
+        (dir, Admin::whole(store, Actor::Administrator("ada".to_owned()), now))
     }
 
     async fn actions(admin: &Admin) -> Vec<(String, String)> {
@@ -197,7 +224,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_change_is_in_the_audit_with_who_made_it() {
-        let (_dir, admin) = admin(None).await;
+        let (_dir, admin) = admin().await;
         tenant::create(&admin, "acme").await.unwrap();
         domain::add(&admin, "acme", "example.test").await.unwrap();
         let by = "administrator ada".to_owned();
@@ -206,7 +233,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_there_or_is_not_there_is_told_by_name_and_leaves_no_audit_row() {
-        let (_dir, admin) = admin(None).await;
+        let (_dir, admin) = admin().await;
         tenant::create(&admin, "acme").await.unwrap();
         let again = tenant::create(&admin, "acme").await.unwrap_err();
         assert!(matches!(again, AdminError::Duplicate { noun: Noun::Tenant, ref name } if name == "acme"), "{again}");
@@ -217,7 +244,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_lies_out_of_reach_is_as_if_it_were_not_there_and_stays_as_it_is() {
-        let (_dir, admin) = admin(None).await;
+        let (_dir, admin) = admin().await;
         tenant::create(&admin, "acme").await.unwrap();
         tenant::create(&admin, "other").await.unwrap();
         domain::add(&admin, "other", "other.test").await.unwrap();
@@ -228,6 +255,16 @@ mod tests {
         assert!(matches!(tenant::create(&confined, "third").await, Err(AdminError::NotFound { .. })));
         assert_eq!(domain::list(&admin).await.unwrap().len(), 1);
         assert_eq!(actions(&admin).await.len(), 3);
+    }
+
+    #[tokio::test]
+    async fn a_change_takes_its_right() {
+        let (_dir, admin) = admin().await;
+        tenant::create(&admin, "acme").await.unwrap();
+        let auditor = Admin { rights: Role::Auditor.rights(), ..admin.clone() };
+        let refused = domain::add(&auditor, "acme", "example.test").await.unwrap_err();
+        assert!(matches!(refused, AdminError::Forbidden(Right::Domains)), "{refused}");
+        assert!(domain::list(&auditor).await.unwrap().is_empty());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use saml::metadata::{Binding, SpMetadata};
 use serde_json::json;
 
-use super::{Admin, AdminError, Done, Noun};
+use super::{Admin, AdminError, Done, Noun, Right};
 use crate::store::service_provider::{self, ServiceProvider};
 
 /// Registers a service by its metadata. Assertions go to the address that it names for POST, and nowhere else.
@@ -73,4 +73,26 @@ pub async fn list(admin: &Admin) -> Result<Vec<ServiceProvider>, AdminError> {
     let mut services = service_provider::list(&mut *admin.store.read().await?).await?;
     services.retain(|service| admin.reach.as_deref().is_none_or(|reach| reach == service.tenant_id));
     Ok(services)
+}
+
+/// The tenant's services, by entity ID.
+///
+/// # Errors
+/// [`AdminError::NotFound`] of the tenant, [`AdminError::Forbidden`].
+pub async fn of_tenant(admin: &Admin, tenant: &str) -> Result<Vec<ServiceProvider>, AdminError> {
+    admin.demand(Right::Read)?;
+    let tenant_id = admin.tenant_id(tenant).await?;
+    let mut services = list(admin).await?;
+    services.retain(|service| service.tenant_id == tenant_id);
+    Ok(services)
+}
+
+/// The service with that entity ID.
+///
+/// # Errors
+/// [`AdminError::NotFound`], [`AdminError::Forbidden`].
+pub async fn by_entity_id(admin: &Admin, entity_id: &str) -> Result<ServiceProvider, AdminError> {
+    admin.demand(Right::Read)?;
+    let row = service_provider::by_entity_id(&mut *admin.store.read().await?, entity_id).await?;
+    admin.within(row, |service| &service.tenant_id, Noun::Service, entity_id)
 }

@@ -8,9 +8,10 @@ use saml::token::{DeviceToken, TokenId};
 use serde_json::json;
 
 use super::token_binding::Machines;
-use super::{Admin, AdminError, Done, Noun, domain_name};
+use super::{Admin, AdminError, Done, Noun, Right, domain_name};
 use crate::random;
 use crate::store::device;
+use crate::store::page::{Cursor, Page};
 use crate::store::token::{self, Approval, Token};
 
 /// The platforms that a token can be limited to.
@@ -164,6 +165,26 @@ pub async fn list(admin: &Admin) -> Result<Vec<Token>, AdminError> {
     let mut tokens = token::list(&mut *admin.store.read().await?).await?;
     tokens.retain(|token| admin.reach.as_deref().is_none_or(|reach| reach == token.tenant_id));
     Ok(tokens)
+}
+
+/// A portion of the tenant's tokens, the newest first.
+///
+/// # Errors
+/// [`AdminError::NotFound`] of the tenant, [`AdminError::Forbidden`].
+pub async fn page(admin: &Admin, tenant: &str, after: Option<&Cursor>, limit: u16) -> Result<Page<Token>, AdminError> {
+    admin.demand(Right::Read)?;
+    let tenant_id = admin.tenant_id(tenant).await?;
+    Ok(token::page(&mut *admin.store.read().await?, &tenant_id, after, limit).await?)
+}
+
+/// The token with that id.
+///
+/// # Errors
+/// [`AdminError::NotFound`], [`AdminError::Forbidden`].
+pub async fn by_id(admin: &Admin, id: &TokenId) -> Result<Token, AdminError> {
+    admin.demand(Right::Read)?;
+    let row = token::by_id(&mut *admin.store.read().await?, id).await?;
+    admin.within(row, |token| &token.tenant_id, Noun::Token, &id.to_string())
 }
 
 /// Where `token` stands at `now`: `active`, `revoked`, `expired` or `used up`.

@@ -2,9 +2,11 @@
 
 use serde_json::json;
 
-use super::{Admin, AdminError, Done, Noun, domain_name};
+use super::{Admin, AdminError, Done, Noun, Right, domain_name};
 use crate::random;
-use crate::store::person::{self, Person, PersonState};
+use crate::store::audit::{self, AuditFilter};
+use crate::store::page::{Cursor, Page};
+use crate::store::person::{self, DeviceUse, Person, PersonState, UsesOf};
 
 /// Provisions `name` (`user@domain`) by hand, for tenants that do without auto-provisioning.
 ///
@@ -68,4 +70,55 @@ pub async fn list(admin: &Admin) -> Result<Vec<Person>, AdminError> {
     let mut people = person::list(&mut *admin.store.read().await?).await?;
     people.retain(|person| admin.reach.as_deref().is_none_or(|reach| reach == person.tenant_id));
     Ok(people)
+}
+
+/// A portion of the tenant's people by name, all of them or those whose name begins with `search`.
+///
+/// # Errors
+/// [`AdminError::NotFound`] of the tenant, [`AdminError::Forbidden`].
+pub async fn page(
+    admin: &Admin,
+    tenant: &str,
+    search: &str,
+    after: Option<&Cursor>,
+    limit: u16,
+) -> Result<Page<Person>, AdminError> {
+    admin.demand(Right::Read)?;
+    let tenant_id = admin.tenant_id(tenant).await?;
+    let search = search.trim().to_lowercase();
+    let search = (!search.is_empty()).then_some(search.as_str());
+    Ok(person::page(&mut *admin.store.read().await?, &tenant_id, search, after, limit).await?)
+}
+
+/// Everything that the portal knows of a person.
+pub struct UserDetail {
+    /// Their row.
+    pub person: Person,
+    /// Which devices they sign on from.
+    pub devices: Vec<DeviceUse>,
+    /// Sign-ons as them and changes of their account, the newest first.
+    pub history: Vec<audit::Row>,
+}
+
+/// The person of that name, with their devices and latest history.
+///
+/// # Errors
+/// [`AdminError::NotFound`], [`AdminError::Forbidden`].
+pub async fn detail(admin: &Admin, name: &str) -> Result<UserDetail, AdminError> {
+    let person = by_name(admin, name).await?;
+    let mut connection = admin.store.read().await?;
+    let devices = person::uses(&mut connection, UsesOf::Person(&person.id)).await?;
+    let about = AuditFilter { subject: Some(person.name_id.clone()), ..AuditFilter::default() };
+    let history = audit::page(&mut connection, Some(&person.tenant_id), &about, None, 25).await?.rows;
+    Ok(UserDetail { person, devices, history })
+}
+
+/// The person of that name.
+///
+/// # Errors
+/// [`AdminError::NotFound`], [`AdminError::Forbidden`].
+pub async fn by_name(admin: &Admin, name: &str) -> Result<Person, AdminError> {
+    admin.demand(Right::Read)?;
+    let row = person::by_name_id(&mut *admin.store.read().await?, &name.to_lowercase()).await?;
+    admin.within(row, |person| &person.tenant_id, Noun::User, name)
 }

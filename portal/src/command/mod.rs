@@ -1,5 +1,7 @@
 //! The command line: one file for each noun. Commands and server call the same functions on the same database.
 
+mod admin_account;
+mod api_key;
 mod audit;
 mod backup;
 mod device;
@@ -80,6 +82,12 @@ enum Command {
     Backup(backup::Backup),
     /// Bring a backup back into an empty data directory.
     Restore(backup::Restore),
+    /// Accounts for the web pages.
+    #[command(subcommand)]
+    Admin(admin_account::Account),
+    /// Keys with which programs administer over `/api/v1`.
+    #[command(subcommand)]
+    ApiKey(api_key::ApiKey),
     /// Who did what, and how it ended.
     #[command(subcommand)]
     Audit(audit::Audit),
@@ -98,7 +106,7 @@ enum CommandError {
     Signing(#[from] SigningError),
     #[error(transparent)]
     PublicUrl(#[from] PublicUrlInvalid),
-    #[error("there is no {noun} `{name}`; `countersign-portal {noun} list` shows those that there are")]
+    #[error("there is no {noun} `{name}`; `countersign-portal {} list` shows those that there are", noun.command())]
     NotFound { noun: admin::Noun, name: String },
     #[error(transparent)]
     Admin(AdminError),
@@ -185,6 +193,8 @@ impl CommandLine {
             Command::Backup(command) => command.run(&context).await,
             // It has run before a database was opened where it is to be brought back.
             Command::Restore(_) => Ok(String::new()),
+            Command::Admin(command) => command.run(&context).await,
+            Command::ApiKey(command) => command.run(&context).await,
             Command::Audit(command) => command.run(&context).await,
         };
         context.admin.store.close().await;
@@ -214,7 +224,7 @@ impl Context {
     async fn open(data_dir: PathBuf, database: Database) -> Result<Self, CommandError> {
         crate::files::make_private_directory(&data_dir)?;
         let store = Store::open(database).await?;
-        Ok(Self { data_dir, admin: Admin { store, actor: Actor::CommandLine, reach: None, now: clock::now() } })
+        Ok(Self { data_dir, admin: Admin::whole(store, Actor::CommandLine, clock::now()) })
     }
 
     fn keys_dir(&self) -> PathBuf {

@@ -200,6 +200,9 @@ async fn sweep(portal: Arc<Portal>) {
         if let Err(error) = swept {
             tracing::warn!(error = &error as &dyn std::error::Error, "can't sweep old request IDs out");
         }
+        if let Err(error) = crate::admin::account::forget_ended_sessions(&portal.store, now).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "can't sweep ended sessions out");
+        }
     }
 }
 

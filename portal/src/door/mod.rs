@@ -7,21 +7,23 @@ use std::sync::atomic::Ordering;
 
 use axum::Router;
 use axum::http::{HeaderValue, StatusCode, header};
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 
 use crate::metrics::Gauges;
 use crate::sign_on::Portal;
+use crate::{api, web};
 
 /// All routes.
 pub fn router(portal: Arc<Portal>) -> Router {
     Router::new()
-        .route("/", get(front_page))
         .route("/saml/soap", post(saml::soap))
         .route("/saml/metadata", get(saml::metadata))
         .route("/saml/agent-metadata", get(saml::agent_metadata))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
+        .merge(web::router())
+        .merge(api::router())
         .layer(axum::middleware::map_response(harden))
         .with_state(portal)
 }
@@ -55,20 +57,17 @@ async fn ready(portal: axum::extract::State<Arc<Portal>>) -> Response {
     }
 }
 
-/// What somebody sees who opens the portal's address in a browser.
-async fn front_page() -> Html<&'static str> {
-    Html(include_str!("front_page.html"))
-}
-
 /// Headers that every answer carries, so that no page of ours can be framed, sniffed or made to run a script.
 async fn harden(mut response: Response) -> Response {
     let fixed = [
         (
             header::CONTENT_SECURITY_POLICY,
-            "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+            "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; form-action 'self'; \
+             frame-ancestors 'none'; base-uri 'none'",
         ),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "no-referrer"),
+        (header::X_FRAME_OPTIONS, "DENY"),
         (header::STRICT_TRANSPORT_SECURITY, "max-age=31536000"),
     ];
     for (name, value) in fixed {

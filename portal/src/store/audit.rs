@@ -8,6 +8,7 @@ use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 
 use super::columns::Columns;
+use super::page::{Cursor, Page, Select};
 use super::{StoreError, as_text, doing};
 
 /// Something that happened.
@@ -150,6 +151,63 @@ pub async fn after(connection: &mut AnyConnection, sequence: i64, limit: i64) ->
     let rows = sqlx::query("SELECT * FROM audit WHERE sequence > $1 ORDER BY sequence LIMIT $2");
     let rows = rows.bind(sequence).bind(limit).fetch_all(connection).await.map_err(doing("read the audit"))?;
     rows.iter().map(Row::from_row).collect()
+}
+
+/// Which rows of the audit are listed.
+#[derive(Clone, Debug, Default)]
+pub struct AuditFilter {
+    /// All, refusals, or what administrators changed.
+    pub kind: AuditKind,
+    /// Those by this actor.
+    pub actor: Option<String>,
+    /// Those about this subject.
+    pub subject: Option<String>,
+}
+
+/// A kind of row of the audit.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum AuditKind {
+    /// Every one.
+    #[default]
+    All,
+    /// What was refused.
+    Refusals,
+    /// Everything but sign-ons and enrolments.
+    Changes,
+}
+
+/// A portion of the audit, the newest rows first: the tenant's, or the whole cloud's.
+///
+/// # Errors
+/// [`StoreError::Statement`].
+pub async fn page(
+    connection: &mut AnyConnection,
+    tenant_id: Option<&str>,
+    filter: &AuditFilter,
+    after: Option<&Cursor>,
+    limit: u16,
+) -> Result<Page<Row>, StoreError> {
+    let mut select = Select::new("SELECT * FROM audit WHERE 1 = 1");
+    if let Some(tenant_id) = tenant_id {
+        select.add(" AND tenant_id = ?", [tenant_id.into()]);
+    }
+    match filter.kind {
+        AuditKind::All => {}
+        AuditKind::Refusals => select.add(" AND result <> 'ok'", []),
+        AuditKind::Changes => select.add(" AND action <> 'sign-on' AND action <> 'enrol'", []),
+    }
+    if let Some(actor) = &filter.actor {
+        select.add(" AND actor = ?", [actor.as_str().into()]);
+    }
+    if let Some(subject) = &filter.subject {
+        select.add(" AND subject = ?", [subject.as_str().into()]);
+    }
+    if let Some(after) = after {
+        select.add(" AND sequence < ?", [after.number.into()]);
+    }
+    select.add(" ORDER BY sequence DESC", []);
+    let place = |row: &Row| Cursor { number: row.sequence, text: String::new(), id: String::new() };
+    select.page(connection, limit, Row::from_row, place).await
 }
 
 /// What [`verify`] found.

@@ -9,7 +9,9 @@ use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 
 use super::columns::{Columns, base64_text, json_text};
+use super::page::{Cursor, Page, Select};
 use super::{StoreError, as_text, doing};
+use crate::evidence;
 
 pub use super::device_state::{DeviceState, Move};
 
@@ -73,6 +75,11 @@ impl Device {
         })
     }
 
+    /// The host name as it is searched for: lower case.
+    fn hostname(&self) -> String {
+        self.fact(evidence::HOSTNAME).to_lowercase()
+    }
+
     /// The value of a fact, the first one where there are several, or nothing.
     #[must_use]
     pub fn fact(&self, name: &str) -> &str {
@@ -87,12 +94,13 @@ impl Device {
 pub async fn register(connection: &mut AnyConnection, device: &Device) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO device (id, tenant_id, token_id, public_key, state, sequence, facts, enrolled_at, last_seen_at,
-             state_note, fingerprint, device_groups, owner_id)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+             state_note, fingerprint, device_groups, owner_id, hostname, platform, key_protection, agent_version)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
          ON CONFLICT (id) DO UPDATE SET tenant_id = excluded.tenant_id, token_id = excluded.token_id, state = excluded.state,
              sequence = excluded.sequence, facts = excluded.facts, enrolled_at = excluded.enrolled_at, last_seen_at = excluded.last_seen_at,
              state_note = excluded.state_note, fingerprint = excluded.fingerprint, device_groups = excluded.device_groups,
-             owner_id = excluded.owner_id",
+             owner_id = excluded.owner_id, hostname = excluded.hostname, platform = excluded.platform,
+             key_protection = excluded.key_protection, agent_version = excluded.agent_version",
     )
     .bind(device.id.as_str())
     .bind(&device.tenant_id)
@@ -107,6 +115,10 @@ pub async fn register(connection: &mut AnyConnection, device: &Device) -> Result
     .bind(&device.fingerprint)
     .bind(json_text(&device.groups))
     .bind(&device.owner_id)
+    .bind(device.hostname())
+    .bind(device.fact(evidence::PLATFORM))
+    .bind(device.fact(evidence::KEY_PROTECTION))
+    .bind(device.fact(evidence::AGENT_VERSION))
     .execute(connection)
     .await
     .map_err(doing("register the device"))?;
@@ -119,7 +131,9 @@ pub async fn register(connection: &mut AnyConnection, device: &Device) -> Result
 /// [`StoreError::Statement`].
 pub async fn note_seen(connection: &mut AnyConnection, device: &Device) -> Result<(), StoreError> {
     sqlx::query(
-        "UPDATE device SET sequence = $2, facts = $3, last_seen_at = $4, fingerprint = $5, owner_id = $6 WHERE id = $1",
+        "UPDATE device SET sequence = $2, facts = $3, last_seen_at = $4, fingerprint = $5, owner_id = $6, hostname = $7,
+             platform = $8, key_protection = $9, agent_version = $10
+         WHERE id = $1",
     )
     .bind(device.id.as_str())
     .bind(device.sequence)
@@ -127,6 +141,10 @@ pub async fn note_seen(connection: &mut AnyConnection, device: &Device) -> Resul
     .bind(device.last_seen_at.unix_millis())
     .bind(&device.fingerprint)
     .bind(&device.owner_id)
+    .bind(device.hostname())
+    .bind(device.fact(evidence::PLATFORM))
+    .bind(device.fact(evidence::KEY_PROTECTION))
+    .bind(device.fact(evidence::AGENT_VERSION))
     .execute(connection)
     .await
     .map_err(doing("note that the device was seen"))?;
@@ -237,4 +255,154 @@ pub async fn by_id(connection: &mut AnyConnection, id: &str) -> Result<Option<De
 pub async fn list(connection: &mut AnyConnection) -> Result<Vec<Device>, StoreError> {
     let rows = sqlx::query("SELECT * FROM device ORDER BY last_seen_at DESC, id").fetch_all(connection).await;
     rows.map_err(doing("list the devices"))?.iter().map(Device::from_row).collect()
+}
+
+/// Which devices of a tenant are listed.
+#[derive(Clone, Debug, Default)]
+pub struct DeviceFilter {
+    /// Those in this state.
+    pub state: Option<DeviceState>,
+    /// Those of this platform.
+    pub platform: Option<String>,
+    /// Those whose key is protected like this.
+    pub key_protection: Option<String>,
+    /// Those with this version of the agent.
+    pub agent_version: Option<String>,
+    /// Those that this token enrolled.
+    pub token_id: Option<String>,
+    /// Those whose host name begins with this, lower case; or those of the person of this name, if it holds an `@`; or
+    /// those whose entity ID begins with this, if it begins like one.
+    pub search: Option<String>,
+}
+
+/// A portion of the tenant's devices: the one enrolled last first, or by host name where one is searched for.
+///
+/// # Errors
+/// [`StoreError::Statement`].
+pub async fn page(
+    connection: &mut AnyConnection,
+    tenant_id: &str,
+    filter: &DeviceFilter,
+    after: Option<&Cursor>,
+    limit: u16,
+) -> Result<Page<Device>, StoreError> {
+    let mut select = Select::new("SELECT * FROM device WHERE 1 = 1");
+    select.add(" AND tenant_id = ?", [tenant_id.into()]);
+    if let Some(state) = filter.state {
+        select.add(" AND state = ?", [state.to_string().into()]);
+    }
+    for (condition, value) in [
+        (" AND platform = ?", &filter.platform),
+        (" AND key_protection = ?", &filter.key_protection),
+        (" AND agent_version = ?", &filter.agent_version),
+        (" AND token_id = ?", &filter.token_id),
+    ] {
+        if let Some(value) = value {
+            select.add(condition, [value.as_str().into()]);
+        }
+    }
+    let mut by_hostname = false;
+    match filter.search.as_deref() {
+        None => {}
+        Some(id) if id.starts_with("urn:") => select.begins_with("id", id),
+        Some(name) if name.contains('@') => select.add(
+            " AND id IN (SELECT device_id FROM device_person JOIN person ON person.id = device_person.person_id
+                         WHERE person.name_id = ?)",
+            [name.into()],
+        ),
+        Some(hostname) => {
+            by_hostname = true;
+            select.begins_with("hostname", hostname);
+        }
+    }
+    match (by_hostname, after) {
+        (true, Some(after)) => {
+            select.add(" AND (hostname, id) > (?, ?)", [after.text.as_str().into(), after.id.as_str().into()]);
+        }
+        (false, Some(after)) => {
+            select.add(" AND (enrolled_at, id) < (?, ?)", [after.number.into(), after.id.as_str().into()]);
+        }
+        (_, None) => {}
+    }
+    select.add(if by_hostname { " ORDER BY hostname, id" } else { " ORDER BY enrolled_at DESC, id DESC" }, []);
+    let place = |device: &Device| Cursor {
+        number: device.enrolled_at.unix_millis(),
+        text: device.hostname(),
+        id: device.id.to_string(),
+    };
+    select.page(connection, limit, Device::from_row, place).await
+}
+
+/// What devices can be counted by.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Facet {
+    /// Their state.
+    State,
+    /// Their platform.
+    Platform,
+    /// What protects their key.
+    KeyProtection,
+    /// The version of their agent.
+    AgentVersion,
+}
+
+/// How many devices of the tenant there are of each kind, the most frequent first.
+///
+/// # Errors
+/// [`StoreError::Statement`].
+pub async fn count_by(
+    connection: &mut AnyConnection,
+    tenant_id: &str,
+    facet: Facet,
+) -> Result<Vec<(String, i64)>, StoreError> {
+    let statement = match facet {
+        Facet::State => "SELECT state AS kind, COUNT(*) AS times FROM device WHERE tenant_id = $1 GROUP BY state",
+        Facet::Platform => {
+            "SELECT platform AS kind, COUNT(*) AS times FROM device WHERE tenant_id = $1 GROUP BY platform"
+        }
+        Facet::KeyProtection => {
+            "SELECT key_protection AS kind, COUNT(*) AS times FROM device WHERE tenant_id = $1 GROUP BY key_protection"
+        }
+        Facet::AgentVersion => {
+            "SELECT agent_version AS kind, COUNT(*) AS times FROM device WHERE tenant_id = $1 GROUP BY agent_version"
+        }
+    };
+    let rows = sqlx::query(statement).bind(tenant_id).fetch_all(connection).await;
+    let rows = rows.map_err(doing("count the devices"))?;
+    let count = |row: &AnyRow| {
+        let columns = Columns { table: "device", row };
+        Ok::<_, StoreError>((columns.text("kind")?, columns.integer("times")?))
+    };
+    let mut counts = rows.iter().map(count).collect::<Result<Vec<_>, _>>()?;
+    counts.sort_by(|one, other| other.1.cmp(&one.1).then_with(|| one.0.cmp(&other.0)));
+    Ok(counts)
+}
+
+/// The kinds of devices that the tenant has, in their order, thirty at most. It looks each up in the index and does not
+/// pass over the devices, however many there are.
+///
+/// # Errors
+/// [`StoreError::Statement`].
+pub async fn kinds(connection: &mut AnyConnection, tenant_id: &str, facet: Facet) -> Result<Vec<String>, StoreError> {
+    let statement = match facet {
+        Facet::State => "SELECT MIN(state) AS kind FROM device WHERE tenant_id = $1 AND state > $2",
+        Facet::Platform => "SELECT MIN(platform) AS kind FROM device WHERE tenant_id = $1 AND platform > $2",
+        Facet::KeyProtection => {
+            "SELECT MIN(key_protection) AS kind FROM device WHERE tenant_id = $1 AND key_protection > $2"
+        }
+        Facet::AgentVersion => {
+            "SELECT MIN(agent_version) AS kind FROM device WHERE tenant_id = $1 AND agent_version > $2"
+        }
+    };
+    let mut kinds: Vec<String> = Vec::new();
+    while kinds.len() < 30 {
+        let last = kinds.last().map_or("", String::as_str);
+        let row = sqlx::query(statement).bind(tenant_id).bind(last).fetch_one(&mut *connection).await;
+        let row = row.map_err(doing("list the kinds of devices"))?;
+        match (Columns { table: "device", row: &row }).optional_text("kind")? {
+            Some(kind) => kinds.push(kind),
+            None => break,
+        }
+    }
+    Ok(kinds)
 }

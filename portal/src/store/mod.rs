@@ -5,6 +5,9 @@
 //!
 //! The SQL in this module and its children is the common part of SQLite and PostgreSQL (see `migrations/`).
 
+pub mod administrator;
+pub mod administrator_session;
+pub mod api_key;
 pub mod audit;
 pub mod audit_retention;
 mod columns;
@@ -15,10 +18,12 @@ pub mod device_state;
 pub mod domain;
 #[cfg(test)]
 mod migration_tests;
+pub mod page;
 pub mod person;
 pub mod provider;
 pub mod seen_request;
 pub mod service_provider;
+pub mod sign_on_count;
 pub mod signing_key;
 pub mod tenant;
 #[cfg(test)]

@@ -10,6 +10,7 @@ use sqlx::any::AnyRow;
 
 use super::columns::Columns;
 use super::device::Device;
+use super::page::{Cursor, Page, Select};
 use super::{StoreError, as_optional_text, as_text, doing};
 
 /// Where a person stands.
@@ -198,4 +199,93 @@ pub async fn note_sign_on(connection: &mut AnyConnection, note: &SignOnNote<'_>)
         .await
         .map_err(doing("note the sign-on"))?;
     Ok(())
+}
+
+/// A portion of the tenant's people by name, all of them or those whose name begins with `search`.
+///
+/// # Errors
+/// [`StoreError::Statement`].
+pub async fn page(
+    connection: &mut AnyConnection,
+    tenant_id: &str,
+    search: Option<&str>,
+    after: Option<&Cursor>,
+    limit: u16,
+) -> Result<Page<Person>, StoreError> {
+    let mut select = Select::new("SELECT * FROM person WHERE 1 = 1");
+    select.add(" AND tenant_id = ?", [tenant_id.into()]);
+    if let Some(search) = search {
+        select.begins_with("name_id", search);
+    }
+    if let Some(after) = after {
+        select.add(" AND name_id > ?", [after.id.as_str().into()]);
+    }
+    select.add(" ORDER BY name_id", []);
+    let place = |person: &Person| Cursor { number: 0, text: String::new(), id: person.name_id.clone() };
+    select.page(connection, limit, Person::from_row, place).await
+}
+
+/// One person's use of one device.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct DeviceUse {
+    /// The device's entity ID.
+    pub device_id: String,
+    /// The device's host name, lower case; may be empty.
+    pub hostname: String,
+    /// Where the device stands.
+    pub device_state: String,
+    /// The person's name.
+    pub name_id: String,
+    /// Where the person stands.
+    pub person_state: String,
+    /// The grade of the evidence that was offered last.
+    pub grade: String,
+    /// When they signed on from it first.
+    #[serde(serialize_with = "as_text")]
+    pub first_at: UtcTime,
+    /// When they signed on from it last.
+    #[serde(serialize_with = "as_text")]
+    pub last_at: UtcTime,
+}
+
+/// Who uses which device: the hundred latest of a device or of a person.
+///
+/// # Errors
+/// [`StoreError::Statement`].
+pub async fn uses(connection: &mut AnyConnection, of: UsesOf<'_>) -> Result<Vec<DeviceUse>, StoreError> {
+    let mut select = Select::new(
+        "SELECT device.id AS device_id, device.hostname AS hostname, device.state AS device_state,
+             person.name_id AS name_id, person.state AS person_state, device_person.grade AS grade,
+             device_person.first_at AS first_at, device_person.last_at AS last_at
+         FROM device_person JOIN person ON person.id = device_person.person_id
+             JOIN device ON device.id = device_person.device_id",
+    );
+    match of {
+        UsesOf::Device(id) => select.add(" WHERE device_person.device_id = ?", [id.into()]),
+        UsesOf::Person(id) => select.add(" WHERE device_person.person_id = ?", [id.into()]),
+    }
+    select.add(" ORDER BY device_person.last_at DESC LIMIT 100", []);
+    let read = |row: &AnyRow| {
+        let columns = Columns { table: "device_person", row };
+        Ok(DeviceUse {
+            device_id: columns.text("device_id")?,
+            hostname: columns.text("hostname")?,
+            device_state: columns.text("device_state")?,
+            name_id: columns.text("name_id")?,
+            person_state: columns.text("person_state")?,
+            grade: columns.text("grade")?,
+            first_at: columns.time("first_at")?,
+            last_at: columns.time("last_at")?,
+        })
+    };
+    select.rows(connection).await?.iter().map(read).collect()
+}
+
+/// Whose uses are asked for.
+#[derive(Clone, Copy, Debug)]
+pub enum UsesOf<'a> {
+    /// Those of the device with this entity ID.
+    Device(&'a str),
+    /// Those of the person with this row id.
+    Person(&'a str),
 }

@@ -11,6 +11,7 @@ use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 
 use super::columns::{Columns, base64_text, json_text};
+use super::page::{Cursor, Page, Select};
 use super::{StoreError, as_optional_text, as_text, doing};
 
 /// What becomes of a device that a token enrols.
@@ -322,4 +323,53 @@ pub async fn revoke(connection: &mut AnyConnection, id: &TokenId, now: UtcTime) 
         .execute(connection)
         .await;
     Ok(done.map_err(doing("revoke the token"))?.rows_affected() > 0)
+}
+
+/// A portion of the tenant's tokens, the newest first.
+///
+/// # Errors
+/// [`StoreError::Statement`].
+pub async fn page(
+    connection: &mut AnyConnection,
+    tenant_id: &str,
+    after: Option<&Cursor>,
+    limit: u16,
+) -> Result<Page<Token>, StoreError> {
+    let mut select = Select::new("SELECT * FROM device_token WHERE 1 = 1");
+    select.add(" AND tenant_id = ?", [tenant_id.into()]);
+    if let Some(after) = after {
+        select.add(" AND (created_at, id) < (?, ?)", [after.number.into(), after.id.as_str().into()]);
+    }
+    select.add(" ORDER BY created_at DESC, id DESC", []);
+    let place = |token: &Token| Cursor {
+        number: token.created_at.unix_millis(),
+        text: String::new(),
+        id: token.id.to_string(),
+    };
+    select.page(connection, limit, Token::from_row, place).await
+}
+
+/// The tenant's tokens that still enrol at `now` and won't at `soon`, or have nine tenths of their uses behind them.
+///
+/// # Errors
+/// [`StoreError::Statement`].
+pub async fn near_their_end(
+    connection: &mut AnyConnection,
+    tenant_id: &str,
+    now: UtcTime,
+    soon: UtcTime,
+) -> Result<Vec<Token>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT * FROM device_token
+         WHERE tenant_id = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $2)
+             AND (use_limit IS NULL OR uses < use_limit)
+             AND (expires_at < $3 OR (use_limit IS NOT NULL AND uses * 10 >= use_limit * 9))
+         ORDER BY created_at DESC, id DESC LIMIT 20",
+    )
+    .bind(tenant_id)
+    .bind(now.unix_millis())
+    .bind(soon.unix_millis())
+    .fetch_all(connection)
+    .await;
+    rows.map_err(doing("list the tokens"))?.iter().map(Token::from_row).collect()
 }

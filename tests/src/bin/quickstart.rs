@@ -136,6 +136,10 @@ fn run(options: &Quickstart) -> Result<(), String> {
     }
     if !options.once {
         say(&what_to_try(&portal, &agent));
+        say(&format!(
+            "the pages of the portal (your browser does not know the CA yet); this link works once:\n  {}",
+            pages_link(&portal)
+        ));
         while !serving.has_ended() && !running.has_ended() {
             std::thread::sleep(Duration::from_millis(500));
         }
@@ -265,6 +269,15 @@ fn what_to_try(portal: &Portal, agent: &Agent) -> String {
         data = portal.data_dir.display(),
         ca = portal.authority.ca.display(),
     )
+}
+
+/// A link that signs the owner of this terminal in to the pages: made anew for each run, because it works once.
+fn pages_link(portal: &Portal) -> String {
+    let accounts = portal.json(&["admin", "list", "--json"]);
+    let known =
+        accounts.as_array().is_some_and(|accounts| accounts.iter().any(|account| account["name"] == "quickstart"));
+    let step = if known { "reset" } else { "create" };
+    portal.ok(&["admin", step, "quickstart", "--public-url", &portal.url()]).trim().to_owned()
 }
 
 fn rounded(ms: f64) -> f64 {

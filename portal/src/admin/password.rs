@@ -1,0 +1,105 @@
+//! Passwords of administrators: Argon2id (RFC 9106), in the PHC string format.
+
+use argon2::{Algorithm, Argon2, Params, Version};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
+use tokio::sync::Semaphore;
+
+use super::AdminError;
+use crate::random;
+
+/// Memory in KiB, passes and lanes: what OWASP recommends for Argon2id.
+const COST: (u32, u32, u32) = (19 * 1024, 2, 1);
+/// The shortest password that is taken.
+pub const SHORTEST: usize = 12;
+/// The longest.
+pub const LONGEST: usize = 256;
+/// How many are hashed at a time in this process: strangers who guess must not take all memory and all cores.
+static HASHING: Semaphore = Semaphore::const_new(2);
+/// What is verified where there is no account, so that its absence takes as long as a wrong password.
+const NOBODY: &str =
+    "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
+/// Hashes `password` for keeping.
+///
+/// # Errors
+/// [`AdminError::Invalid`] where it is too short, too long, or the account's own name.
+pub async fn hash(name: &str, password: String) -> Result<String, AdminError> {
+    let length = password.chars().count();
+    if !(SHORTEST..=LONGEST).contains(&length) || password.to_lowercase().contains(&name.to_lowercase()) {
+        let wanted = "a password: 12 to 256 characters, and not with the account's name in it";
+        return Err(AdminError::Invalid { field: "password", given: "what was given".to_owned(), wanted });
+    }
+    let salt: [u8; 16] = random::bytes()?;
+    let hash = off_thread(password, salt.to_vec(), COST).await?;
+    let (memory, passes, lanes) = COST;
+    let [salt, hash] = [&salt[..], &hash[..]].map(|bytes| STANDARD_NO_PAD.encode(bytes));
+    Ok(format!("$argon2id$v=19$m={memory},t={passes},p={lanes}${salt}${hash}"))
+}
+
+/// Whether `password` is the one that `kept` is a hash of. Takes as long where there is none.
+///
+/// # Errors
+/// [`AdminError::Thread`].
+pub async fn matches(kept: Option<&str>, password: String) -> Result<bool, AdminError> {
+    let parsed = kept.and_then(parse);
+    let is_kept = parsed.is_some();
+    let Some((cost, salt, expected)) = parsed.or_else(|| parse(NOBODY)) else { return Ok(false) };
+    if password.chars().count() > LONGEST {
+        return Ok(false);
+    }
+    let hash = off_thread(password, salt, cost).await?;
+    Ok(same(&hash, &expected) && is_kept)
+}
+
+type Parsed = ((u32, u32, u32), Vec<u8>, Vec<u8>);
+
+fn parse(kept: &str) -> Option<Parsed> {
+    let rest = kept.strip_prefix("$argon2id$v=19$m=")?;
+    let (memory, rest) = rest.split_once(",t=")?;
+    let (passes, rest) = rest.split_once(",p=")?;
+    let mut parts = rest.split('$');
+    let cost = (memory.parse().ok()?, passes.parse().ok()?, parts.next()?.parse().ok()?);
+    Some((cost, STANDARD_NO_PAD.decode(parts.next()?).ok()?, STANDARD_NO_PAD.decode(parts.next()?).ok()?))
+}
+
+async fn off_thread(password: String, salt: Vec<u8>, cost: (u32, u32, u32)) -> Result<[u8; 32], AdminError> {
+    // The semaphore is never closed.
+    let _turn = HASHING.acquire().await;
+    let hashing = tokio::task::spawn_blocking(move || {
+        let mut hash = [0; 32];
+        let params = Params::new(cost.0, cost.1, cost.2, Some(hash.len()))?;
+        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+        argon2.hash_password_into(password.as_bytes(), &salt, &mut hash).map(|()| hash)
+    });
+    let hashed = hashing.await.map_err(|source| AdminError::Thread { doing: "check the password", source })?;
+    hashed.map_err(|error| AdminError::Hashing(error.to_string()))
+}
+
+/// Compares without telling by its time where the difference is.
+pub(crate) fn same(one: &[u8], other: &[u8]) -> bool {
+    one.len() == other.len() && one.iter().zip(other).fold(0, |difference, (a, b)| difference | (a ^ b)) == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_right_password_matches_and_no_other() {
+        let kept = hash("ada", "correct horse battery".to_owned()).await.unwrap();
+        assert!(kept.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{kept}");
+        assert!(matches(Some(&kept), "correct horse battery".to_owned()).await.unwrap());
+        assert!(!matches(Some(&kept), "correct horse batterY".to_owned()).await.unwrap());
+        assert!(!matches(None, String::new()).await.unwrap());
+        assert_ne!(kept, hash("ada", "correct horse battery".to_owned()).await.unwrap(), "each has its own salt");
+    }
+
+    #[tokio::test]
+    async fn a_short_password_and_one_with_the_name_in_it_are_refused_without_being_repeated() {
+        for password in ["short", "my-name-is-Ada-and-long"] {
+            let refused = hash("ada", password.to_owned()).await.unwrap_err();
+            assert!(!refused.to_string().contains(password), "{refused}");
+        }
+    }
+}

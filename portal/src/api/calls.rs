@@ -1,0 +1,370 @@
+//! What each operation does: reads the request, calls the function of administration, shapes the answer.
+
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::{Call, Problem};
+use crate::store::page::{Cursor, Page};
+
+/// Rows of a portion where the request names none, and at most.
+const ROWS: u16 = 100;
+const MOST_ROWS: u16 = 1000;
+
+impl Call {
+    /// The body as the operation takes it.
+    fn read<T: DeserializeOwned>(&self) -> Result<T, Problem> {
+        let body = if self.body.is_null() { json!({}) } else { self.body.clone() };
+        serde_json::from_value(body).map_err(|error| {
+            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", &format!("the body can't be used: {error}"))
+        })
+    }
+
+    fn after(&self) -> Result<Option<Cursor>, Problem> {
+        let wrong = |()| {
+            let detail = "`after` is not the `next` of a portion: leave it out to begin at the first";
+            Problem { field: Some("after"), ..Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", detail) }
+        };
+        self.query.some("after").map(|after| after.parse().map_err(wrong)).transpose()
+    }
+
+    fn limit(&self) -> Result<u16, Problem> {
+        let Some(given) = self.query.some("limit") else { return Ok(ROWS) };
+        let wrong = || Problem {
+            field: Some("limit"),
+            ..Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", "`limit` is a number from 1 to 1000")
+        };
+        given.parse().ok().filter(|limit| (1..=MOST_ROWS).contains(limit)).ok_or_else(wrong)
+    }
+}
+
+fn rows<T: serde::Serialize>(page: &Page<T>) -> Value {
+    json!({ "items": page.rows, "next": page.next.as_ref().map(ToString::to_string) })
+}
+
+fn life(given: &str, field: &'static str) -> Result<Option<Duration>, Problem> {
+    crate::admin::token::parse_life(given).map_err(|why| Problem {
+        field: Some(field),
+        ..Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", &why)
+    })
+}
+
+pub(super) mod tenants {
+    use super::*;
+    use crate::admin::tenant::{self, Settings};
+    use crate::admin::{AdminError, domain};
+
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct NewTenant {
+        name: String,
+    }
+
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Given {
+        idp_enabled: Option<bool>,
+        auto_provisioning: Option<bool>,
+        minimum_evidence: Option<String>,
+        devices_per_user: Option<u16>,
+        session_seconds: Option<u32>,
+    }
+
+    pub(in crate::api) async fn list(call: Call) -> Result<Value, Problem> {
+        call.admin.demand(crate::admin::Right::Read)?;
+        Ok(json!({ "items": tenant::list(&call.admin).await? }))
+    }
+
+    pub(in crate::api) async fn create(call: Call) -> Result<Value, Problem> {
+        let new: NewTenant = call.read()?;
+        Ok(json!(tenant::create(&call.admin, &new.name).await?))
+    }
+
+    pub(in crate::api) async fn one(call: Call) -> Result<Value, Problem> {
+        call.admin.demand(crate::admin::Right::Read)?;
+        Ok(json!(tenant::named(&call.admin, call.part("tenant")).await?))
+    }
+
+    pub(in crate::api) async fn set(call: Call) -> Result<Value, Problem> {
+        let given: Given = call.read()?;
+        let grade = |text: String| {
+            let wanted = "a grade of evidence: `local`, `managed` or `directory`";
+            text.parse().map_err(|_| AdminError::Invalid { field: "minimum_evidence", given: text.clone(), wanted })
+        };
+        let settings = Settings {
+            idp_enabled: given.idp_enabled,
+            auto_provisioning: given.auto_provisioning,
+            minimum_evidence: given.minimum_evidence.map(grade).transpose()?,
+            devices_per_user: given.devices_per_user,
+            session_seconds: given.session_seconds,
+        };
+        Ok(json!(tenant::set(&call.admin, call.part("tenant"), settings).await?))
+    }
+
+    pub(in crate::api) async fn domains(call: Call) -> Result<Value, Problem> {
+        Ok(json!({ "items": domain::of_tenant(&call.admin, call.part("tenant")).await? }))
+    }
+
+    pub(in crate::api) async fn put_domain(call: Call) -> Result<Value, Problem> {
+        let (tenant, name) = (call.part("tenant"), call.part("domain").to_lowercase());
+        let added = domain::add(&call.admin, tenant, &name).await;
+        if matches!(added, Err(AdminError::Duplicate { .. })) {
+            // It may be there because this is a repetition; another tenant's stays a conflict.
+            let own = domain::of_tenant(&call.admin, tenant).await?.into_iter().find(|domain| domain.name == name);
+            if let Some(own) = own {
+                return Ok(json!(own));
+            }
+        }
+        Ok(json!(added?))
+    }
+
+    pub(in crate::api) async fn delete_domain(call: Call) -> Result<Value, Problem> {
+        let (tenant, name) = (call.part("tenant"), call.part("domain").to_lowercase());
+        let own = domain::of_tenant(&call.admin, tenant).await?;
+        if !own.iter().any(|domain| domain.name == name) {
+            return Err(AdminError::missing(crate::admin::Noun::Domain, &name).into());
+        }
+        domain::remove(&call.admin, &name).await?;
+        Ok(Value::Null)
+    }
+}
+
+pub(super) mod tokens {
+    use saml::token::TokenId;
+    use secrecy::ExposeSecret as _;
+
+    use super::*;
+    use crate::admin::token::{self, CreatedToken};
+    use crate::admin::token_binding::{self, Machines};
+    use crate::admin::{AdminError, Noun};
+    use crate::store::token::Approval;
+
+    #[derive(Default, Deserialize)]
+    #[serde(default, deny_unknown_fields)]
+    struct NewToken {
+        description: String,
+        domains: Vec<String>,
+        platforms: Vec<String>,
+        networks: Vec<String>,
+        groups: Vec<String>,
+        approval: Option<String>,
+        serials: Vec<String>,
+        external_ids: Vec<String>,
+        use_limit: Option<u32>,
+        expires: Option<String>,
+    }
+
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Rotation {
+        overlap: String,
+    }
+
+    #[derive(Default, Deserialize)]
+    #[serde(default, deny_unknown_fields)]
+    struct Revocation {
+        devices_too: bool,
+    }
+
+    fn id(call: &Call) -> Result<TokenId, AdminError> {
+        let text = call.part("token");
+        text.parse().map_err(|_| AdminError::missing(Noun::Token, text))
+    }
+
+    fn created(made: &CreatedToken) -> Value {
+        json!({ "token": made.token, "secret": made.secret.reveal().expose_secret() })
+    }
+
+    pub(in crate::api) async fn list(call: Call) -> Result<Value, Problem> {
+        let after = call.after()?;
+        Ok(rows(&token::page(&call.admin, call.part("tenant"), after.as_ref(), call.limit()?).await?))
+    }
+
+    pub(in crate::api) async fn create(call: Call) -> Result<Value, Problem> {
+        let given: NewToken = call.read()?;
+        let approval = match given.approval.as_deref() {
+            None | Some("auto") => Approval::Auto,
+            Some("queue") => Approval::Queue,
+            Some(other) => {
+                let wanted = "a way of approval: `auto` or `queue`";
+                return Err(AdminError::Invalid { field: "approval", given: other.to_owned(), wanted }.into());
+            }
+        };
+        let new = token::NewToken {
+            description: given.description,
+            domains: given.domains,
+            platforms: given.platforms,
+            networks: given.networks,
+            machines: Machines { serials: given.serials, external_ids: given.external_ids },
+            approval,
+            groups: given.groups,
+            use_limit: given.use_limit,
+            life: life(given.expires.as_deref().unwrap_or("30d"), "expires")?,
+        };
+        Ok(created(&token::create(&call.admin, call.part("tenant"), new).await?))
+    }
+
+    pub(in crate::api) async fn one(call: Call) -> Result<Value, Problem> {
+        Ok(json!(token::by_id(&call.admin, &id(&call)?).await?))
+    }
+
+    pub(in crate::api) async fn rotate(call: Call) -> Result<Value, Problem> {
+        let given: Rotation = call.read()?;
+        let overlap = life(&given.overlap, "overlap")?.unwrap_or(Duration::MAX);
+        Ok(created(&token_binding::rotate(&call.admin, &id(&call)?, overlap).await?))
+    }
+
+    pub(in crate::api) async fn revoke(call: Call) -> Result<Value, Problem> {
+        let given: Revocation = call.read()?;
+        let removed = token::revoke(&call.admin, &id(&call)?, given.devices_too).await?;
+        Ok(json!({ "removed_devices": removed }))
+    }
+}
+
+pub(super) mod devices {
+    use super::*;
+    use crate::admin::{AdminError, device};
+    use crate::store::device::{DeviceFilter, DeviceState, Move};
+
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Step {
+        step: String,
+    }
+
+    pub(in crate::api) async fn list(call: Call) -> Result<Value, Problem> {
+        let state = |text: String| {
+            let wanted = "a state of a device";
+            text.parse::<DeviceState>().map_err(|()| AdminError::Invalid {
+                field: "state",
+                given: text.clone(),
+                wanted,
+            })
+        };
+        let query = &call.query;
+        let filter = DeviceFilter {
+            state: query.some("state").map(state).transpose()?,
+            platform: query.some("platform"),
+            key_protection: query.some("key_protection"),
+            agent_version: query.some("agent_version"),
+            token_id: query.some("token"),
+            search: query.some("q"),
+        };
+        let after = call.after()?;
+        Ok(rows(&device::page(&call.admin, call.part("tenant"), &filter, after.as_ref(), call.limit()?).await?))
+    }
+
+    pub(in crate::api) async fn one(call: Call) -> Result<Value, Problem> {
+        let detail = device::detail(&call.admin, call.part("device")).await?;
+        Ok(json!({ "device": detail.device, "people": detail.people }))
+    }
+
+    pub(in crate::api) async fn step(call: Call) -> Result<Value, Problem> {
+        let given: Step = call.read()?;
+        let step = match given.step.as_str() {
+            "remove" => Move::Remove,
+            "force-remove" => Move::ForceRemove,
+            "quarantine" => Move::Quarantine,
+            "restore" => Move::Restore,
+            "approve" => Move::Approve,
+            "deny" => Move::Deny,
+            _ => {
+                let wanted = "a move: `remove`, `force-remove`, `quarantine`, `restore`, `approve` or `deny`";
+                return Err(AdminError::Invalid { field: "step", given: given.step, wanted }.into());
+            }
+        };
+        let state = device::step(&call.admin, call.part("device"), step).await?;
+        Ok(json!({ "state": state.to_string() }))
+    }
+}
+
+pub(super) mod users {
+    use super::*;
+    use crate::admin::{AdminError, user};
+    use crate::store::person::PersonState;
+
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct UserState {
+        state: String,
+    }
+
+    pub(in crate::api) async fn list(call: Call) -> Result<Value, Problem> {
+        let (after, search) = (call.after()?, call.query.text("q"));
+        Ok(rows(&user::page(&call.admin, call.part("tenant"), search, after.as_ref(), call.limit()?).await?))
+    }
+
+    pub(in crate::api) async fn put(call: Call) -> Result<Value, Problem> {
+        let (tenant, name) = (call.part("tenant"), call.part("user"));
+        let added = user::add(&call.admin, tenant, name).await;
+        if matches!(added, Err(AdminError::Duplicate { .. })) {
+            let tenant_id = call.admin.tenant_id(tenant).await?;
+            // It may be there because this is a repetition; another tenant's stays a conflict.
+            if let Ok(own) = user::by_name(&call.admin, name).await
+                && own.tenant_id == tenant_id
+            {
+                return Ok(json!(own));
+            }
+        }
+        Ok(json!(added?))
+    }
+
+    pub(in crate::api) async fn one(call: Call) -> Result<Value, Problem> {
+        let detail = user::detail(&call.admin, call.part("user")).await?;
+        Ok(json!({ "user": detail.person, "devices": detail.devices }))
+    }
+
+    pub(in crate::api) async fn set(call: Call) -> Result<Value, Problem> {
+        let given: UserState = call.read()?;
+        let wanted = "a state of a person: `active` or `suspended`";
+        let state = given.state.parse::<PersonState>();
+        let state = state.map_err(|()| AdminError::Invalid { field: "state", given: given.state, wanted })?;
+        user::set_state(&call.admin, call.part("user"), state).await?;
+        Ok(json!(user::by_name(&call.admin, call.part("user")).await?))
+    }
+}
+
+pub(super) mod services {
+    use super::*;
+    use crate::admin::service;
+
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct NewService {
+        metadata: String,
+    }
+
+    pub(in crate::api) async fn list(call: Call) -> Result<Value, Problem> {
+        Ok(json!({ "items": service::of_tenant(&call.admin, call.part("tenant")).await? }))
+    }
+
+    pub(in crate::api) async fn create(call: Call) -> Result<Value, Problem> {
+        let given: NewService = call.read()?;
+        Ok(json!(service::add(&call.admin, call.part("tenant"), given.metadata.trim().as_bytes()).await?))
+    }
+
+    pub(in crate::api) async fn delete(call: Call) -> Result<Value, Problem> {
+        service::remove(&call.admin, call.query.text("entity_id")).await?;
+        Ok(Value::Null)
+    }
+}
+
+pub(super) mod audit {
+    use super::*;
+    use crate::admin::audit;
+    use crate::store::audit::{AuditFilter, AuditKind};
+
+    pub(in crate::api) async fn list(call: Call) -> Result<Value, Problem> {
+        let kind = match call.query.text("kind") {
+            "refusals" => AuditKind::Refusals,
+            "changes" => AuditKind::Changes,
+            _ => AuditKind::All,
+        };
+        let filter = AuditFilter { kind, actor: call.query.some("actor"), subject: call.query.some("subject") };
+        let after = call.after()?;
+        Ok(rows(&audit::page(&call.admin, call.part("tenant"), &filter, after.as_ref(), call.limit()?).await?))
+    }
+}

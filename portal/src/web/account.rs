@@ -1,0 +1,88 @@
+//! The own account: password, authenticator, sessions.
+
+use askama::Template;
+use axum::response::Response;
+
+use super::access::{Posted, Visitor};
+use super::view::Frame;
+use super::{PageError, go, page as answer, told};
+use crate::admin::{AdminError, account, totp};
+
+#[derive(Template)]
+#[template(path = "account.html")]
+struct AccountPage {
+    frame: Frame,
+    problem: Option<String>,
+    meaning: &'static str,
+    has_totp: bool,
+    secret: String,
+    qr: String,
+}
+
+fn account_page(visitor: &Visitor, problem: Option<String>, secret: String) -> Response {
+    let (account, base) = (&visitor.who.account, visitor.portal.cloud.base());
+    let cloud = base.strip_prefix("https://").unwrap_or(base);
+    let address = totp::address(&secret, &account.name, cloud);
+    let page = AccountPage {
+        frame: Frame::new(visitor, "Your account", None, "/account"),
+        problem,
+        meaning: account.role.meaning(),
+        has_totp: account.totp_secret.is_some(),
+        qr: qr(&address),
+        secret,
+    };
+    answer(page.problem.as_ref(), &page)
+}
+
+/// `text` as a QR code in SVG; nothing where it is too long for one, and then the secret can be typed in.
+fn qr(text: &str) -> String {
+    let code = qrcode::QrCode::new(text)
+        .map(|code| code.render::<qrcode::render::svg::Color<'_>>().min_dimensions(160, 160).quiet_zone(true).build());
+    let svg = code.unwrap_or_default();
+    svg.find("<svg").map(|start| svg[start..].to_owned()).unwrap_or_default()
+}
+
+/// `GET /admin/account`.
+pub(super) async fn page(visitor: Visitor) -> Result<Response, PageError> {
+    let secret = totp::new_secret().map_err(AdminError::from)?;
+    Ok(account_page(&visitor, None, secret))
+}
+
+fn wrong_password(visitor: &Visitor) -> Result<Response, PageError> {
+    let secret = totp::new_secret().map_err(AdminError::from)?;
+    Ok(account_page(visitor, Some("That is not your password.".to_owned()), secret))
+}
+
+/// `POST /admin/account/password`.
+pub(super) async fn password(posted: Posted) -> Result<Response, PageError> {
+    let Posted { visitor, fields } = posted;
+    let (current, new) = (fields.raw("current").to_owned(), fields.raw("password").to_owned());
+    match account::change_password(&visitor.who, current, new).await {
+        Ok(true) => Ok(go("/admin/account?notice=password-changed")),
+        Ok(false) => wrong_password(&visitor),
+        Err(error) => {
+            let problem = told(error)?;
+            Ok(account_page(&visitor, Some(problem), totp::new_secret().map_err(AdminError::from)?))
+        }
+    }
+}
+
+/// `POST /admin/account/totp-on`.
+pub(super) async fn totp_on(posted: Posted) -> Result<Response, PageError> {
+    let Posted { visitor, fields } = posted;
+    let secret = fields.text("secret").to_owned();
+    if account::switch_totp_on(&visitor.who, secret.clone(), fields.text("code")).await? {
+        return Ok(go("/admin/account?notice=totp-on"));
+    }
+    let problem = "That is not the code that belongs to this secret now. Is the clock of your phone right?";
+    Ok(account_page(&visitor, Some(problem.to_owned()), secret))
+}
+
+/// `POST /admin/account/totp-off`.
+pub(super) async fn totp_off(posted: Posted) -> Result<Response, PageError> {
+    let Posted { visitor, fields } = posted;
+    if account::switch_totp_off(&visitor.who, fields.raw("password").to_owned()).await? {
+        return Ok(go("/admin/account?notice=totp-off"));
+    }
+    wrong_password(&visitor)
+}

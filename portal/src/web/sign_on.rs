@@ -1,0 +1,79 @@
+//! What a tenant has decided about sign-on.
+
+use askama::Template;
+use axum::extract::Path;
+use axum::response::Response;
+use saml::device::EvidenceGrade;
+
+use super::access::{Posted, Visitor};
+use super::fields::Fields;
+use super::view::{Frame, base};
+use super::{PageError, go, page as answer, told};
+use crate::admin::tenant::{self, Settings};
+use crate::admin::{AdminError, Right};
+use crate::store::tenant::Tenant;
+
+const GRADES: [(&str, &str); 3] = [
+    ("local", "The name of a local account is enough."),
+    ("managed", "The device's management must name the person."),
+    ("directory", "A directory must name the person."),
+];
+
+#[derive(Template)]
+#[template(path = "policy.html")]
+struct SettingsPage {
+    frame: Frame,
+    tenant: String,
+    problem: Option<String>,
+    row: Tenant,
+    evidence: String,
+    grades: [(&'static str, &'static str); 3],
+    may_change: bool,
+}
+
+async fn settings_page(visitor: &Visitor, name: &str, problem: Option<String>) -> Result<Response, PageError> {
+    let row = tenant::named(visitor.admin(), name).await?;
+    let page = SettingsPage {
+        frame: Frame::new(visitor, "Sign-on", Some(name), "/policy"),
+        tenant: name.to_owned(),
+        problem,
+        evidence: row.minimum_evidence.to_string(),
+        row,
+        grades: GRADES,
+        may_change: visitor.admin().rights.contain(Right::Policy),
+    };
+    Ok(answer(page.problem.as_ref(), &page))
+}
+
+/// `GET …/policy`.
+pub(super) async fn page(visitor: Visitor, Path(name): Path<String>) -> Result<Response, PageError> {
+    visitor.admin().demand(Right::Read)?;
+    settings_page(&visitor, &name, None).await
+}
+
+/// `POST …/policy`.
+pub(super) async fn save(Path(name): Path<String>, posted: Posted) -> Result<Response, PageError> {
+    let Posted { visitor, fields } = posted;
+    let saved = match settings(&fields) {
+        Ok(settings) => tenant::set(visitor.admin(), &name, settings).await,
+        Err(error) => Err(error),
+    };
+    match saved {
+        Ok(_) => Ok(go(&format!("{}/policy?notice=saved", base(&name)))),
+        Err(error) => settings_page(&visitor, &name, Some(told(error)?)).await,
+    }
+}
+
+fn settings(fields: &Fields) -> Result<Settings, AdminError> {
+    let invalid = |field, wanted| AdminError::Invalid { field, given: fields.text(field).to_owned(), wanted };
+    let evidence = fields.text("minimum_evidence").parse::<EvidenceGrade>();
+    let devices = fields.text("devices_per_user").parse::<u16>();
+    let seconds = fields.text("session_seconds").parse::<u32>();
+    Ok(Settings {
+        idp_enabled: Some(fields.has("idp", "1")),
+        auto_provisioning: Some(fields.has("auto_provisioning", "1")),
+        minimum_evidence: Some(evidence.map_err(|_| invalid("minimum_evidence", "a grade of evidence"))?),
+        devices_per_user: Some(devices.map_err(|_| invalid("devices_per_user", "a number of devices: 1 to 65535"))?),
+        session_seconds: Some(seconds.map_err(|_| invalid("session_seconds", "a number of seconds: 60 to 604800"))?),
+    })
+}

@@ -1,0 +1,191 @@
+//! A headless Chromium, driven by the DevTools protocol over a pair of pipes: no driver program and no WebSocket between.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::Path;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+
+use base64::Engine as _;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::program::PATIENCE;
+
+/// A browser with one open page. It is killed when it is dropped.
+#[derive(Debug)]
+pub struct Browser {
+    child: Child,
+    to: ChildStdin,
+    from: Receiver<Value>,
+    last_id: u64,
+    session: Option<String>,
+    loads: usize,
+    _profile: TempDir,
+}
+
+impl Browser {
+    /// Starts `chromium`, which takes any certificate: the tests' authority is known to nobody.
+    ///
+    /// # Panics
+    /// Where it can't be started.
+    #[must_use]
+    pub fn start() -> Self {
+        let profile = tempfile::tempdir().expect("a directory can be made");
+        let mut command = Command::new("sh");
+        // Chromium reads commands from descriptor 3 and writes answers to descriptor 4.
+        command.args(["-c", "exec \"$0\" \"$@\" 3<&0 4>&1 0</dev/null 1>/dev/null 2>/dev/null", "chromium"]);
+        command.args([
+            "--headless",
+            "--remote-debugging-pipe",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-dev-shm-usage",
+        ]);
+        command.args([
+            "--ignore-certificate-errors",
+            "--no-first-run",
+            "--disable-extensions",
+            "--force-color-profile=srgb",
+        ]);
+        command.arg(format!("--user-data-dir={}", profile.path().display())).arg("about:blank");
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("chromium can be started");
+        let (sender, from) = channel();
+        let stdout = child.stdout.take().expect("it is piped");
+        std::thread::spawn(move || {
+            let messages = BufReader::new(stdout).split(0).map_while(Result::ok);
+            messages
+                .filter_map(|message| serde_json::from_slice(&message).ok())
+                .for_each(|message| drop(sender.send(message)));
+        });
+        let to = child.stdin.take().expect("it is piped");
+        let mut browser = Self { child, to, from, last_id: 0, session: None, loads: 0, _profile: profile };
+        browser.attach();
+        browser
+    }
+
+    fn attach(&mut self) {
+        let target = self.call("Target.createTarget", &json!({ "url": "about:blank" }))["targetId"].clone();
+        let attached = self.call("Target.attachToTarget", &json!({ "targetId": target, "flatten": true }));
+        self.session = attached["sessionId"].as_str().map(str::to_owned);
+        self.call("Page.enable", &json!({}));
+        self.call("Runtime.enable", &json!({}));
+    }
+
+    /// Calls a method of the protocol; returns its result.
+    ///
+    /// # Panics
+    /// Where the browser answers with an error or not at all.
+    pub fn call(&mut self, method: &str, params: &Value) -> Value {
+        self.last_id += 1;
+        let mut message = json!({ "id": self.last_id, "method": method, "params": params });
+        if let Some(session) = &self.session {
+            message["sessionId"] = json!(session);
+        }
+        self.to.write_all(message.to_string().as_bytes()).expect("the browser reads");
+        self.to.write_all(&[0]).expect("the browser reads");
+        loop {
+            let answer = self.next_message();
+            if answer["id"] == self.last_id {
+                assert!(answer["error"].is_null(), "{method}: {}", answer["error"]);
+                return answer["result"].clone();
+            }
+        }
+    }
+
+    fn next_message(&mut self) -> Value {
+        let message = self.from.recv_timeout(PATIENCE).expect("the browser says something");
+        if message["method"] == "Page.loadEventFired" {
+            self.loads += 1;
+        }
+        message
+    }
+
+    /// Opens `url` and waits until it is loaded.
+    pub fn open(&mut self, url: &str) {
+        let before = self.loads;
+        self.call("Page.navigate", &json!({ "url": url }));
+        self.wait_for_load(before);
+    }
+
+    fn wait_for_load(&mut self, before: usize) {
+        while self.loads == before {
+            self.next_message();
+        }
+    }
+
+    /// The value of a JavaScript expression in the page.
+    ///
+    /// # Panics
+    /// Where it throws.
+    pub fn value(&mut self, expression: &str) -> Value {
+        let answer = self.call(
+            "Runtime.evaluate",
+            &json!({ "expression": expression, "returnByValue": true, "awaitPromise": true }),
+        );
+        assert!(answer["exceptionDetails"].is_null(), "{expression}: {}", answer["exceptionDetails"]);
+        answer["result"]["value"].clone()
+    }
+
+    /// The text that the page shows.
+    pub fn text(&mut self) -> String {
+        self.value("document.body.innerText").as_str().unwrap_or_default().to_owned()
+    }
+
+    /// Types `text` into the field `selector`.
+    pub fn fill(&mut self, selector: &str, text: &str) {
+        let (selector, text) = (json!(selector), json!(text));
+        self.value(&format!("document.querySelector({selector}).value = {text}; null"));
+    }
+
+    /// Ticks the box `selector`, or whatever else a click does that loads no page.
+    pub fn tick(&mut self, selector: &str) {
+        let selector = json!(selector);
+        self.value(&format!("document.querySelector({selector}).click(); null"));
+    }
+
+    /// Clicks the button or link that shows exactly `label`, and waits for the page that comes of it.
+    ///
+    /// # Panics
+    /// Where there is none.
+    pub fn click(&mut self, label: &str) {
+        let before = self.loads;
+        let wanted = json!(label);
+        let found = self.value(&format!(
+            "(() => {{ const all = [...document.querySelectorAll('main button, main a, header button, nav a')];
+                const found = all.find(element => element.innerText.trim() === {wanted});
+                if (found) found.click(); return !!found; }})()"
+        ));
+        assert!(found == true, "there is no “{label}” on this page:\n{}", self.text());
+        self.wait_for_load(before);
+    }
+
+    /// Makes the window `width` wide, and the colours light or dark.
+    pub fn look(&mut self, width: u32, dark: bool) {
+        let mobile = width < 600;
+        let metrics = json!({ "width": width, "height": 900, "deviceScaleFactor": 1, "mobile": mobile });
+        self.call("Emulation.setDeviceMetricsOverride", &metrics);
+        let scheme = if dark { "dark" } else { "light" };
+        let media = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
+        self.call("Emulation.setEmulatedMedia", &media);
+    }
+
+    /// Writes a picture of the whole page to `path`.
+    ///
+    /// # Panics
+    /// Where it can't be written.
+    pub fn picture(&mut self, path: &Path) {
+        let taken = self.call("Page.captureScreenshot", &json!({ "format": "png", "captureBeyondViewport": true }));
+        let encoded = taken["data"].as_str().expect("a picture");
+        let bytes = base64::engine::general_purpose::STANDARD.decode(encoded).expect("base64");
+        std::fs::create_dir_all(path.parent().expect("a directory")).expect("the directory can be made");
+        std::fs::write(path, bytes).expect("the picture can be written");
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
