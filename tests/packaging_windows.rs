@@ -2,6 +2,7 @@
 //! registry, on the disk. Never by exit codes alone, which Wine cuts off. What Wine can't show is read from the MSI's tables.
 #![expect(
     clippy::disallowed_methods,
+    clippy::disallowed_types,
     clippy::expect_used,
     clippy::panic,
     clippy::print_stdout,

@@ -21,6 +21,10 @@ VIAddVersionKey /LANG=0 "LegalCopyright" "MIT or Apache-2.0"
 !include "options.nsh"
 !include "FileFunc.nsh"
 
+!macro HelpLine ARGUMENT PROPERTY KIND
+  FileWriteUTF16LE $1 "${ARGUMENT}$\r$\n"
+!macroend
+
 Section
   InitPluginsDir
   ${GetParameters} $R0
@@ -38,7 +42,7 @@ Section
 help:
   FileOpen $1 "$TEMP\countersign-options.txt" w
   FileWriteUTF16LE /BOM $1 ""
-  !insertmacro OptionsHelp $1
+  !insertmacro COUNTERSIGN_EACH_OPTION HelpLine
   FileClose $1
   ExecShell "open" "$TEMP\countersign-options.txt"
   SetErrorLevel 0

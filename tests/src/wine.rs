@@ -2,6 +2,11 @@
 //!
 //! What Wine does not show (real access lists, masked properties, failure actions, the event log) is no evidence either way.
 
+#![expect(
+    clippy::disallowed_types,
+    reason = "what a program under Wine prints goes to a file, since its processes keep a pipe open"
+)]
+
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};

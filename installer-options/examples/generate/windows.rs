@@ -161,20 +161,22 @@ pub(crate) fn wxi() -> String {
     )
 }
 
-/// An include for the EXE installer: its help, option by option.
+/// An include for the EXE's source: every argument with the MSI property that it stands for, and whether it is a secret.
 pub(crate) fn nsh() -> String {
-    let literal = |text: &str| text.replace('$', "$$").replace('"', "$\\\"");
-    let mut lines = String::new();
+    let mut text = "\
+; Made from the table of install options by the example `generate` of the crate `installer-options`. Do not edit.
+; ${DO} is a macro of three parameters: the argument, the MSI property (empty where the MSI has none), `secret` or `plain`.
+!macro COUNTERSIGN_EACH_OPTION DO
+"
+    .to_owned();
     for spec in OPTIONS {
-        for spelling in spec.spellings(Flavour::Arguments).into_iter().take(1) {
-            lines.push_str(&format!(
-                "  FileWriteUTF16LE ${{FILE}} \"{spelling}$\\r$\\n    {}$\\r$\\n\"\n",
-                literal(spec.help)
-            ));
+        let kind = if spec.secret { "secret" } else { "plain" };
+        for (at, argument) in spec.spellings(Flavour::Arguments).iter().enumerate() {
+            // Older spellings stand for older properties; where there is no such, for today's.
+            let property = spec.msi.get(at).or(spec.msi.first()).copied().unwrap_or_default();
+            text.push_str(&format!("  !insertmacro ${{DO}} \"{argument}\" \"{property}\" \"{kind}\"\n"));
         }
     }
-    format!(
-        "; Made from the table of install options by the example `generate` of the crate `installer-options`. Do not edit.\n\
-         !macro OptionsHelp FILE\n{lines}!macroend\n"
-    )
+    text.push_str("!macroend\n");
+    text
 }
