@@ -100,13 +100,14 @@ fn agent_dies() {
         let agent = Agent::in_dir(&dir.path().join(format!("agent-{point}")));
         let token = portal.token(&["--uses", "1"]);
         assert!(agent.configure(&portal, &token).status.success());
-        // The shell stops itself before it becomes the agent, so that strace is there from the first call on.
-        let run = agent.run_command();
-        let mut stopped = Command::new("sh");
-        stopped.args(["-c", "kill -STOP $$; exec \"$0\" \"$@\""]).arg(run.get_program()).args(run.get_args());
-        let mut running = Program::start(stopped);
+        // The shell waits for a line before it becomes the agent, so that strace is there from the first call on.
+        let (run, gate) = (agent.run_command(), dir.path().join(format!("gate-{point}")));
+        assert!(Command::new("mkfifo").arg(&gate).status().expect("mkfifo can be started").success());
+        let mut waiting = Command::new("sh");
+        waiting.args(["-c", "read -r _ <\"$0\"; exec \"$@\""]).arg(&gate).arg(run.get_program()).args(run.get_args());
+        let mut running = Program::start(waiting);
         let strace = kill_at(&running, point);
-        running.signal("CONT");
+        std::fs::write(&gate, "\n").expect("the shell reads");
         let undisturbed = reaches_session(&mut running);
         drop(strace);
         if undisturbed {

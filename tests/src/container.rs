@@ -99,7 +99,11 @@ impl Container {
     pub fn ok_with(&self, script: &str, input: &[u8]) -> String {
         let output = self.shell_with(script, input);
         let (text, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-        assert!(output.status.success(), "`{script}` failed: {text}{errors}");
+        if !output.status.success() {
+            // Why a service does not start stands nowhere else.
+            let journal = self.shell_with("journalctl --quiet --no-pager --lines=40", b"").stdout;
+            panic!("`{script}` failed: {text}{errors}the end of its journal:\n{}", String::from_utf8_lossy(&journal));
+        }
         text.trim_end().to_owned()
     }
 
