@@ -197,7 +197,9 @@ fn msi_deployed() {
     site.steps.done("downgrade refused");
 
     fs::remove_file(site.wine.drive().join("Program Files/Countersign/countersign.exe")).ok();
-    let repaired = site.msiexec("/fa", &newer, &site.properties(&token, &[]));
+    // What `/fa` comes to: Wine's msiexec takes `/f` for product codes only, and no properties with it.
+    let repair = ["REINSTALL=ALL", "REINSTALLMODE=amus"];
+    let repaired = site.msiexec("/i", &newer, &site.properties(&token, &repair));
     assert!(site.wine.drive().join("Program Files/Countersign/countersign.exe").exists(), "{}", repaired.text);
     assert!(!site.options().contains("deviceToken"), "a repair writes no token back");
     site.wait_until_signed_in();
