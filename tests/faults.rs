@@ -74,7 +74,7 @@ fn what_answers_and_is_no_portal_is_not_believed() {
     let impostor = Portal { authority: portal.authority.clone(), port: portal.port, listen_port: portal.port, ..other };
     let _serving = impostor.serve();
     let mut running = agent.start();
-    running.wait_for(|line| line.contains("\"answer-not-trusted\""));
+    running.wait_for(|line| line.contains("\"portal-keys-unknown\""));
     let status = agent.json(&["status", "--json"]);
     assert_eq!(status["enrolled"], true, "the registration is not thrown away: {status}");
 }

@@ -3,7 +3,7 @@
 //! Each is one signed request and one signed answer over the same endpoint. A wrong clock is corrected once; nothing enrols.
 
 use platform::random;
-use saml::device::{DEREGISTER, DeviceStatement, Evidence, EvidenceGrade};
+use saml::device::{DEREGISTER, DeviceStatement, Evidence, EvidenceGrade, SIGNING_KEYS};
 use saml::logout::{LogoutRequest, UnverifiedLogoutResponse};
 use saml::name::{EntityId, MessageId, NameId, NameIdFormat};
 use saml::refusal::{Refusal, RefusalCode};
@@ -52,10 +52,37 @@ pub async fn keep_alive(device: &mut Device, steps: &Steps) -> Result<KeptAlive,
         let to_sign = request.clone();
         let signed = device::sign(&key, move |signer| to_sign.sign(signer)).await?;
         let answer = device.transport.exchange(&portal.soap_url, signed.to_soap()).await?;
-        match verify(device, &portal, &request, &answer)? {
-            Ok(assertion) => return Ok(KeptAlive { interval_seconds: session::keep_alive_seconds(&assertion) }),
+        let verdict = match verify(device, &portal, &request, &answer) {
+            Ok(verdict) => verdict,
+            Err(error) => {
+                portal = device.follow_keys_after(error, portal).await?;
+                verify(device, &portal, &request, &answer)?
+            }
+        };
+        match verdict {
+            Ok(assertion) => {
+                hear_of_other_keys(device, portal, &assertion).await;
+                return Ok(KeptAlive { interval_seconds: session::keep_alive_seconds(&assertion) });
+            }
             Err(refusal) => portal = corrections.apply(device, portal, refusal)?,
         }
+    }
+}
+
+/// Follows a change of the portal's keys that the answer tells of. Where that fails the next keep-alive tries again: what is pinned
+/// still holds.
+async fn hear_of_other_keys(device: &mut Device, portal: PinnedPortal, assertion: &Assertion) {
+    let told = assertion.attributes.iter().find(|attribute| attribute.name == SIGNING_KEYS);
+    let Some(digest) = told.and_then(|attribute| attribute.values.first()) else { return };
+    if *digest == portal.keys_digest() {
+        return;
+    }
+    if let Err(error) = device.follow_keys_of(portal).await {
+        tracing::warn!(
+            code = error.code().as_str(),
+            error = &error as &dyn std::error::Error,
+            "the portal's keys are others, and could not be learnt"
+        );
     }
 }
 
@@ -137,7 +164,14 @@ async fn say_farewell(
         let to_sign = request.clone();
         let xml = device::sign(&key, move |signer| to_sign.sign_as_device(signer)).await?;
         let answer = device.transport.exchange(&portal.soap_url, saml::binding::soap::envelope(&xml)).await?;
-        match verify_farewell(device, &portal, &request, &myself, &answer)? {
+        let verdict = match verify_farewell(device, &portal, &request, &myself, &answer) {
+            Ok(verdict) => verdict,
+            Err(error) => {
+                portal = device.follow_keys_after(error, portal).await?;
+                verify_farewell(device, &portal, &request, &myself, &answer)?
+            }
+        };
+        match verdict {
             None => return Ok(()),
             Some(refusal) => portal = corrections.apply(device, portal, refusal)?,
         }

@@ -9,6 +9,7 @@ use platform::paths::Paths;
 use saml::key::{SignError, SignatureAlgorithm, Signer};
 use saml::metadata::IdpMetadata;
 use saml::name::EntityId;
+use saml::rejection::RejectionReason;
 use saml::time::UtcTime;
 
 use crate::config::{self, Config};
@@ -163,12 +164,48 @@ impl Device {
         if let Some(portal) = self.state.portal(&self.config.cloud_url) {
             return Ok(portal.clone());
         }
-        let url = format!("{}/saml/agent-metadata", self.config.cloud_url);
-        let bytes = self.transport.fetch(&url).await?;
+        let bytes = self.transport.fetch(&self.metadata_url()).await?;
         let metadata = IdpMetadata::parse(&bytes).map_err(SignInError::MetadataRefused)?;
         let portal = PinnedPortal::from_metadata(&self.config.cloud_url, &metadata)?;
         steps.done("metadata-fetched", || portal.entity_id.clone());
         Ok(portal)
+    }
+
+    /// Learns which keys sign for `portal` now. They are believed because a key that is pinned has signed the list of them, and
+    /// for no other reason: verified TLS is not enough.
+    ///
+    /// # Errors
+    /// [`SignInError::KeysNotVouchedFor`] where no pinned key has signed it; then everything stays as it was.
+    pub async fn follow_keys_of(&mut self, portal: PinnedPortal) -> Result<PinnedPortal, SignInError> {
+        let bytes = self.transport.fetch(&self.metadata_url()).await?;
+        let metadata = IdpMetadata::parse_signed(&bytes, &portal.keys(), self.clock.now());
+        let metadata = metadata.map_err(SignInError::KeysNotVouchedFor)?;
+        let later = PinnedPortal::from_metadata(&self.config.cloud_url, &metadata)?;
+        let followed = portal.followed_by(later)?;
+        self.state.pin(followed.clone())?;
+        tracing::info!("a key of the portal's that this device knows has vouched for the keys that sign now");
+        Ok(followed)
+    }
+
+    /// The portal to believe an answer of whose signature is of no pinned key, after looking for the key's successor.
+    ///
+    /// # Errors
+    /// `error` itself where it is another, or the device is not enrolled and has pinned nothing; [`Device::follow_keys_of`].
+    pub async fn follow_keys_after(
+        &mut self,
+        error: SignInError,
+        portal: PinnedPortal,
+    ) -> Result<PinnedPortal, SignInError> {
+        let unknown_key = matches!(&error, SignInError::NotTrusted(rejection)
+            if matches!(rejection.reason(), RejectionReason::SignatureMismatch | RejectionReason::AlgorithmNotForKey));
+        if !unknown_key || portal.enrolled_by.is_none() {
+            return Err(error);
+        }
+        self.follow_keys_of(portal).await
+    }
+
+    fn metadata_url(&self) -> String {
+        format!("{}/saml/agent-metadata", self.config.cloud_url)
     }
 }
 

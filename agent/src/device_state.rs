@@ -220,10 +220,9 @@ impl PinnedPortal {
         if !on_cloud {
             return Err(MetadataUnusable("names an address for the SOAP binding that is not on the cloud's host"));
         }
-        let usable = |der: &&Vec<u8>| VerifyingKey::from_certificate_der(der).is_ok();
-        let certificates: Vec<_> =
-            metadata.signing_certificates.iter().filter(usable).map(|der| STANDARD.encode(der)).collect();
-        if certificates.is_empty() {
+        // One that this version can't use stays listed: a set of keys is told from another by all of them.
+        let certificates = metadata.signing_certificates.iter().map(|der| STANDARD.encode(der)).collect();
+        if !metadata.signing_certificates.iter().any(|der| VerifyingKey::from_certificate_der(der).is_ok()) {
             return Err(MetadataUnusable("has no signing key that can be used"));
         }
         Ok(Self {
@@ -233,6 +232,26 @@ impl PinnedPortal {
             signing_certificates: certificates,
             enrolled_by: None,
         })
+    }
+
+    /// The same portal with the keys and the address of `later`, which one of its keys has vouched for.
+    ///
+    /// # Errors
+    /// [`MetadataUnusable`] where it is another identity provider.
+    pub fn followed_by(self, later: Self) -> Result<Self, MetadataUnusable> {
+        if (&later.cloud_url, &later.entity_id) != (&self.cloud_url, &self.entity_id) {
+            return Err(MetadataUnusable(
+                "is of another identity provider than the one that this device enrolled with",
+            ));
+        }
+        Ok(Self { enrolled_by: self.enrolled_by, ..later })
+    }
+
+    /// What tells the set of its signing keys from another, as the portal computes it.
+    #[must_use]
+    pub fn keys_digest(&self) -> String {
+        let der: Vec<_> = self.signing_certificates.iter().filter_map(|text| STANDARD.decode(text).ok()).collect();
+        saml::device::signing_keys_digest(der.iter().map(Vec::as_slice))
     }
 
     /// The same portal, with this device's key registered by `token`.

@@ -110,6 +110,9 @@ failures! {
     KeyHardware, "key-hardware-unavailable", 55,
         "the hardware that holds the device's key, or has to hold it, can't be used now",
         "see the log for what is wrong with the TPM, and mend that; the agent tries again by itself, and never puts a key into a file instead";
+    PortalKeysUnknown, "portal-keys-unknown", 57,
+        "the portal signs with keys that no key which this device knows has vouched for",
+        "ask whoever runs the portal whether its keys were replaced while this device was away: if so, run `countersign deregister --local` and enrol with a new device token; if not, another server answers in its place";
     KeyLost, "key-lost", 56,
         "the device's key is lost: the TPM was cleared or replaced, or this is another machine",
         "get a device token from the portal and give it to `countersign configure --deviceTokenFile FILE`: the device enrols with a new key";

@@ -201,7 +201,12 @@ fn needs_somebody(code: Code) -> bool {
             | F::AnswerNotUnderstood => false,
             F::KeyUnusable | F::KeyHardware | F::StateUnusable => false,
             F::NotRunning | F::NotSignedIn | F::OptionsInvalid | F::NobodyLoggedIn | F::NameUnusable => true,
-            F::SignedOut | F::NotEnrolled | F::AnswerNotTrusted | F::GoldenImage | F::KeyLost => true,
+            F::SignedOut
+            | F::NotEnrolled
+            | F::AnswerNotTrusted
+            | F::PortalKeysUnknown
+            | F::GoldenImage
+            | F::KeyLost => true,
         },
     }
 }

@@ -69,6 +69,9 @@ pub enum SignInError {
     /// What came back can't be read as a SAML Response.
     #[error("the answer was not understood")]
     NotUnderstood(#[source] Rejection),
+    /// The portal's keys are others, and none that is pinned has signed the list of them.
+    #[error("the keys that sign for the portal now are not vouched for by a key that this device knows")]
+    KeysNotVouchedFor(#[source] Rejection),
     /// What came back isn't proven to be the portal's answer to this request.
     #[error("the answer was not trusted")]
     NotTrusted(#[source] Rejection),
@@ -92,6 +95,7 @@ impl SignInError {
             | Self::NotUnderstood(_)
             | Self::RefusedWithoutCode => FailureCode::AnswerNotUnderstood,
             Self::NotTrusted(_) => FailureCode::AnswerNotTrusted,
+            Self::KeysNotVouchedFor(_) => FailureCode::PortalKeysUnknown,
         })
     }
 
@@ -221,7 +225,14 @@ pub async fn sign_in(
         steps.done("request-signed", || format!("sequence {}, {} octets", device.state.sequence(), signed.xml().len()));
         let answer = device.transport.exchange(&portal.soap_url, signed.to_soap()).await?;
         steps.done("answered", || format!("{} octets", answer.len()));
-        match verify(device, &portal, &request, service, &answer)? {
+        let verdict = match verify(device, &portal, &request, service, &answer) {
+            Ok(verdict) => verdict,
+            Err(error) => {
+                portal = device.follow_keys_after(error, portal).await?;
+                verify(device, &portal, &request, service, &answer)?
+            }
+        };
+        match verdict {
             Verdict::Granted(granted) => {
                 steps.done("response-verified", || identity.name_id.value.clone());
                 settle(device, portal, &request, steps)?;

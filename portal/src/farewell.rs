@@ -156,6 +156,6 @@ fn answer(
         issuer: portal.cloud.entity_id().clone(),
         status,
     };
-    let xml = response.sign(&portal.keys.identity(Purpose::Agent)).ok()?;
+    let xml = response.sign(&portal.keys.now().identity(Purpose::Agent)).ok()?;
     Some(Answer { status: 200, body: soap::envelope(&xml), retry_after: None, outcome })
 }

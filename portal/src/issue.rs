@@ -2,7 +2,7 @@
 
 use saml::device::EvidenceGrade;
 use saml::key::SignError;
-use saml::name::{Attribute, MessageId};
+use saml::name::{Attribute, MessageId, NameIdFormat};
 use saml::refusal::{Refusal, RefusalCode};
 use saml::response::{Assertion, Response, Status};
 use saml::time::UtcTime;
@@ -10,6 +10,7 @@ use saml::time::UtcTime;
 use crate::decision::{Decision, Grant};
 use crate::random;
 use crate::sign_on::Portal;
+use crate::signing::SigningKeys;
 use crate::store::signing_key::Purpose;
 
 /// How long an assertion may be presented, in seconds.
@@ -37,12 +38,13 @@ pub fn authn_context(grade: EvidenceGrade) -> &'static str {
 /// # Errors
 /// [`SignError`] where a key can't sign or the system has no randomness.
 pub fn issue(portal: &Portal, decision: Decision, now: UtcTime) -> Result<String, SignError> {
+    let keys = portal.keys.now();
     let id = || random::bytes().map(MessageId::from_random).map_err(SignError::new);
     match decision {
         Decision::Granted(grant) => {
             let purpose = if grant.service.is_some() { Purpose::Service } else { Purpose::Agent };
-            let response = granted(portal, *grant, [id()?, id()?, id()?], now);
-            response.sign(&portal.keys.identity(purpose))
+            let response = granted((portal, &keys), *grant, [id()?, id()?, id()?], now);
+            response.sign(&keys.identity(purpose))
         }
         Decision::Refused { in_response_to, code, elsewhere, retry_after } => {
             let time = (code == RefusalCode::ClockSkew).then_some(now);
@@ -59,13 +61,13 @@ pub fn issue(portal: &Portal, decision: Decision, now: UtcTime) -> Result<String
                 status,
                 assertion: None,
             };
-            response.sign(&portal.keys.identity(Purpose::Agent))
+            response.sign(&keys.identity(Purpose::Agent))
         }
     }
 }
 
 fn granted(
-    portal: &Portal,
+    (portal, keys): (&Portal, &SigningKeys),
     grant: Grant,
     [response_id, assertion_id, session]: [MessageId; 3],
     now: UtcTime,
@@ -84,7 +86,10 @@ fn granted(
             (saml::device::KEEP_ALIVE_INTERVAL, vec![portal.keep_alive_seconds.to_string()]),
         ];
         let groups = Some((GROUPS, grant.groups)).filter(|(_, groups)| !groups.is_empty());
-        own.into_iter().chain(groups).map(|(name, values)| attribute(name, values)).collect()
+        // Only the answer to a keep-alive: a device that is heard every few minutes learns of other keys soon enough.
+        let keys = (grant.subject.format == NameIdFormat::Entity)
+            .then(|| (saml::device::SIGNING_KEYS, vec![keys.digest().to_owned()]));
+        own.into_iter().chain(groups).chain(keys).map(|(name, values)| attribute(name, values)).collect()
     } else {
         Vec::new()
     };

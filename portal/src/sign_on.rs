@@ -23,7 +23,7 @@ use crate::cloud::Cloud;
 use crate::decision::{Decision, Enrolling, Question, decide};
 use crate::issue;
 use crate::metrics::{Metrics, Outcome};
-use crate::signing::SigningKeys;
+use crate::signing::CurrentKeys;
 use crate::store::token::Token;
 use crate::store::{Store, StoreError, device, token};
 
@@ -40,7 +40,7 @@ pub struct Portal {
     /// The database.
     pub store: Store,
     /// What signs.
-    pub keys: SigningKeys,
+    pub keys: CurrentKeys,
     /// The cloud's names and addresses.
     pub cloud: Cloud,
     /// After how many seconds a device is wanted to be heard again.

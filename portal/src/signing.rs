@@ -1,8 +1,12 @@
 //! The portal's signing keys: RSA for service providers, P-256 for its own agents.
 //!
 //! The private halves are PKCS#8 files that only the portal's account may read; their certificates stand in the database.
+//!
+//! Of each purpose the oldest key that has not retired signs, and every one that has not retired is listed: a key that is added
+//! is known everywhere before it signs, and takes over at the moment when the one before it retires.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair};
 use ring::rand::SystemRandom;
@@ -48,11 +52,49 @@ pub enum SigningError {
     Random(#[from] NoRandomness),
 }
 
-/// The keys that sign, loaded.
+/// The keys of one moment: those that sign, loaded, and those that are listed.
 pub struct SigningKeys {
     service: LoadedKey,
     agent: LoadedKey,
-    active: Vec<SigningKey>,
+    listed: Vec<SigningKey>,
+    digest: String,
+}
+
+/// The keys that hold now; they change while the portal serves.
+pub struct CurrentKeys(RwLock<Arc<SigningKeys>>);
+
+impl CurrentKeys {
+    /// Begins with `keys`.
+    #[must_use]
+    pub fn new(keys: SigningKeys) -> Self {
+        Self(RwLock::new(Arc::new(keys)))
+    }
+
+    /// The keys of this moment. Who answers one request asks once, so that its parts are of one set.
+    #[must_use]
+    pub fn now(&self) -> Arc<SigningKeys> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Takes up keys that were added, and lets go of those that have retired; says whether anything has changed.
+    ///
+    /// # Errors
+    /// As [`SigningKeys::load`]; then the keys stay as they were.
+    pub async fn follow(&self, store: &Store, directory: &Path, now: UtcTime) -> Result<bool, SigningError> {
+        let listed = listed(store, now).await?;
+        if self.now().listed == listed {
+            return Ok(false);
+        }
+        let keys = SigningKeys::of(listed, directory)?;
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
+        Ok(true)
+    }
+}
+
+async fn listed(store: &Store, now: UtcTime) -> Result<Vec<SigningKey>, StoreError> {
+    let mut keys = signing_key::list(&mut *store.read().await?).await?;
+    keys.retain(|key| key.holds(now));
+    Ok(keys)
 }
 
 struct LoadedKey {
@@ -61,20 +103,51 @@ struct LoadedKey {
 }
 
 impl SigningKeys {
-    /// Loads the newest active key of each purpose from the database and `directory`.
+    /// Loads the keys that hold at `now` from the database and `directory`.
     ///
     /// # Errors
     /// [`SigningError::Missing`] before `key create`; [`SigningError::File`] and [`SigningError::Unusable`] where the
     /// private half is not there or is another's.
-    pub async fn load(store: &Store, directory: &Path) -> Result<Self, SigningError> {
-        let active = signing_key::active(&mut *store.read().await?).await?;
-        let newest =
-            |purpose| active.iter().rev().find(|key| key.purpose == purpose).ok_or(SigningError::Missing(purpose));
+    pub async fn load(store: &Store, directory: &Path, now: UtcTime) -> Result<Self, SigningError> {
+        Self::of(listed(store, now).await?, directory)
+    }
+
+    fn of(listed: Vec<SigningKey>, directory: &Path) -> Result<Self, SigningError> {
+        let oldest = |purpose| listed.iter().find(|key| key.purpose == purpose).ok_or(SigningError::Missing(purpose));
+        let (service, agent) = (oldest(Purpose::Service)?, oldest(Purpose::Agent)?);
+        let certificates = listed.iter().map(|key| key.certificate.as_slice());
         Ok(Self {
-            service: LoadedKey::load(newest(Purpose::Service)?, directory)?,
-            agent: LoadedKey::load(newest(Purpose::Agent)?, directory)?,
-            active,
+            service: LoadedKey::load(service, directory)?,
+            agent: LoadedKey::load(agent, directory)?,
+            digest: saml::device::signing_keys_digest(certificates),
+            listed,
         })
+    }
+
+    /// The keys that are listed and whose private half is not in `directory`: it can't sign when its turn comes.
+    #[must_use]
+    pub fn without_file(&self, directory: &Path) -> Vec<&str> {
+        let missing = self.listed.iter().filter(|key| !key_path(directory, &key.id).exists());
+        missing.map(|key| key.id.as_str()).collect()
+    }
+
+    /// The identifier of the key that signs for `purpose`.
+    #[must_use]
+    pub fn id(&self, purpose: Purpose) -> &str {
+        let key = self.listed.iter().find(|key| key.purpose == purpose);
+        key.map_or("", |key| &key.id)
+    }
+
+    /// What tells this set of keys from others, as agents compute it from the metadata.
+    #[must_use]
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// Until when the set of listed keys holds, where an end is decided.
+    #[must_use]
+    pub fn next_retirement(&self) -> Option<UtcTime> {
+        self.listed.iter().filter_map(|key| key.retires_at).min()
     }
 
     /// What signs for `purpose`.
@@ -87,10 +160,10 @@ impl SigningKeys {
         SigningIdentity { signer: &*key.signer, certificate_der: &key.certificate }
     }
 
-    /// DER of the certificates of the active keys for `purpose`, or for every purpose, as metadata lists them.
+    /// DER of the certificates of the keys for `purpose`, or for every purpose, as metadata lists them: the one that signs first.
     #[must_use]
     pub fn certificates(&self, purpose: Option<Purpose>) -> Vec<Vec<u8>> {
-        let listed = self.active.iter().filter(|key| purpose.is_none_or(|purpose| purpose == key.purpose));
+        let listed = self.listed.iter().filter(|key| purpose.is_none_or(|purpose| purpose == key.purpose));
         listed.map(|key| key.certificate.clone()).collect()
     }
 }
@@ -134,7 +207,7 @@ pub fn create(purpose: Purpose, directory: &Path, common_name: &str, now: UtcTim
     let id = random::row_id()?;
     files::make_private_directory(directory)?;
     files::write_new_private(&key_path(directory, &id), &pair.serialize_der())?;
-    Ok(SigningKey { id, purpose, certificate, created_at: now })
+    Ok(SigningKey { id, purpose, certificate, created_at: now, retires_at: None })
 }
 
 fn self_signed(pair: &KeyPair, common_name: &str, now: UtcTime) -> Result<Vec<u8>, rcgen::Error> {

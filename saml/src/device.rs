@@ -15,6 +15,17 @@ pub const DEREGISTER: &str = "urn:countersign:1.0:logout:deregister";
 /// Name of the attribute that tells a device after how many seconds the portal wants to hear from it again.
 pub const KEEP_ALIVE_INTERVAL: &str = "urn:countersign:1.0:keep-alive:interval";
 
+/// Name of the attribute by which a device hears that the portal's signing keys are others: [`signing_keys_digest`] of them.
+pub const SIGNING_KEYS: &str = "urn:countersign:1.0:signing-keys";
+
+/// What tells one set of signing keys from another: the SHA-256, in hexadecimal, of the sorted SHA-256 digests of their certificates in DER.
+pub fn signing_keys_digest<'a>(certificates: impl Iterator<Item = &'a [u8]>) -> String {
+    let sha256 = |octets: &[u8]| ring::digest::digest(&ring::digest::SHA256, octets);
+    let mut digests: Vec<Vec<u8>> = certificates.map(|der| sha256(der).as_ref().to_vec()).collect();
+    digests.sort_unstable();
+    sha256(&digests.concat()).as_ref().iter().map(|octet| format!("{octet:02x}")).collect()
+}
+
 /// The entity ID of the device whose key this is: `urn:countersign:device:` and the first 128 bits of the SHA-256 of its DER
 /// `SubjectPublicKeyInfo` in hexadecimal. A device can't take another's name without its key.
 #[expect(clippy::expect_used, reason = "a URN of 55 ASCII characters is an entity ID")]

@@ -1,17 +1,33 @@
 //! `countersign-portal key`: the keys that sign Responses.
 
+use std::time::Duration;
+
 use clap::Subcommand;
 
 use super::{CommandError, Context};
 use crate::admin;
-use crate::store::signing_key::SigningKey;
+use crate::store::signing_key::{Purpose, SigningKey};
 use crate::table::table;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Key {
     /// Make the signing keys that are missing: RSA for services, P-256 for agents.
     Create,
-    /// Show the active signing keys.
+    /// Make one more key, which is listed from now on and signs when the older ones have retired.
+    Add {
+        /// Whom it signs for.
+        #[arg(long = "for", value_name = "PURPOSE", value_parser = purpose)]
+        purpose: Purpose,
+    },
+    /// Have a key stop signing and being listed after a time in which everybody learns of the next one.
+    Retire {
+        /// The key, as `key list` shows it.
+        id: String,
+        /// After how long; `0s`: at once, for a key that was stolen. Agents that were not heard in between have to enrol again.
+        #[arg(long = "in", value_name = "DURATION", value_parser = humantime::parse_duration)]
+        after: Duration,
+    },
+    /// Show the signing keys: who signs, who is listed, who has retired.
     List,
 }
 
@@ -26,12 +42,40 @@ impl Key {
                 let line = |key: &SigningKey| format!("made the {} signing key {}\n", key.purpose, key.id);
                 Ok(made.iter().map(line).collect())
             }
+            Self::Add { purpose } => {
+                let key = admin::key::add(&context.admin, &context.keys_dir(), purpose).await?;
+                Ok(format!("{}\n", key.id))
+            }
+            Self::Retire { id, after } => {
+                let seconds = i64::try_from(after.as_secs()).unwrap_or(i64::MAX / 2000);
+                let at = context.admin.now.plus_seconds(seconds);
+                let key = admin::key::retire(&context.admin, &id, at).await?;
+                Ok(format!("{} retires at {at}\n", key.id))
+            }
             Self::List => {
                 let keys = admin::key::list(&context.admin).await?;
-                let row = |key: &SigningKey| [key.id.clone(), key.purpose.to_string(), key.created_at.to_string()];
+                let now = context.admin.now;
+                let signs = |key: &SigningKey| {
+                    let oldest = keys.iter().find(|other| other.purpose == key.purpose && other.holds(now));
+                    oldest.is_some_and(|oldest| oldest.id == key.id)
+                };
+                let state = |key: &SigningKey| match (key.holds(now), signs(key)) {
+                    (false, _) => "retired",
+                    (true, true) => "signs",
+                    (true, false) => "listed",
+                };
+                let row = |key: &SigningKey| {
+                    let retires = key.retires_at.map(|at| at.to_string()).unwrap_or_default();
+                    let (purpose, created) = (key.purpose.to_string(), key.created_at.to_string());
+                    [key.id.clone(), purpose, state(key).to_owned(), created, retires]
+                };
                 let rows: Vec<_> = keys.iter().map(row).collect();
-                Ok(table(["KEY", "SIGNS FOR", "CREATED"], &rows))
+                Ok(table(["KEY", "SIGNS FOR", "STATE", "CREATED", "RETIRES"], &rows))
             }
         }
     }
+}
+
+fn purpose(given: &str) -> Result<Purpose, String> {
+    given.parse().map_err(|()| "write `agent` or `service`".to_owned())
 }

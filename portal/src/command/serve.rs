@@ -20,8 +20,9 @@ use crate::admission::Admission;
 use crate::cloud::Cloud;
 use crate::metrics::Metrics;
 use crate::sign_on::{Portal, Rates};
-use crate::signing::SigningKeys;
+use crate::signing::{CurrentKeys, SigningKeys};
 use crate::store::seen_request;
+use crate::store::signing_key::Purpose;
 use crate::{clock, door, files};
 
 /// How long requests that are being answered may take after SIGTERM.
@@ -30,6 +31,8 @@ const GRACE: Duration = Duration::from_millis(700);
 const HEADER_TIMEOUT: Duration = Duration::from_secs(20);
 /// How often devices that were not heard are looked for.
 const CLEAN_UP: Duration = Duration::from_secs(3600);
+/// How often signing keys are looked for that were added or have retired.
+const FOLLOW_KEYS: Duration = Duration::from_secs(2);
 /// How often expired request IDs are swept out.
 const SWEEP: Duration = Duration::from_secs(60);
 
@@ -80,11 +83,11 @@ impl Serve {
     pub(super) async fn run(self, context: &Context) -> Result<String, CommandError> {
         start_log(self.log, self.log_json);
         let cloud = Cloud::new(&self.public_url)?;
-        let keys = SigningKeys::load(&context.admin.store, &context.keys_dir()).await?;
+        let keys = SigningKeys::load(&context.admin.store, &context.keys_dir(), clock::now()).await?;
         let tls = tls(&self.tls_certificate, &self.tls_key)?;
         let portal = Arc::new(Portal {
             store: context.admin.store.clone(),
-            keys,
+            keys: CurrentKeys::new(keys),
             cloud,
             keep_alive_seconds: self.keep_alive,
             trusted_proxies: self.trusted_proxies,
@@ -106,6 +109,7 @@ impl Serve {
         }
         let sweeping = tokio::spawn(sweep(Arc::clone(&portal)));
         let cleaning = tokio::spawn(clean_up(Arc::clone(&portal)));
+        let following = tokio::spawn(follow_keys(Arc::clone(&portal), context.keys_dir()));
         tracing::info!(%address, public_url = portal.cloud.base(), "serving");
 
         let server = axum_server::from_tcp(listener).map_err(|error| serving(error.into()))?;
@@ -118,6 +122,7 @@ impl Serve {
         let served = server.serve(door::router(portal).into_make_service_with_connect_info::<SocketAddr>()).await;
         sweeping.abort();
         cleaning.abort();
+        following.abort();
         served.map_err(|error| failed("serve".to_owned(), error.into()))?;
         tracing::info!("stopped");
         Ok(String::new())
@@ -202,6 +207,34 @@ async fn sweep(portal: Arc<Portal>) {
         }
         if let Err(error) = crate::admin::account::forget_ended_sessions(&portal.store, now).await {
             tracing::warn!(error = &error as &dyn std::error::Error, "can't sweep ended sessions out");
+        }
+    }
+}
+
+/// Takes up signing keys that were added or have retired.
+async fn follow_keys(portal: Arc<Portal>, directory: PathBuf) {
+    let mut ticks = tokio::time::interval(FOLLOW_KEYS);
+    loop {
+        ticks.tick().await;
+        match portal.keys.follow(&portal.store, &directory, clock::now()).await {
+            Ok(false) => {}
+            Ok(true) => {
+                let keys = portal.keys.now();
+                let (service, agent) = (keys.id(Purpose::Service), keys.id(Purpose::Agent));
+                tracing::info!(service, agent, "the signing keys have changed");
+                for key in keys.without_file(&directory) {
+                    tracing::warn!(
+                        key,
+                        "the private half of a signing key is not on this machine: copy it here before its turn comes"
+                    );
+                }
+            }
+            Err(error) => {
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "can't take up the signing keys; signing with the former ones"
+                );
+            }
         }
     }
 }

@@ -13,6 +13,7 @@ use axum::response::{IntoResponse, Response};
 use saml::binding::soap::{self, FaultCode};
 use saml::metadata::{Binding, Endpoint, IdpMetadata};
 use saml::refusal::RefusalCode;
+use saml::time::UtcTime;
 
 use crate::clock;
 use crate::farewell::farewell;
@@ -25,6 +26,10 @@ use crate::store::signing_key::Purpose;
 const LARGEST_BODY: usize = 256 * 1024;
 /// How much of a larger body is thrown away before the answer, in octets: a sender that is still sending hears no answer.
 const DRAINED: usize = 16 * 1024 * 1024;
+/// The media type of SAML metadata.
+const METADATA: &str = "application/samlmetadata+xml";
+/// How long an agent may believe a copy of its metadata, in seconds.
+const AGENT_METADATA_SECONDS: i64 = 86_400;
 /// How long a body may take.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -71,24 +76,37 @@ fn client(portal: &Portal, request: &Request) -> Option<IpAddr> {
 ///
 /// Only RSA keys are listed: a service provider that meets a kind of key it does not know may refuse the whole document.
 pub(super) async fn metadata(State(portal): State<Arc<Portal>>) -> Response {
-    describe(&portal, portal.keys.certificates(Some(Purpose::Service)))
+    let metadata = describe(&portal, portal.keys.now().certificates(Some(Purpose::Service)), None);
+    xml(StatusCode::OK, METADATA, metadata.to_xml())
 }
 
 /// `GET /saml/agent-metadata`: the identity provider as agents see it, with every key that signs for them.
+///
+/// It is signed by the key that signs for agents now, which every agent that was heard lately knows: that is how they follow a change
+/// of keys. It ends when its list of keys does.
 pub(super) async fn agent_metadata(State(portal): State<Arc<Portal>>) -> Response {
-    describe(&portal, portal.keys.certificates(None))
+    let keys = portal.keys.now();
+    let longest = clock::now().plus_seconds(AGENT_METADATA_SECONDS);
+    let end = keys.next_retirement().map_or(longest, |retirement| retirement.min(longest));
+    let metadata = describe(&portal, keys.certificates(None), Some(end));
+    match metadata.to_signed_xml(&keys.identity(Purpose::Agent)) {
+        Ok(signed) => xml(StatusCode::OK, METADATA, signed),
+        Err(error) => {
+            tracing::error!(error = &error as &dyn std::error::Error, "could not sign the metadata");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
 }
 
-fn describe(portal: &Portal, signing_certificates: Vec<Vec<u8>>) -> Response {
-    let metadata = IdpMetadata {
+fn describe(portal: &Portal, signing_certificates: Vec<Vec<u8>>, valid_until: Option<UtcTime>) -> IdpMetadata {
+    IdpMetadata {
         entity_id: portal.cloud.entity_id().clone(),
-        valid_until: None,
+        valid_until,
         signing_certificates,
         sso: vec![Endpoint { binding: Binding::Soap, location: portal.cloud.soap_url().to_owned() }],
         slo: Vec::new(),
         want_authn_requests_signed: true,
-    };
-    xml(StatusCode::OK, "application/samlmetadata+xml", metadata.to_xml())
+    }
 }
 
 /// The whole body, if it is not too large and does not break off.

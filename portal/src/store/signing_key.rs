@@ -41,7 +41,7 @@ impl FromStr for Purpose {
 }
 
 /// The public side of a signing key.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct SigningKey {
     /// Random; the stem of the file with the private half.
     pub id: String,
@@ -51,9 +51,17 @@ pub struct SigningKey {
     pub certificate: Vec<u8>,
     /// When it was made.
     pub created_at: UtcTime,
+    /// When it stops signing and being listed, where that is decided.
+    pub retires_at: Option<UtcTime>,
 }
 
 impl SigningKey {
+    /// Whether it is in force at `now`.
+    #[must_use]
+    pub fn holds(&self, now: UtcTime) -> bool {
+        self.retires_at.is_none_or(|retires_at| now < retires_at)
+    }
+
     fn from_row(row: &AnyRow) -> Result<Self, StoreError> {
         let columns = Columns { table: "signing_key", row };
         Ok(Self {
@@ -61,6 +69,7 @@ impl SigningKey {
             purpose: columns.parsed("purpose")?,
             certificate: columns.bytes("certificate")?,
             created_at: columns.time("created_at")?,
+            retires_at: columns.optional_time("retires_at")?,
         })
     }
 }
@@ -83,12 +92,22 @@ pub async fn insert(connection: &mut AnyConnection, key: &SigningKey) -> Result<
     Ok(())
 }
 
-/// The active keys, the oldest first.
+/// Every key, retired ones too, the oldest first.
 ///
 /// # Errors
 /// [`StoreError::Statement`].
-pub async fn active(connection: &mut AnyConnection) -> Result<Vec<SigningKey>, StoreError> {
-    let rows = sqlx::query("SELECT * FROM signing_key WHERE state = 'active' ORDER BY created_at, id");
+pub async fn list(connection: &mut AnyConnection) -> Result<Vec<SigningKey>, StoreError> {
+    let rows = sqlx::query("SELECT * FROM signing_key ORDER BY created_at, id");
     let rows = rows.fetch_all(connection).await;
     rows.map_err(doing("read the signing keys"))?.iter().map(SigningKey::from_row).collect()
+}
+
+/// Has the key `id` retire at `at`.
+///
+/// # Errors
+/// [`StoreError::Statement`].
+pub async fn retire(connection: &mut AnyConnection, id: &str, at: UtcTime) -> Result<(), StoreError> {
+    let done = sqlx::query("UPDATE signing_key SET retires_at = $2 WHERE id = $1").bind(id).bind(at.unix_millis());
+    done.execute(connection).await.map_err(doing("retire the signing key"))?;
+    Ok(())
 }

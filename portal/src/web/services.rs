@@ -22,8 +22,8 @@ struct IdpFacts {
 
 impl IdpFacts {
     fn of(portal: &Portal) -> Self {
-        let newest = portal.keys.certificates(Some(Purpose::Service)).pop().unwrap_or_default();
-        let text = base64::engine::general_purpose::STANDARD.encode(newest);
+        let signing = portal.keys.now().certificates(Some(Purpose::Service)).into_iter().next().unwrap_or_default();
+        let text = base64::engine::general_purpose::STANDARD.encode(signing);
         let lines: Vec<_> = text.as_bytes().chunks(64).map(String::from_utf8_lossy).collect();
         let certificate = format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----", lines.join("\n"));
         Self { metadata: portal.cloud.entity_id().to_string(), certificate }
