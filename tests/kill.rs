@@ -31,11 +31,19 @@ const AGENT_CALLS: &[&str] = &[
     "writev",
 ];
 
+/// The agent's between which a crash makes a difference to a change of its key.
+const ROTATION_CALLS: &[&str] = &["rename", "renameat2", "linkat", "link", "unlink", "sendto", "writev"];
+
 fn main() {
     let arguments = libtest_mimic::Arguments::from_args();
     let tests = vec![
         trial("enrolment_survives_the_death_of_the_agent_at_every_step", &["strace"], agent_dies),
         trial("enrolment_survives_the_death_of_the_portal_at_every_step", &["strace"], portal_dies),
+        trial(
+            "a_change_of_the_device_key_survives_the_death_of_the_agent_at_every_step",
+            &["strace"],
+            rotating_agent_dies,
+        ),
     ];
     libtest_mimic::run(&arguments, tests).exit();
 }
@@ -100,14 +108,7 @@ fn agent_dies() {
         let agent = Agent::in_dir(&dir.path().join(format!("agent-{point}")));
         let token = portal.token(&["--uses", "1"]);
         assert!(agent.configure(&portal, &token).status.success());
-        // The shell waits for a line before it becomes the agent, so that strace is there from the first call on.
-        let (run, gate) = (agent.run_command(), dir.path().join(format!("gate-{point}")));
-        assert!(Command::new("mkfifo").arg(&gate).status().expect("mkfifo can be started").success());
-        let mut waiting = Command::new("sh");
-        waiting.args(["-c", "read -r _ <\"$0\"; exec \"$@\""]).arg(&gate).arg(run.get_program()).args(run.get_args());
-        let mut running = Program::start(waiting);
-        let strace = kill_at(&running, point);
-        std::fs::write(&gate, "\n").expect("the shell reads");
+        let (mut running, strace) = start_killed(&agent, &dir.path().join(format!("gate-{point}")), point);
         let undisturbed = reaches_session(&mut running);
         drop(strace);
         if undisturbed {
@@ -119,6 +120,48 @@ fn agent_dies() {
         check(&portal, &agent, &token, &format!("killed at {point}"));
         true
     });
+}
+
+/// Starts the agent with strace attached before its first call, to be killed at `point`.
+fn start_killed(agent: &Agent, gate: &std::path::Path, point: Point) -> (Program, Program) {
+    // The shell waits for a line before it becomes the agent, so that strace is there from the first call on.
+    let run = agent.run_command();
+    assert!(Command::new("mkfifo").arg(gate).status().expect("mkfifo can be started").success());
+    let mut waiting = Command::new("sh");
+    waiting.args(["-c", "read -r _ <\"$0\"; exec \"$@\""]).arg(gate).arg(run.get_program()).args(run.get_args());
+    let running = Program::start(waiting);
+    let strace = kill_at(&running, point);
+    std::fs::write(gate, "\n").expect("the shell reads");
+    (running, strace)
+}
+
+fn rotating_agent_dies() {
+    let dir = tempfile::tempdir().expect("a directory can be made");
+    let portal = Portal::create(dir.path());
+    let mut command = portal.serve_command();
+    command.args(["--keep-alive", "1", "--key-life", "1s"]);
+    let mut serving = Program::start(command);
+    serving.wait_for(|line| line.contains("\"serving\""));
+    let agent = Agent::in_dir(&dir.path().join("agent"));
+    assert!(agent.configure(&portal, &portal.token(&[])).status.success());
+    drop(agent.start_signed_in());
+    let before = portal.json(&["device", "list", "--json"])[0]["id"].clone();
+    let is_rotation = |line: &str| line.starts_with("{\"step\":\"key-rotated\"");
+    at_every_point(ROTATION_CALLS, |point| {
+        let (mut running, strace) = start_killed(&agent, &dir.path().join(format!("gate-{point}")), point);
+        let undisturbed = std::iter::from_fn(|| running.next_line()).any(|line| is_rotation(&line));
+        drop(strace);
+        running.kill();
+        let mut running = agent.start_signed_in();
+        running.wait_for(is_rotation);
+        running.kill();
+        let devices = portal.json(&["device", "list", "--json"]);
+        assert_eq!(devices.as_array().expect("a list").len(), 1, "killed at {point}: {devices}");
+        assert_eq!((&devices[0]["id"], &devices[0]["state"]), (&before, &"registered".into()), "killed at {point}");
+        assert!(portal.ok(&["device", "clones"]).contains("no key is in two places"), "killed at {point}");
+        !undisturbed
+    });
+    assert!(portal.ok(&["audit", "verify"]).contains("intact"));
 }
 
 fn portal_dies() {

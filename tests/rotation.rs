@@ -1,8 +1,13 @@
-//! Keys that change while everything runs: the portal's, which agents follow.
+//! Keys that change while everything runs: the portal's, which agents follow, and the devices' own.
 #![expect(clippy::expect_used, clippy::disallowed_methods, reason = "test code: a surprise must end it loudly")]
 
+use saml::device::{Rotation, RotationProof};
+use saml::key::Signer as _;
+use saml::name::{NameId, NameIdFormat};
+use saml::request::AuthnRequest;
 use tempfile::TempDir;
 use tests::agent::{Agent, is_session};
+use tests::device::{Device, code};
 use tests::https::Https;
 use tests::portal::Portal;
 use tests::program::Program;
@@ -128,4 +133,132 @@ fn a_key_for_services_is_listed_before_it_signs() {
     assert_eq!(both[0], before[0], "the one that signs comes first");
     retire(&portal, &mut serving, &old, &new);
     assert_eq!(listed(), both[1..]);
+}
+
+/// Serves the portal so that a device's key is old at once.
+fn serve_with_short_keys(portal: &Portal) -> Program {
+    let mut command = portal.serve_command();
+    command.args(["--keep-alive", "1", "--key-life", "1s"]);
+    let mut program = Program::start(command);
+    program.wait_for(|line| line.contains("\"serving\""));
+    program
+}
+
+fn is_rotation(line: &str) -> bool {
+    line.starts_with("{\"step\":\"key-rotated\"")
+}
+
+#[test]
+fn a_device_changes_its_key_and_stays_the_same_device() {
+    let (_dir, portal, mut serving, agent) = pair();
+    drop(agent.start_signed_in());
+    let before = portal.json(&["device", "list", "--json"]);
+    let key_file = agent.state_dir.join("device-key.pem");
+    let first_key = std::fs::read(&key_file).expect("there is a key");
+    serving.kill();
+    let serving = serve_with_short_keys(&portal);
+    let mut running = agent.start_signed_in();
+    for _ in 0..2 {
+        running.wait_for(is_rotation);
+    }
+    running.kill();
+    drop(serving);
+    let _serving = serve(&portal);
+    let _running = agent.start_signed_in();
+    assert_ne!(std::fs::read(&key_file).expect("there is a key"), first_key);
+    let after = portal.json(&["device", "list", "--json"]);
+    assert_eq!(after.as_array().expect("a list").len(), 1, "{after}");
+    for same in ["id", "state", "owner_id", "enrolled_at", "token_id"] {
+        assert_eq!(before[0][same], after[0][same], "{same}");
+    }
+    assert_ne!(before[0]["key_name"], after[0]["key_name"]);
+    assert_ne!(before[0]["key_since"], after[0]["key_since"]);
+    assert!(portal.ok(&["device", "clones"]).contains("no key is in two places"));
+    let audit = portal.ok(&["audit", "list"]);
+    assert!(audit.contains("device.rotate-key"), "{audit}");
+    let status = agent.json(&["status", "--json"]);
+    assert_eq!(status["device"], after[0]["id"], "the name by which the portal lists it: {status}");
+}
+
+/// A keep-alive of `device` that brings the key of `next`.
+fn bringing(portal: &Portal, (device, next): (&Device, &Device), sequence: u64, protection: &str) -> AuthnRequest {
+    let mut request = keep_alive(portal, device, sequence);
+    let proof = RotationProof {
+        device: &request.issuer,
+        device_key_spki: &next.spki,
+        request: &request.id,
+        issue_instant: request.issue_instant,
+        destination: request.destination.as_deref().expect("it has one"),
+    };
+    let possession = next.signer().sign(&proof.octets()).expect("the key signs");
+    let rotation = Rotation { device_key_spki: next.spki.clone(), protection: protection.to_owned(), possession };
+    request.device.as_mut().expect("it has a device").rotation = Some(rotation);
+    request
+}
+
+fn keep_alive(portal: &Portal, device: &Device, sequence: u64) -> AuthnRequest {
+    let myself = NameId { format: NameIdFormat::Entity, value: device.id.to_string() };
+    AuthnRequest { subject: Some(myself), name_id_policy: None, ..device.request(portal, "alice", sequence) }
+}
+
+#[test]
+fn a_key_is_changed_by_the_device_alone_and_the_former_one_counts_no_more() {
+    let (_dir, portal, _serving, _agent) = pair();
+    let https = Https::trusting(&portal.authority.ca);
+    let (device, next, stranger) = (Device::new(), Device::new(), Device::new());
+    let enrolment = device.enrolling(device.request(&portal, "alice", 1), &portal.token(&[]));
+    assert_eq!(code(&device.send(&https, &portal, &enrolment)), "success");
+    let send = |device: &Device, request: &AuthnRequest| code(&device.send(&https, &portal, request));
+
+    // Somebody else's key, or one whose other half the device does not show, is nobody's next key.
+    let mut unproven = bringing(&portal, (&device, &next), 2, "file");
+    let statement = unproven.device.as_mut().expect("it has a device");
+    statement.rotation.as_mut().expect("it brings a key").device_key_spki.clone_from(&stranger.spki);
+    assert_eq!(send(&device, &unproven), "bad-signature");
+    assert_eq!(send(&device, &bringing(&portal, (&device, &device), 3, "file")), "malformed");
+
+    // Until the next key has signed, both hold, and bringing it again changes nothing.
+    for sequence in [4, 5] {
+        assert_eq!(send(&device, &bringing(&portal, (&device, &next), sequence, "file")), "success");
+    }
+    assert_eq!(send(&device, &keep_alive(&portal, &device, 6)), "success");
+    assert_eq!(send(&next, &next.request(&portal, "alice", 7)), "success");
+    let list = portal.json(&["device", "list", "--json"]);
+    assert_eq!(
+        (list[0]["id"].as_str(), list[0]["key_name"].as_str()),
+        (Some(device.id.as_str()), Some(next.id.as_str()))
+    );
+
+    // From then on the former one is a copy's, with a token too.
+    assert_eq!(send(&device, &keep_alive(&portal, &device, 8)), "device-cloned");
+    let back = device.enrolling(device.request(&portal, "alice", 9), &portal.token(&[]));
+    assert_eq!(send(&device, &back), "device-cloned");
+    assert!(portal.ok(&["device", "clones"]).contains(device.id.as_str()));
+    assert_eq!(send(&next, &keep_alive(&portal, &next, 10)), "success");
+}
+
+#[test]
+fn nobody_changes_a_key_for_a_weaker_one_or_out_of_quarantine() {
+    let (_dir, portal, _serving, _agent) = pair();
+    let https = Https::trusting(&portal.authority.ca);
+    let (device, next) = (Device::new(), Device::new());
+    let protection = |mut request: AuthnRequest| {
+        let fact = saml::name::Attribute {
+            name: "urn:countersign:device:key-protection".to_owned(),
+            values: vec!["tpm".to_owned()],
+            ..Default::default()
+        };
+        request.device.as_mut().expect("it has a device").facts = vec![fact];
+        request
+    };
+    let enrolment = device.enrolling(protection(device.request(&portal, "alice", 1)), &portal.token(&[]));
+    let send = |request: &AuthnRequest| code(&device.send(&https, &portal, request));
+    assert_eq!(send(&enrolment), "success");
+    assert_eq!(send(&protection(bringing(&portal, (&device, &next), 2, "file"))), "key-protection-weaker");
+    portal.ok(&["device", "quarantine", device.id.as_str()]);
+    assert_eq!(send(&protection(bringing(&portal, (&device, &next), 3, "tpm"))), "device-quarantined");
+    portal.ok(&["device", "restore", device.id.as_str()]);
+    portal.ok(&["device", "remove", device.id.as_str()]);
+    assert_eq!(send(&protection(bringing(&portal, (&device, &next), 4, "tpm"))), "device-removed");
+    assert_eq!(code(&next.send(&https, &portal, &keep_alive(&portal, &next, 5))), "device-unknown");
 }

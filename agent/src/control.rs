@@ -103,6 +103,9 @@ pub struct Status {
     pub enrolled: bool,
     /// What protects the key.
     pub key_protection: Option<String>,
+    /// Since when the portal has the key; nothing before it has said so.
+    #[serde(default)]
+    pub key_since: Option<String>,
     /// Whether a device token waits to be used. Never the token.
     pub token_waiting: bool,
     /// What is wrong with the options.

@@ -2,17 +2,24 @@
 //!
 //! Each is one signed request and one signed answer over the same endpoint. A wrong clock is corrected once; nothing enrols.
 
+use std::sync::Arc;
+
+use platform::device_key::DeviceKey;
 use platform::random;
-use saml::device::{DEREGISTER, DeviceStatement, Evidence, EvidenceGrade, SIGNING_KEYS};
+use saml::device::{
+    DEREGISTER, DEVICE_ID, DeviceStatement, Evidence, EvidenceGrade, KEY_LIFE, KEY_SINCE, SIGNING_KEYS,
+};
 use saml::logout::{LogoutRequest, UnverifiedLogoutResponse};
 use saml::name::{EntityId, MessageId, NameId, NameIdFormat};
 use saml::refusal::{Refusal, RefusalCode};
 use saml::request::{AuthnRequest, RequestExpectations};
 use saml::response::{Answer, Assertion, InResponseTo, ResponseExpectations, UnverifiedResponse};
+use saml::time::UtcTime;
 
 use crate::device::{self, Device};
 use crate::device_state::{MetadataUnusable, PinnedPortal};
 use crate::identity;
+use crate::key_rotation;
 use crate::session::{self, Session};
 use crate::sign_in::{Corrections, SKEW_SECONDS, SignInError};
 use crate::steps::Steps;
@@ -24,13 +31,61 @@ const CENTURY_SECONDS: i64 = 3_155_760_000;
 pub struct KeptAlive {
     /// After how many seconds it wants to hear from the device again.
     pub interval_seconds: i64,
+    /// Since when it has the device's key.
+    pub key_since: Option<UtcTime>,
+    /// After how many seconds it wants another key; none: never.
+    pub key_life_seconds: Option<i64>,
 }
 
-/// Tells the portal that the device is alive, and hears whether it still may sign people in: the device signs itself in.
+impl KeptAlive {
+    fn of(assertion: &Assertion) -> Self {
+        Self {
+            interval_seconds: session::keep_alive_seconds(assertion),
+            key_since: told(assertion, KEY_SINCE).and_then(|text| text.parse().ok()),
+            key_life_seconds: told(assertion, KEY_LIFE).and_then(|text| text.parse().ok()),
+        }
+    }
+
+    /// Whether the key has served its time at `now`.
+    #[must_use]
+    pub fn key_is_due(self, now: UtcTime) -> bool {
+        let life = self.key_life_seconds.filter(|seconds| *seconds > 0);
+        self.key_since.zip(life).is_some_and(|(since, life)| now.seconds_since(since) >= life)
+    }
+}
+
+fn told<'a>(assertion: &'a Assertion, name: &str) -> Option<&'a str> {
+    let attribute = assertion.attributes.iter().find(|attribute| attribute.name == name)?;
+    attribute.values.first().map(String::as_str)
+}
+
+/// Tells the portal that the device is alive, and hears whether it still may sign people in: the device signs itself in. Where its key has served
+/// its time, it gets another.
 ///
 /// # Errors
 /// [`SignInError`]; [`SignInError::Refused`] says that the device was removed, is in quarantine, is not known.
 pub async fn keep_alive(device: &mut Device, steps: &Steps) -> Result<KeptAlive, SignInError> {
+    let kept = tell_alive(device, None, steps).await?;
+    match key_rotation::rotate_if_due(device, kept, steps).await {
+        Ok(later) => Ok(later.unwrap_or(kept)),
+        Err(error) => {
+            // The present key holds, and the next keep-alive tries again.
+            let code = error.code().as_str();
+            tracing::warn!(code, error = &error as &dyn std::error::Error, "the device key could not be changed");
+            Ok(kept)
+        }
+    }
+}
+
+/// The exchange itself, signed by the present key; it brings the key `next` where one is given.
+///
+/// # Errors
+/// [`SignInError`].
+pub(crate) async fn tell_alive(
+    device: &mut Device,
+    next: Option<&Arc<DeviceKey>>,
+    steps: &Steps,
+) -> Result<KeptAlive, SignInError> {
     let mut portal = enrolled_at(device)?;
     let mut corrections = Corrections::of_the_clock_only();
     loop {
@@ -42,13 +97,17 @@ pub async fn keep_alive(device: &mut Device, steps: &Steps) -> Result<KeptAlive,
         let facts = identity::sent_facts(&device.config, &protection);
         let evidence =
             Evidence { grade: EvidenceGrade::Local, source: "device-key".to_owned(), attributes: Vec::new() };
-        let request = AuthnRequest {
+        let mut request = AuthnRequest {
             destination: Some(portal.soap_url.clone()),
             is_passive: true,
-            device: Some(DeviceStatement { sequence, evidence, facts, enrolment: None }),
+            device: Some(DeviceStatement { sequence, evidence, facts, enrolment: None, rotation: None }),
             subject: Some(NameId { format: NameIdFormat::Entity, value: myself.as_str().to_owned() }),
             ..AuthnRequest::new(id, now, myself)
         };
+        if let Some(next) = next {
+            let rotation = key_rotation::bring(next, &request).await?;
+            request.device = request.device.map(|statement| DeviceStatement { rotation: Some(rotation), ..statement });
+        }
         let to_sign = request.clone();
         let signed = device::sign(&key, move |signer| to_sign.sign(signer)).await?;
         let answer = device.transport.exchange(&portal.soap_url, signed.to_soap()).await?;
@@ -62,19 +121,27 @@ pub async fn keep_alive(device: &mut Device, steps: &Steps) -> Result<KeptAlive,
         match verdict {
             Ok(assertion) => {
                 hear_of_other_keys(device, portal, &assertion).await;
-                return Ok(KeptAlive { interval_seconds: session::keep_alive_seconds(&assertion) });
+                note_listing(device, &assertion)?;
+                return Ok(KeptAlive::of(&assertion));
             }
             Err(refusal) => portal = corrections.apply(device, portal, refusal)?,
         }
     }
 }
 
+/// Remembers what the portal calls the device and since when it has its key; written only where that is another.
+fn note_listing(device: &mut Device, assertion: &Assertion) -> Result<(), SignInError> {
+    let mut portal = enrolled_at(device)?;
+    portal.known_as = told(assertion, DEVICE_ID).map(str::to_owned);
+    portal.key_since = told(assertion, KEY_SINCE).map(str::to_owned);
+    Ok(device.state.pin(portal)?)
+}
+
 /// Follows a change of the portal's keys that the answer tells of. Where that fails the next keep-alive tries again: what is pinned
 /// still holds.
 async fn hear_of_other_keys(device: &mut Device, portal: PinnedPortal, assertion: &Assertion) {
-    let told = assertion.attributes.iter().find(|attribute| attribute.name == SIGNING_KEYS);
-    let Some(digest) = told.and_then(|attribute| attribute.values.first()) else { return };
-    if *digest == portal.keys_digest() {
+    let Some(digest) = told(assertion, SIGNING_KEYS) else { return };
+    if digest == portal.keys_digest() {
         return;
     }
     if let Err(error) = device.follow_keys_of(portal).await {

@@ -146,6 +146,50 @@ impl Device {
         Ok(Arc::clone(self.key.insert(Arc::new(made.key))))
     }
 
+    /// What the portal calls this device, and since when it has its key; nothing before the first keep-alive.
+    #[must_use]
+    pub fn as_listed(&self) -> (Option<String>, Option<String>) {
+        let portal = self.state.portal(&self.config.cloud_url).filter(|_| self.key.is_some());
+        portal.map(|portal| (portal.known_as.clone(), portal.key_since.clone())).unwrap_or_default()
+    }
+
+    /// The next key that an earlier rotation has made and not finished with. One that is damaged is let go of: as long as it stands beside
+    /// the present key, that one holds.
+    ///
+    /// # Errors
+    /// [`SignInError::Key`] where it can't be read.
+    pub fn waiting_next_key(&self) -> Result<Option<Arc<DeviceKey>>, SignInError> {
+        match device_key::load_next(&self.paths.state_dir) {
+            Ok(next) => Ok(next.map(Arc::new)),
+            Err(error @ KeyError::Damaged { .. }) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "the next key is damaged; making another");
+                device_key::discard_next(&self.paths.state_dir)?;
+                Ok(None)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Makes the next key, off this task's thread; it is never protected less well than what hardware held here.
+    ///
+    /// # Errors
+    /// [`SignInError::Key`].
+    pub async fn make_next_key(&self) -> Result<Arc<DeviceKey>, SignInError> {
+        let state_dir = self.paths.state_dir.clone();
+        let made = tokio::task::spawn_blocking(move || device_key::create_next(&state_dir)).await;
+        Ok(Arc::new(made.map_err(|_| KeyError::Generate)??.key))
+    }
+
+    /// Puts `next` in the place of the present key, on the disk first.
+    ///
+    /// # Errors
+    /// [`SignInError::Key`]; then the present key is still in its place.
+    pub fn adopt_next_key(&mut self, next: Arc<DeviceKey>) -> Result<(), SignInError> {
+        device_key::adopt_next(&self.paths.state_dir)?;
+        self.key = Some(next);
+        Ok(())
+    }
+
     /// Lets go of a key that its hardware has lost, so that the next [`Device::key`] makes another.
     ///
     /// # Errors

@@ -57,6 +57,12 @@ pub struct PinnedPortal {
     signing_certificates: Vec<String>,
     /// The token that registered the key here; none before that.
     pub enrolled_by: Option<String>,
+    /// The entity ID by which the portal lists this device, which stays when its key changes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub known_as: Option<String>,
+    /// Since when the portal has this device's key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_since: Option<String>,
 }
 
 /// The state can't be used.
@@ -231,6 +237,8 @@ impl PinnedPortal {
             soap_url: soap.location.clone(),
             signing_certificates: certificates,
             enrolled_by: None,
+            known_as: None,
+            key_since: None,
         })
     }
 
@@ -244,7 +252,8 @@ impl PinnedPortal {
                 "is of another identity provider than the one that this device enrolled with",
             ));
         }
-        Ok(Self { enrolled_by: self.enrolled_by, ..later })
+        let Self { enrolled_by, known_as, key_since, .. } = self;
+        Ok(Self { enrolled_by, known_as, key_since, ..later })
     }
 
     /// What tells the set of its signing keys from another, as the portal computes it.
@@ -263,7 +272,7 @@ impl PinnedPortal {
     /// The same portal, where this device's key is not registered.
     #[must_use]
     pub fn not_enrolled(self) -> Self {
-        Self { enrolled_by: None, ..self }
+        Self { enrolled_by: None, known_as: None, key_since: None, ..self }
     }
 
     /// The entity ID, if the file holds a sound one.

@@ -16,6 +16,7 @@ pub mod failure;
 pub mod golden_image;
 pub mod heartbeat;
 pub mod identity;
+pub mod key_rotation;
 pub mod logs;
 pub mod machine;
 pub mod session;

@@ -332,7 +332,13 @@ fn number_and_fill(
         destination: Some(portal.soap_url.clone()),
         is_passive: true,
         respond_to: service.cloned(),
-        device: Some(DeviceStatement { sequence, evidence: identity.evidence.clone(), facts, enrolment }),
+        device: Some(DeviceStatement {
+            sequence,
+            evidence: identity.evidence.clone(),
+            facts,
+            enrolment,
+            rotation: None,
+        }),
         subject: Some(identity.name_id.clone()),
         name_id_policy: Some(NameIdPolicy { format: Some(NameIdFormat::EmailAddress), allow_create: true }),
         requested_authn_context: Some(RequestedAuthnContext {

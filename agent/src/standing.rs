@@ -38,6 +38,7 @@ pub struct DeviceSummary {
     device: Option<String>,
     enrolled: bool,
     key_protection: Option<String>,
+    key_since: Option<String>,
     token_waiting: bool,
 }
 
@@ -45,9 +46,11 @@ impl DeviceSummary {
     /// The summary of `device` as it is now.
     #[must_use]
     pub fn of(device: &Device) -> Self {
+        let (known_as, key_since) = device.as_listed();
         Self {
             cloud: Some(device.config.cloud_host.clone()),
-            device: device.entity_id().map(|id| id.to_string()),
+            device: known_as.or_else(|| device.entity_id().map(|id| id.to_string())),
+            key_since,
             enrolled: device.is_enrolled(),
             key_protection: device.key_protection(),
             token_waiting: device.config.token.is_some(),
@@ -96,6 +99,7 @@ impl Standing {
             device: summary.device.clone(),
             enrolled: summary.enrolled,
             key_protection: summary.key_protection.clone(),
+            key_since: summary.key_since.clone(),
             token_waiting: summary.token_waiting,
             faults,
             people,

@@ -27,6 +27,8 @@ use std::{
 use tpm::TpmKey;
 
 const FILE_NAME: &str = "device-key.pem";
+/// The key that is to take the place of the one in `FILE_NAME`.
+const NEXT_NAME: &str = "device-key-next.pem";
 const RECORD_NAME: &str = "device-key.protection";
 const MAX_OCTETS: usize = 16 * 1024;
 const PKCS8_LABEL: &str = "PRIVATE KEY";
@@ -250,7 +252,10 @@ impl Ladder {
     ///
     /// A key that is damaged, open to others, or out of reach is an error that names the next action, and never leads to a new key.
     pub fn load(&self, state_dir: &Path) -> Result<Option<DeviceKey>, KeyError> {
-        let path = state_dir.join(FILE_NAME);
+        self.load_file(state_dir.join(FILE_NAME))
+    }
+
+    fn load_file(&self, path: PathBuf) -> Result<Option<DeviceKey>, KeyError> {
         let Some(text) =
             files::read_private(&path, MAX_OCTETS).map_err(|source| KeyError::File { doing: "read", source })?
         else {
@@ -273,9 +278,13 @@ impl Ladder {
     /// [`KeyError::Exists`] when there is one, whatever its state; [`KeyError::Downgrade`] when hardware held one before and does not take
     /// another; [`KeyError::Hardware`] when the hardware may be ready at the next try; and when the key cannot be stored.
     pub fn create(&self, state_dir: &Path) -> Result<Made, KeyError> {
+        self.create_file(state_dir, FILE_NAME)
+    }
+
+    fn create_file(&self, state_dir: &Path, name: &str) -> Result<Made, KeyError> {
         let failed = |source| KeyError::File { doing: "store", source };
         files::create_private_dir(state_dir).map_err(failed)?;
-        let path = state_dir.join(FILE_NAME);
+        let path = state_dir.join(name);
         if files::read_private(&path, MAX_OCTETS).map_or(true, |found| found.is_some()) {
             return Err(KeyError::Exists { path });
         }
@@ -326,6 +335,44 @@ pub fn create(state_dir: &Path) -> Result<Made, KeyError> {
     Ladder::default().create(state_dir)
 }
 
+/// The key that [`create_next`] made and [`adopt_next`] has not put in its place yet.
+///
+/// # Errors
+///
+/// As [`load`].
+pub fn load_next(state_dir: &Path) -> Result<Option<DeviceKey>, KeyError> {
+    Ladder::default().load_file(state_dir.join(NEXT_NAME))
+}
+
+/// Makes the key that is to take the place of the present one, which stays. Its protection is the best that works, and never a file where hardware
+/// held a key here before.
+///
+/// # Errors
+///
+/// As [`create`].
+pub fn create_next(state_dir: &Path) -> Result<Made, KeyError> {
+    Ladder::default().create_file(state_dir, NEXT_NAME)
+}
+
+/// Puts the next key in the place of the present one, which is gone from then on; after a crash it is one or the other.
+///
+/// # Errors
+///
+/// When there is none, or it can't be put there.
+pub fn adopt_next(state_dir: &Path) -> Result<(), KeyError> {
+    let adopted = files::replace(&state_dir.join(NEXT_NAME), &state_dir.join(FILE_NAME));
+    adopted.map_err(|source| KeyError::File { doing: "replace", source })
+}
+
+/// Removes a next key that can't be used; `true` when there was one.
+///
+/// # Errors
+///
+/// When it is there and cannot be removed.
+pub fn discard_next(state_dir: &Path) -> Result<bool, KeyError> {
+    files::remove(&state_dir.join(NEXT_NAME)).map_err(|source| KeyError::File { doing: "remove", source })
+}
+
 /// Removes the key for good, and the memory of what protected it; `true` when there was one.
 ///
 /// # Errors
@@ -343,6 +390,7 @@ pub fn destroy(state_dir: &Path) -> Result<bool, KeyError> {
 ///
 /// When it is there and cannot be removed.
 pub fn abandon(state_dir: &Path) -> Result<bool, KeyError> {
+    discard_next(state_dir)?;
     files::remove(&state_dir.join(FILE_NAME)).map_err(|source| KeyError::File { doing: "remove", source })
 }
 
@@ -447,6 +495,19 @@ mod tests {
         let made = create(&state).unwrap();
         assert_eq!(made.key.protection(), KeyProtection::File);
         assert!(matches!(made.passed_over, Some(HardwareFault::Absent { .. } | HardwareFault::NotSupported)));
+    }
+
+    #[test]
+    fn the_next_key_takes_the_place_of_the_present_one_when_it_is_adopted() {
+        let (_dir, state) = state();
+        let present = create(&state).unwrap().key;
+        assert!(load_next(&state).unwrap().is_none());
+        let next = Ladder::with_tpm("/nowhere/tpmrm0").create_file(&state, NEXT_NAME).unwrap().key;
+        assert_eq!(load(&state).unwrap().unwrap().public_key_spki(), present.public_key_spki());
+        assert_eq!(load_next(&state).unwrap().unwrap().public_key_spki(), next.public_key_spki());
+        adopt_next(&state).unwrap();
+        assert_eq!(load(&state).unwrap().unwrap().public_key_spki(), next.public_key_spki());
+        assert!(load_next(&state).unwrap().is_none() && adopt_next(&state).is_err());
     }
 
     #[test]

@@ -214,6 +214,17 @@ pub fn write_new(path: &Path, bytes: &[u8], access: Access) -> Result<(), FileEr
     imp::sync_dir(&pending.dir).map_err(|source| FileError::io("sync the directory of", path, source))
 }
 
+/// Puts the file `from` in the place of `to` durably; both are in one directory.
+///
+/// # Errors
+///
+/// When it can't be done; then both stand as they did.
+pub fn replace(from: &Path, to: &Path) -> Result<(), FileError> {
+    imp::rename(from, to).map_err(|source| FileError::io("replace", to, source))?;
+    let dir = parent(to)?;
+    imp::sync_dir(&dir).map_err(|source| FileError::io("sync the directory of", to, source))
+}
+
 /// Removes a file durably; `true` when there was one.
 ///
 /// # Errors

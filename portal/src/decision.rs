@@ -24,7 +24,7 @@ use crate::store::device::{self, Device, DeviceState};
 use crate::store::person::{self, Person, PersonState, SignOnNote};
 use crate::store::service_provider::{self, ServiceProvider};
 use crate::store::tenant::{self, Tenant};
-use crate::store::{StoreError, domain, seen_request, sign_on_count, token};
+use crate::store::{StoreError, device_key, domain, seen_request, sign_on_count, token};
 
 /// A request that is proven and wants a decision.
 pub struct Question {
@@ -71,8 +71,12 @@ pub enum Decision {
 pub struct Grant {
     /// The request's ID.
     pub in_response_to: MessageId,
-    /// The device that asked.
+    /// The device that asked, as it calls itself: by its present key.
     pub device: EntityId,
+    /// The device as the portal calls it.
+    pub device_id: EntityId,
+    /// Since when it has its key, where the device itself is signed in.
+    pub key_since: Option<UtcTime>,
     /// The person.
     pub subject: NameId,
     /// The grade of the evidence, which travels on.
@@ -119,7 +123,7 @@ impl From<StoreError> for Stop {
 /// [`StoreError`]; then nothing was written and nothing may be answered but "busy".
 pub async fn decide(connection: &mut AnyConnection, question: Question) -> Result<Decision, StoreError> {
     let content = question.request.request();
-    let mut asked = Asked { tenant_id: None, subject: String::new() };
+    let mut asked = Asked { tenant_id: None, device: content.issuer.to_string(), subject: String::new() };
     let decided = grant(connection, &question, &mut asked).await;
     let (decision, result) = match decided {
         Ok(grant) => (Decision::Granted(Box::new(grant)), "ok".to_owned()),
@@ -146,7 +150,7 @@ pub async fn decide(connection: &mut AnyConnection, question: Question) -> Resul
     let entry = Entry {
         at: question.now,
         tenant_id: asked.tenant_id,
-        actor: content.issuer.as_str().to_owned(),
+        actor: asked.device,
         action: match (question.enrolling.is_some(), keeps_alive) {
             (true, _) => "enrol",
             (false, true) => "keep-alive",
@@ -163,13 +167,22 @@ pub async fn decide(connection: &mut AnyConnection, question: Question) -> Resul
 /// What the audit says about a request however far it came.
 pub(crate) struct Asked {
     pub(crate) tenant_id: Option<String>,
+    device: String,
     subject: String,
+}
+
+impl Asked {
+    /// It was this device.
+    pub(crate) fn is_of(&mut self, device: &Device) {
+        self.tenant_id = Some(device.tenant_id.clone());
+        self.device = device.id.to_string();
+    }
 }
 
 /// The tenant whose device or token it was, so that a refusal is seen by those whom it concerns.
 async fn tenant_of(connection: &mut AnyConnection, question: &Question) -> Result<Option<String>, StoreError> {
-    if let Some(known) = device::by_id(connection, question.request.request().issuer.as_str()).await? {
-        return Ok(Some(known.tenant_id));
+    if let Some(known) = device_key::by_key(connection, question.request.request().issuer.as_str()).await? {
+        return Ok(Some(known.device.tenant_id));
     }
     let Some(enrolling) = &question.enrolling else { return Ok(None) };
     Ok(token::by_id(connection, &enrolling.token_id).await?.map(|token| token.tenant_id))
@@ -185,6 +198,9 @@ async fn grant(connection: &mut AnyConnection, question: &Question, asked: &mut 
     if let Some(subject) = of_the_device_itself(content) {
         asked.subject.clone_from(&subject.value);
         return keep_alive(connection, question, subject.clone(), asked).await;
+    }
+    if statement.rotation.is_some() {
+        return Err(RefusalCode::Malformed.into());
     }
     let name = PersonName::of(content.subject.as_ref()).ok_or(RefusalCode::Malformed)?;
     asked.subject.clone_from(&name.name_id);
@@ -219,7 +235,9 @@ async fn grant(connection: &mut AnyConnection, question: &Question, asked: &mut 
     Ok(Grant {
         in_response_to: content.id.clone(),
         groups: tenant.policy.groups_of(&device.groups, &device.facts),
-        device: device.id,
+        device: content.issuer.clone(),
+        device_id: device.id,
+        key_since: None,
         subject: NameId { format: NameIdFormat::EmailAddress, value: person.name_id },
         grade: statement.evidence.grade,
         service,
@@ -252,10 +270,15 @@ async fn keep_alive(
     if standing.device.state == DeviceState::Pending {
         return Err(RefusalCode::DevicePending.into());
     }
+    if let Some(rotation) = &statement.rotation {
+        standing.take_next_key(connection, rotation).await?;
+    }
     Ok(Grant {
         in_response_to: content.id.clone(),
         groups: Vec::new(),
-        device: standing.device.id,
+        device: content.issuer.clone(),
+        key_since: Some(standing.device.key_since),
+        device_id: standing.device.id,
         subject,
         grade: statement.evidence.grade,
         service: None,

@@ -68,6 +68,17 @@ pub fn facts(attributes: &[Attribute]) -> Facts {
     .collect()
 }
 
+/// What can protect a device's key, best first.
+const PROTECTIONS: [&str; 5] = ["tpm", "secure-enclave", "os-key-store", "sealed-file", "file"];
+
+/// Whether a key that `next` protects is easier to copy than one that `present` protects. A word that is not known is worse than any other one; a
+/// device that does not say what protects its key has nothing to lose.
+#[must_use]
+pub fn is_weaker(next: &str, present: &str) -> bool {
+    let rank = |word: &str| PROTECTIONS.iter().position(|known| *known == word).unwrap_or(PROTECTIONS.len());
+    !present.is_empty() && next != present && (rank(next) == PROTECTIONS.len() || rank(next) > rank(present))
+}
+
 /// What a machine is recognised by when it comes back with another key: its hardware, or else its installation; empty
 /// where it shows neither. It is a claim: it shuts machines out that say who they are, and lets none in.
 #[must_use]
@@ -104,6 +115,21 @@ mod tests {
         let alice = evidence(EvidenceGrade::Local, LOCAL_NAME, r"PC7\Alice");
         assert_eq!(check(&alice, "alice", EvidenceGrade::Local), Ok(()));
         assert_eq!(check(&alice, "pc7", EvidenceGrade::Local), Err(RefusalCode::EvidenceTooWeak));
+    }
+
+    #[test]
+    fn a_key_of_the_same_or_a_better_protection_follows() {
+        for (next, present, weaker) in [
+            ("tpm", "tpm", false),
+            ("tpm", "file", false),
+            ("file", "tpm", true),
+            ("os-key-store", "secure-enclave", true),
+            ("moon", "file", true),
+            ("moon", "moon", false),
+            ("file", "", false),
+        ] {
+            assert_eq!(is_weaker(next, present), weaker, "{next} after {present}");
+        }
     }
 
     #[test]

@@ -21,6 +21,7 @@ use crate::random;
 use crate::sign_on::{Answer, Arrival, Portal, REQUEST_LIFE_SECONDS, SKEW_SECONDS, busy};
 use crate::store::audit::{self, Entry};
 use crate::store::device::{self, DeviceState};
+use crate::store::device_key::{self, KeyRole};
 use crate::store::signing_key::Purpose;
 use crate::store::{StoreError, seen_request};
 
@@ -52,7 +53,7 @@ async fn verify(
     request: UnverifiedLogoutRequest,
     now: UtcTime,
 ) -> Result<Result<VerifiedLogoutRequest, RefusalCode>, StoreError> {
-    let known = device::by_id(&mut *portal.store.read().await?, request.claimed_issuer().as_str()).await?;
+    let known = device_key::by_key(&mut *portal.store.read().await?, request.claimed_issuer().as_str()).await?;
     let Some(known) = known else { return Ok(Err(RefusalCode::DeviceUnknown)) };
     let key = VerifyingKey::from_spki_der(&known.public_key)
         .map_err(|_| StoreError::Unreadable { table: "device", column: "public_key" })?;
@@ -93,7 +94,9 @@ async fn decide(
     now: UtcTime,
 ) -> Result<Result<(), RefusalCode>, StoreError> {
     let content = request.request();
-    let device = device::by_id(connection, content.issuer.as_str()).await?;
+    let known = device_key::by_key(connection, content.issuer.as_str()).await?;
+    let is_copy = known.as_ref().is_some_and(|known| known.role == KeyRole::Former);
+    let device = known.map(|known| known.device);
     let forgotten_at = content.issue_instant.plus_seconds(REQUEST_LIFE_SECONDS + 2 * SKEW_SECONDS);
     let is_new = seen_request::remember(connection, &content.issuer, &content.id, forgotten_at).await?;
     let about = Farewell::of(content);
@@ -101,6 +104,7 @@ async fn decide(
         (None, _) => Err(RefusalCode::DeviceUnknown),
         _ if !is_new => Err(RefusalCode::Replayed),
         (_, None) => Err(RefusalCode::Malformed),
+        _ if is_copy => Err(RefusalCode::DeviceCloned),
         // A device that is shut out may not leave that state by itself: an enrolment would bring it back.
         (Some(device), _) if device.state == DeviceState::Quarantined => Err(RefusalCode::DeviceQuarantined),
         (Some(device), Some(Farewell::Device)) if device.state == DeviceState::Removed => Ok(()),
@@ -121,10 +125,11 @@ async fn decide(
         Some(Farewell::Person(name)) => ("sign-out", name.to_owned()),
         Some(Farewell::Device) | None => ("deregister", content.issuer.as_str().to_owned()),
     };
+    let actor = device.as_ref().map_or(&content.issuer, |device| &device.id).to_string();
     let entry = Entry {
         at: now,
         tenant_id: device.map(|device| device.tenant_id),
-        actor: content.issuer.as_str().to_owned(),
+        actor,
         action,
         subject,
         result: result.as_ref().err().map_or_else(|| "ok".to_owned(), ToString::to_string),

@@ -19,7 +19,6 @@ const ASSERTION_LIFE_SECONDS: i64 = 300;
 const NOT_BEFORE_SECONDS: i64 = 90;
 
 /// Names of the attributes that the device's own session carries.
-const DEVICE_ID: &str = "urn:countersign:device:id";
 const GROUPS: &str = "urn:countersign:device:groups";
 const EVIDENCE_GRADE: &str = "urn:countersign:user:evidence-grade";
 
@@ -81,7 +80,7 @@ fn granted(
     // The portal copies nothing that the device says about itself into an assertion for somebody else.
     let attributes = if grant.service.is_none() {
         let own = [
-            (DEVICE_ID, vec![grant.device.to_string()]),
+            (saml::device::DEVICE_ID, vec![grant.device_id.to_string()]),
             (EVIDENCE_GRADE, vec![grant.grade.to_string()]),
             (saml::device::KEEP_ALIVE_INTERVAL, vec![portal.keep_alive_seconds.to_string()]),
         ];
@@ -89,7 +88,16 @@ fn granted(
         // Only the answer to a keep-alive: a device that is heard every few minutes learns of other keys soon enough.
         let keys = (grant.subject.format == NameIdFormat::Entity)
             .then(|| (saml::device::SIGNING_KEYS, vec![keys.digest().to_owned()]));
-        own.into_iter().chain(groups).chain(keys).map(|(name, values)| attribute(name, values)).collect()
+        let since = grant.key_since.map(|since| (saml::device::KEY_SINCE, vec![since.to_string()]));
+        let life = Some(portal.key_life_seconds).filter(|seconds| grant.key_since.is_some() && *seconds > 0);
+        let life = life.map(|seconds| (saml::device::KEY_LIFE, vec![seconds.to_string()]));
+        own.into_iter()
+            .chain(groups)
+            .chain(keys)
+            .chain(since)
+            .chain(life)
+            .map(|(name, values)| attribute(name, values))
+            .collect()
     } else {
         Vec::new()
     };

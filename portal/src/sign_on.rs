@@ -11,10 +11,11 @@ use std::time::{Duration, Instant};
 
 use ipnet::IpNet;
 use saml::binding::soap::{self, FaultCode};
+use saml::device::RotationProof;
 use saml::key::VerifyingKey;
 use saml::name::{EntityId, MessageId};
 use saml::refusal::RefusalCode;
-use saml::request::{RequestExpectations, UnverifiedRequest, VerifiedRequest};
+use saml::request::{AuthnRequest, RequestExpectations, UnverifiedRequest, VerifiedRequest};
 use saml::time::UtcTime;
 use saml::token::{EnrolmentProof, TokenId};
 
@@ -25,7 +26,7 @@ use crate::issue;
 use crate::metrics::{Metrics, Outcome};
 use crate::signing::CurrentKeys;
 use crate::store::token::Token;
-use crate::store::{Store, StoreError, device, token};
+use crate::store::{Store, StoreError, device_key, token};
 
 /// How long after its IssueInstant a request is believed, in seconds.
 pub const REQUEST_LIFE_SECONDS: i64 = 300;
@@ -45,6 +46,8 @@ pub struct Portal {
     pub cloud: Cloud,
     /// After how many seconds a device is wanted to be heard again.
     pub keep_alive_seconds: u32,
+    /// After how many seconds a device brings its next key; 0: it keeps the one that it has.
+    pub key_life_seconds: u64,
     /// Proxies in front of the portal whose word about the client's address is taken.
     pub trusted_proxies: Vec<IpNet>,
     /// Who is let in.
@@ -200,11 +203,11 @@ async fn find_key(portal: &Portal, request: UnverifiedRequest) -> Result<Keyed, 
     let refuse = |code, why: &str| Stop::Refused { in_response_to: id.clone(), code, why: why.to_owned() };
     let mut connection = portal.store.read().await?;
     let Some(offered) = request.offered_key().map(<[u8]>::to_vec) else {
-        let known = device::by_id(&mut connection, request.claimed_issuer().as_str()).await?;
+        let known = device_key::by_key(&mut connection, request.claimed_issuer().as_str()).await?;
         let known = known.ok_or_else(|| refuse(RefusalCode::DeviceUnknown, "no such device"))?;
         let key = VerifyingKey::from_spki_der(&known.public_key)
             .map_err(|_| StoreError::Unreadable { table: "device", column: "public_key" })?;
-        return Ok(Keyed { request, key, tenant_id: known.tenant_id, token: None });
+        return Ok(Keyed { request, key, tenant_id: known.device.tenant_id, token: None });
     };
     let key = VerifyingKey::from_spki_der(&offered)
         .map_err(|error| refuse(RefusalCode::Malformed, &format!("the offered key can't be used: {error}")))?;
@@ -238,13 +241,16 @@ fn verify(portal: &Portal, keyed: Keyed, now: UtcTime) -> Result<Proven, Stop> {
         code: rejection.code(),
         why: rejection.to_string(),
     })?;
-    let Some(token) = token else { return Ok(Proven { request, enrolling: None }) };
     let refuse = |why: &str| Stop::Refused {
         in_response_to: in_response_to.clone(),
         code: RefusalCode::BadSignature,
         why: why.to_owned(),
     };
     let content = request.request();
+    if !brings_proven_key(content, portal.cloud.soap_url()) {
+        return Err(refuse("the device does not show that it has the next key"));
+    }
+    let Some(token) = token else { return Ok(Proven { request, enrolling: None }) };
     let enrolment = content.device.as_ref().and_then(|device| device.enrolment.as_ref());
     let enrolment = enrolment.ok_or_else(|| refuse("the enrolment is not in what was signed"))?;
     let proof = EnrolmentProof {
@@ -260,6 +266,19 @@ fn verify(portal: &Portal, keyed: Keyed, now: UtcTime) -> Result<Proven, Stop> {
     }
     let enrolling = Enrolling { token_id: token.id, public_key: key.spki_der().to_vec() };
     Ok(Proven { request, enrolling: Some(enrolling) })
+}
+
+/// Whether the next key that the request brings, if it brings one, has signed for this request.
+fn brings_proven_key(content: &AuthnRequest, destination: &str) -> bool {
+    let Some(rotation) = content.device.as_ref().and_then(|device| device.rotation.as_ref()) else { return true };
+    let proof = RotationProof {
+        device: &content.issuer,
+        device_key_spki: &rotation.device_key_spki,
+        request: &content.id,
+        issue_instant: content.issue_instant,
+        destination,
+    };
+    proof.is_signed_in(rotation)
 }
 
 /// Decides and writes what follows from it, in one transaction; returns when that is on the disk.

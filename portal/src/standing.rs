@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use saml::device::Rotation;
 use saml::refusal::RefusalCode;
 use saml::time::UtcTime;
 use saml::token::TokenId;
@@ -12,8 +13,9 @@ use crate::evidence;
 use crate::network;
 use crate::store::StoreError;
 use crate::store::audit::{self, Entry};
-use crate::store::device::{self, Device, DeviceState, Facts};
+use crate::store::device::{self, Device, DeviceState, Facts, NextKey};
 use crate::store::device_clone::{self, CloneSign};
+use crate::store::device_key::{self, KeyRole, Known};
 use crate::store::token::{self, Approval, Token};
 
 /// A device as it will stand after the request, if nothing else speaks against it.
@@ -21,6 +23,8 @@ pub(crate) struct Standing {
     pub(crate) device: Device,
     /// The token that a registration costs a use of.
     spent: Option<TokenId>,
+    /// What protected its key by what it said before.
+    protection: String,
 }
 
 impl Standing {
@@ -32,6 +36,20 @@ impl Standing {
                 token::count_use(connection, token, now).await
             }
             None => device::note_seen(connection, &self.device).await,
+        }
+    }
+
+    /// Notes the next key that the device brings and has proven to have; bringing it again changes nothing.
+    pub(crate) async fn take_next_key(&self, connection: &mut AnyConnection, rotation: &Rotation) -> Result<(), Stop> {
+        if evidence::is_weaker(&rotation.protection, &self.protection) {
+            return Err(RefusalCode::KeyProtectionWeaker.into());
+        }
+        let name = saml::device::entity_id_of_key(&rotation.device_key_spki);
+        match device_key::by_key(connection, name.as_str()).await? {
+            Some(known) if known.role == KeyRole::Next && known.device.id == self.device.id => Ok(()),
+            // A key that somebody has, or that was replaced, is nobody's next one.
+            Some(_) => Err(RefusalCode::Malformed.into()),
+            None => Ok(device_key::offer(connection, &self.device.id, &name, &rotation.device_key_spki).await?),
         }
     }
 }
@@ -51,24 +69,27 @@ pub(crate) async fn find(
         address: question.address,
         now: question.now,
     };
-    let known = device::by_id(connection, content.issuer.as_str()).await?;
-    if let Some(known) = &known {
-        asked.tenant_id = Some(known.tenant_id.clone());
-        check_known(connection, known, &heard).await?;
+    let mut known = None;
+    if let Some(found) = device_key::by_key(connection, content.issuer.as_str()).await? {
+        asked.is_of(&found.device);
+        check_known(connection, &found, &heard).await?;
+        known = Some(with_key_in_use(connection, found, heard.now).await?);
     }
+    let protection = known.as_ref().map(|known| known.fact(evidence::KEY_PROTECTION).to_owned()).unwrap_or_default();
     match (known, &question.enrolling) {
         // An enrolment that is repeated, because its answer was lost, finds its key registered: that costs no second use.
         (Some(known), _) if matches!(known.state, DeviceState::Registered | DeviceState::Pending) => {
-            Ok(Standing { device: heard.noted_on(known), spent: None })
+            Ok(Standing { device: heard.noted_on(known), spent: None, protection })
         }
-        (_, Some(enrolling)) => {
+        (known, Some(enrolling)) => {
             let token = spend_token(connection, &enrolling.token_id, name, &heard).await?;
             asked.tenant_id = Some(token.tenant_id.clone());
-            let device = heard.registered(content.issuer.clone(), enrolling, &token, name);
+            let id = known.map_or_else(|| content.issuer.clone(), |known| known.id);
+            let device = Device { key_name: content.issuer.clone(), ..heard.registered(id, enrolling, &token, name) };
             if device::is_quarantined(connection, &device.tenant_id, &device.fingerprint).await? {
                 return Err(RefusalCode::DeviceQuarantined.into());
             }
-            Ok(Standing { device, spent: Some(token.id) })
+            Ok(Standing { device, spent: Some(token.id), protection })
         }
         (Some(known), None) => {
             hear_of_removal(connection, &known, heard.now).await?;
@@ -98,6 +119,9 @@ impl Heard {
             Approval::Queue => (DeviceState::Pending, format!("{} asks for approval", name.name_id)),
         };
         Device {
+            key_name: id.clone(),
+            key_since: self.now,
+            next_key: None,
             id,
             tenant_id: token.tenant_id.clone(),
             token_id: token.id.clone(),
@@ -119,11 +143,33 @@ impl Heard {
     }
 }
 
-async fn check_known(connection: &mut AnyConnection, known: &Device, heard: &Heard) -> Result<(), Stop> {
+/// The device as it is once the key that has just signed is in use: its first use makes a next key the present one.
+async fn with_key_in_use(connection: &mut AnyConnection, known: Known, now: UtcTime) -> Result<Device, Stop> {
+    let Some(next) = known.device.next_key.clone().filter(|_| known.role == KeyRole::Next) else {
+        return Ok(known.device);
+    };
+    device_key::take_up(connection, &known.device, now).await?;
+    let entry = Entry {
+        at: now,
+        tenant_id: Some(known.device.tenant_id.clone()),
+        actor: known.device.id.to_string(),
+        action: "device.rotate-key",
+        subject: known.device.id.to_string(),
+        result: "ok".to_owned(),
+        detail: serde_json::json!({ "from": known.device.key_name.as_str(), "to": next.name.as_str() }),
+    };
+    audit::append(connection, entry).await?;
+    let NextKey { name, public_key } = next;
+    Ok(Device { key_name: name, public_key, key_since: now, next_key: None, ..known.device })
+}
+
+async fn check_known(connection: &mut AnyConnection, found: &Known, heard: &Heard) -> Result<(), Stop> {
+    let known = &found.device;
     if known.state == DeviceState::Quarantined {
         return Err(RefusalCode::DeviceQuarantined.into());
     }
-    if heard.sequence <= known.sequence {
+    // A key that was replaced is not on the device any more: who shows it has a copy.
+    if found.role == KeyRole::Former || heard.sequence <= known.sequence {
         let sign = CloneSign {
             at: heard.now,
             sequence: heard.sequence,

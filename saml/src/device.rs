@@ -4,8 +4,10 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::dsig::{decode, encode};
-use crate::name::{Attribute, EntityId};
+use crate::key::{SignatureAlgorithm, VerifyingKey};
+use crate::name::{Attribute, EntityId, MessageId};
 use crate::rejection::{Rejection, RejectionReason};
+use crate::time::UtcTime;
 use crate::token::TokenId;
 use crate::wire;
 use crate::xml::{Element, Namespace, Sequence, Writer};
@@ -15,6 +17,12 @@ pub const DEREGISTER: &str = "urn:countersign:1.0:logout:deregister";
 /// Name of the attribute that tells a device after how many seconds the portal wants to hear from it again.
 pub const KEEP_ALIVE_INTERVAL: &str = "urn:countersign:1.0:keep-alive:interval";
 
+/// Name of the attribute that tells a device since when its present key is registered.
+pub const KEY_SINCE: &str = "urn:countersign:1.0:device-key:since";
+/// Name of the attribute that tells a device after how many seconds it brings its next key; absent: it keeps the one it has.
+pub const KEY_LIFE: &str = "urn:countersign:1.0:device-key:life";
+/// Name of the attribute that tells a device by which entity ID the portal lists it, which stays when its key changes.
+pub const DEVICE_ID: &str = "urn:countersign:device:id";
 /// Name of the attribute by which a device hears that the portal's signing keys are others: [`signing_keys_digest`] of them.
 pub const SIGNING_KEYS: &str = "urn:countersign:1.0:signing-keys";
 
@@ -46,6 +54,8 @@ pub struct DeviceStatement {
     pub facts: Vec<Attribute>,
     /// Present in the request that registers the device's key.
     pub enrolment: Option<Enrolment>,
+    /// Present in the request by which a registered device brings its next key.
+    pub rotation: Option<Rotation>,
 }
 
 /// How much stands behind the user's name, weakest first.
@@ -111,6 +121,61 @@ pub struct Enrolment {
     pub token_signature: Vec<u8>,
 }
 
+/// The next key of a registered device. Its present key vouches for it by signing the request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rotation {
+    /// The next key as a DER `SubjectPublicKeyInfo`.
+    pub device_key_spki: Vec<u8>,
+    /// What protects it, in the word of the fact `key-protection`.
+    pub protection: String,
+    /// The next key's own signature over [`RotationProof::octets`]: ECDSA on P-256 with SHA-256, r ‖ s.
+    pub possession: Vec<u8>,
+}
+
+/// What the next key signs to show that the device has its other half: for this device, in this request, to this portal.
+#[derive(Clone, Copy, Debug)]
+pub struct RotationProof<'a> {
+    /// The device by its present key.
+    pub device: &'a EntityId,
+    /// The next key as a DER `SubjectPublicKeyInfo`.
+    pub device_key_spki: &'a [u8],
+    /// The request that carries the signature.
+    pub request: &'a MessageId,
+    /// `IssueInstant` of that request.
+    pub issue_instant: UtcTime,
+    /// `Destination` of that request.
+    pub destination: &'a str,
+}
+
+impl RotationProof<'_> {
+    /// The domain and each field with its length, so that no two proofs have the same octets.
+    pub fn octets(&self) -> Vec<u8> {
+        let instant = self.issue_instant.to_string();
+        let fields = [
+            self.device.as_str().as_bytes(),
+            self.device_key_spki,
+            self.request.as_str().as_bytes(),
+            instant.as_bytes(),
+            self.destination.as_bytes(),
+        ];
+        let mut octets = ROTATION_DOMAIN.to_vec();
+        for field in fields {
+            octets.extend_from_slice(&u32::try_from(field.len()).unwrap_or(u32::MAX).to_be_bytes());
+            octets.extend_from_slice(field);
+        }
+        octets
+    }
+
+    /// Whether the key that `rotation` brings has signed this.
+    pub fn is_signed_in(&self, rotation: &Rotation) -> bool {
+        let key = VerifyingKey::from_spki_der(&rotation.device_key_spki);
+        let algorithm = SignatureAlgorithm::EcdsaP256Sha256;
+        rotation.device_key_spki == self.device_key_spki
+            && key.is_ok_and(|key| key.has_signed(algorithm, &self.octets(), &rotation.possession))
+    }
+}
+
+const ROTATION_DOMAIN: &[u8] = b"urn:countersign:1.0:key-rotation";
 const CS: Namespace = Namespace::Countersign;
 
 impl DeviceStatement {
@@ -136,6 +201,11 @@ impl DeviceStatement {
             writer.leaf(CS, "PublicKey", &encode(&enrolment.device_key_spki));
             writer.leaf(CS, "TokenSignature", &encode(&enrolment.token_signature)).end();
         }
+        if let Some(rotation) = &self.rotation {
+            writer.start(CS, "Rotation").attribute("Protection", &rotation.protection);
+            writer.leaf(CS, "PublicKey", &encode(&rotation.device_key_spki));
+            writer.leaf(CS, "Possession", &encode(&rotation.possession)).end();
+        }
         writer.end();
     }
 
@@ -145,6 +215,7 @@ impl DeviceStatement {
         let evidence = children.required(CS, "Evidence")?;
         let facts = children.required(CS, "Facts")?;
         let enrolment = children.optional(CS, "Enrolment");
+        let rotation = children.optional(CS, "Rotation");
         children.finish()?;
         evidence.only_attributes(&["Grade", "Source"])?;
         facts.only_attributes(&[])?;
@@ -157,6 +228,7 @@ impl DeviceStatement {
             },
             facts: wire::attributes(facts)?,
             enrolment: enrolment.map(Enrolment::read).transpose()?,
+            rotation: rotation.map(Rotation::read).transpose()?,
         })
     }
 }
@@ -166,6 +238,21 @@ fn number(text: &str) -> Result<u64, Rejection> {
     let plain = text.bytes().all(|byte| byte.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
     let number = if plain { text.parse().ok() } else { None };
     number.ok_or_else(|| Rejection::about(RejectionReason::BadValue, text))
+}
+
+impl Rotation {
+    fn read(element: Element<'_>) -> Result<Self, Rejection> {
+        element.only_attributes(&["Protection"])?;
+        let mut children = Sequence::new(element)?;
+        let key = children.required(CS, "PublicKey")?;
+        let possession = children.required(CS, "Possession")?;
+        children.finish()?;
+        Ok(Self {
+            device_key_spki: decode(key.text()?)?,
+            protection: element.required_attribute("Protection")?.to_owned(),
+            possession: decode(possession.text()?)?,
+        })
+    }
 }
 
 impl Enrolment {

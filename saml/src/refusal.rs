@@ -226,6 +226,9 @@ refusals! {
     DeviceBound "device-bound" 44 Later Responder/RequestDenied
         "the device belongs to another person, and the policy lets nobody else sign on from it"
         "remove the device at the portal and enrol it again if it has changed hands";
+    KeyProtectionWeaker "key-protection-weaker" 45 Later Requester/RequestDenied
+        "the device's next key is protected less well than the one that it has"
+        "mend what keeps the hardware from making a key; until then the device goes on with the key that it has";
 }
 
 /// The text is none of the codes.

@@ -260,6 +260,7 @@ pub(crate) mod tests {
                 },
                 facts: vec![attribute("urn:countersign:device:hostname", "lt-0042")],
                 enrolment: Some(enrolment),
+                rotation: None,
             }),
             subject: Some(NameId { format: NameIdFormat::EmailAddress, value: "alice@example.com".into() }),
             name_id_policy: Some(NameIdPolicy { format: Some(NameIdFormat::EmailAddress), allow_create: true }),

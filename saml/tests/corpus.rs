@@ -50,6 +50,7 @@ fn request(key: &[u8]) -> AuthnRequest {
                 device_key_spki: key.to_vec(),
                 token_signature: vec![9; 64],
             }),
+            rotation: None,
         }),
         subject: Some(name_id()),
         name_id_policy: Some(NameIdPolicy { format: Some(NameIdFormat::EmailAddress), allow_create: true }),

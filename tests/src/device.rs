@@ -42,6 +42,12 @@ impl Device {
         Self { signer, spki, id }
     }
 
+    /// What signs with its key.
+    #[must_use]
+    pub fn signer(&self) -> &Pkcs8Signer {
+        &self.signer
+    }
+
     /// A sign-in of `user@example.test` with the sequence number `sequence`, not signed yet.
     #[must_use]
     pub fn request(&self, portal: &Portal, user: &str, sequence: u64) -> AuthnRequest {
@@ -56,7 +62,7 @@ impl Device {
         AuthnRequest {
             destination: Some(portal.soap_url()),
             is_passive: true,
-            device: Some(DeviceStatement { sequence, evidence, facts: Vec::new(), enrolment: None }),
+            device: Some(DeviceStatement { sequence, evidence, facts: Vec::new(), enrolment: None, rotation: None }),
             subject: Some(NameId { format: NameIdFormat::EmailAddress, value: format!("{user}@example.test") }),
             name_id_policy: Some(NameIdPolicy { format: Some(NameIdFormat::EmailAddress), allow_create: true }),
             ..AuthnRequest::new(MessageId::from_random(platform::random::bytes()), now, self.id.clone())

@@ -85,6 +85,7 @@ fn without_daemon(paths: &Paths) -> Status {
         device: None,
         enrolled: portal.is_some_and(|portal| portal.enrolled_by.is_some()),
         key_protection: None,
+        key_since: None,
         token_waiting: config.as_ref().is_some_and(|config| config.token.is_some()),
         faults,
         people: Vec::new(),
@@ -121,7 +122,8 @@ fn screen(status: &Status) -> String {
         &status.device.as_ref().map_or_else(|| enrolled.to_owned(), |device| format!("{device}, {enrolled}")),
     );
     if let Some(protection) = &status.key_protection {
-        line("Key", &format!("P-256, protected by: {protection}"));
+        let since = status.key_since.as_ref().map(|since| format!(", since {since}")).unwrap_or_default();
+        line("Key", &format!("P-256, protected by: {protection}{since}"));
     }
     for person in &status.people {
         line("Person", &person_line(person));

@@ -130,10 +130,11 @@ async fn list(context: &Context, json: bool) -> Result<String, CommandError> {
             device.fact(evidence::HOSTNAME).to_owned(),
             device.fact(evidence::PLATFORM).to_owned(),
             device.fact(evidence::KEY_PROTECTION).to_owned(),
+            device.key_since.to_string(),
             device.enrolled_at.to_string(),
             device.last_seen_at.to_string(),
         ]
     };
     let rows: Vec<_> = devices.iter().map(row).collect();
-    Ok(table(["DEVICE", "STATE", "HOST", "PLATFORM", "KEY", "ENROLLED", "LAST SEEN"], &rows))
+    Ok(table(["DEVICE", "STATE", "HOST", "PLATFORM", "KEY", "KEY SINCE", "ENROLLED", "LAST SEEN"], &rows))
 }

@@ -71,6 +71,9 @@ pub(super) struct Serve {
     /// How often a device tells that it is alive, in seconds, and hears whether it still may sign people in.
     #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u32).range(1..=86_400))]
     keep_alive: u32,
+    /// After how long a device brings its next key, which its present one vouches for; `0s`: never.
+    #[arg(long, value_name = "DURATION", default_value = "90d", value_parser = humantime::parse_duration)]
+    key_life: Duration,
     /// What to log: `error`, `warn`, `info`, `debug`, or a filter of tracing-subscriber.
     #[arg(long, value_name = "LEVEL", default_value = "info")]
     log: EnvFilter,
@@ -90,6 +93,7 @@ impl Serve {
             keys: CurrentKeys::new(keys),
             cloud,
             keep_alive_seconds: self.keep_alive,
+            key_life_seconds: self.key_life.as_secs(),
             trusted_proxies: self.trusted_proxies,
             admission: Admission::new(usize::from(self.max_in_flight), Instant::now()),
             rates: Rates::new(self.token_rate, self.tenant_rate),

@@ -65,6 +65,11 @@ impl Columns<'_> {
         base64::engine::general_purpose::STANDARD.decode(self.text(column)?).map_err(|_| self.unreadable(column))
     }
 
+    /// Bytes that are stored as base64, where there are any.
+    pub(super) fn optional_bytes(&self, column: &'static str) -> Result<Option<Vec<u8>>, StoreError> {
+        if self.optional_text(column)?.is_none() { Ok(None) } else { self.bytes(column).map(Some) }
+    }
+
     fn unreadable(&self, column: &'static str) -> StoreError {
         StoreError::Unreadable { table: self.table, column }
     }

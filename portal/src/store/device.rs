@@ -21,7 +21,7 @@ pub type Facts = BTreeMap<String, Vec<String>>;
 /// A registered device.
 #[derive(Clone, Debug, serde::Serialize)]
 pub struct Device {
-    /// Its entity ID, made from its public key.
+    /// Its entity ID, made from the first of its public keys.
     #[serde(serialize_with = "as_text")]
     pub id: EntityId,
     /// Whose it is.
@@ -32,6 +32,15 @@ pub struct Device {
     /// DER of the SubjectPublicKeyInfo.
     #[serde(skip)]
     pub public_key: Vec<u8>,
+    /// What its requests call it: the entity ID that is made from its present key.
+    #[serde(serialize_with = "as_text")]
+    pub key_name: EntityId,
+    /// Since when it has that key.
+    #[serde(serialize_with = "as_text")]
+    pub key_since: UtcTime,
+    /// The key that it has brought and not used yet.
+    #[serde(skip)]
+    pub next_key: Option<NextKey>,
     /// Where it stands.
     #[serde(serialize_with = "as_text")]
     pub state: DeviceState,
@@ -55,10 +64,23 @@ pub struct Device {
     pub last_seen_at: UtcTime,
 }
 
+/// The key that a device has brought and not used yet.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct NextKey {
+    /// The entity ID that is made from it.
+    pub name: EntityId,
+    /// DER of the SubjectPublicKeyInfo.
+    pub public_key: Vec<u8>,
+}
+
 impl Device {
     pub(super) fn from_row(row: &AnyRow) -> Result<Self, StoreError> {
         let columns = Columns { table: "device", row };
+        let next = columns.optional_parsed("next_key_name")?.zip(columns.optional_bytes("next_public_key")?);
         Ok(Self {
+            key_name: columns.parsed("key_name")?,
+            key_since: columns.time("key_since")?,
+            next_key: next.map(|(name, public_key)| NextKey { name, public_key }),
             id: columns.parsed("id")?,
             tenant_id: columns.text("tenant_id")?,
             token_id: columns.parsed("token_id")?,
@@ -94,8 +116,8 @@ impl Device {
 pub async fn register(connection: &mut AnyConnection, device: &Device) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO device (id, tenant_id, token_id, public_key, state, sequence, facts, enrolled_at, last_seen_at,
-             state_note, fingerprint, device_groups, owner_id, hostname, platform, key_protection, agent_version)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+             state_note, fingerprint, device_groups, owner_id, hostname, platform, key_protection, agent_version, key_name, key_since)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
          ON CONFLICT (id) DO UPDATE SET tenant_id = excluded.tenant_id, token_id = excluded.token_id, state = excluded.state,
              sequence = excluded.sequence, facts = excluded.facts, enrolled_at = excluded.enrolled_at, last_seen_at = excluded.last_seen_at,
              state_note = excluded.state_note, fingerprint = excluded.fingerprint, device_groups = excluded.device_groups,
@@ -119,6 +141,8 @@ pub async fn register(connection: &mut AnyConnection, device: &Device) -> Result
     .bind(device.fact(evidence::PLATFORM))
     .bind(device.fact(evidence::KEY_PROTECTION))
     .bind(device.fact(evidence::AGENT_VERSION))
+    .bind(device.key_name.as_str())
+    .bind(device.key_since.unix_millis())
     .execute(connection)
     .await
     .map_err(doing("register the device"))?;

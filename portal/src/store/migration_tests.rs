@@ -54,6 +54,9 @@ async fn what_the_first_version_wrote_is_read_by_this_one() {
     assert_eq!((token.use_limit, token.uses, token.is_bound), (Some(5), 1, false));
     let device = device::by_id(&mut connection, "urn:countersign:device:old").await.unwrap().unwrap();
     assert_eq!((device.state, device.sequence), (device::DeviceState::Registered, 7));
+    assert_eq!((device.key_name.as_str(), device.key_since), (device.id.as_str(), device.enrolled_at));
+    let known = super::device_key::by_key(&mut connection, "urn:countersign:device:old").await.unwrap().unwrap();
+    assert_eq!(known.role, super::device_key::KeyRole::Present);
     assert!(person::by_name_id(&mut connection, "alice@example.test").await.unwrap().is_some());
     assert_eq!(audit::verify(&mut connection).await.unwrap(), audit::Verdict::Intact(1));
 }

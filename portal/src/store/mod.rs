@@ -14,6 +14,7 @@ mod columns;
 mod database;
 pub mod device;
 pub mod device_clone;
+pub mod device_key;
 pub mod device_state;
 pub mod domain;
 #[cfg(test)]

@@ -37,6 +37,7 @@ pub(super) fn request(filler: usize) -> AuthnRequest {
             },
             facts: attributes(8, filler),
             enrolment: None,
+            rotation: None,
         }),
         subject: Some(name_id()),
         ..AuthnRequest::new(
