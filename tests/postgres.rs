@@ -14,7 +14,7 @@ use tests::components::trial;
 use tests::postgres::{Cluster, NEEDS, VARIABLE};
 
 /// Test programs, as cargo calls them.
-const PROGRAMS: [&str; 4] = ["portal", "refusals", "limits", "thread"];
+const PROGRAMS: [&str; 5] = ["portal", "refusals", "limits", "rotation", "thread"];
 
 fn main() {
     let arguments = Arguments::from_args();
@@ -82,7 +82,7 @@ fn build() -> Vec<serde_json::Value> {
     // The same packages as for the programs, so that features are resolved as they were and nothing is built twice.
     build.args(["test", "--release", "--no-run", "--message-format=json"]);
     build.args(["--package", "tests", "--package", "agent", "--package", "portal"]);
-    build.args(["--lib", "--test", "refusals", "--test", "limits", "--test", "thread"]);
+    build.args(["--lib", "--test", "refusals", "--test", "limits", "--test", "rotation", "--test", "thread"]);
     for (name, _) in std::env::vars_os() {
         // What cargo tells us about ourselves would make it build again whatever reads that.
         if name.to_string_lossy().starts_with("CARGO_MANIFEST_") || name.to_string_lossy().starts_with("CARGO_PKG_") {
