@@ -1,6 +1,6 @@
 //! The fault matrix: what happens between an agent and its portal on bad days, the code that the agent gives it, that the
 //! session holds as long as it lasts, and that the agent recovers. No row waits for time to pass.
-#![expect(clippy::disallowed_methods, reason = "test code: a surprise must end it loudly")]
+#![expect(clippy::disallowed_methods, clippy::expect_used, reason = "test code: a surprise must end it loudly")]
 
 use tests::agent::{Agent, is_session};
 use tests::authority::Authority;
@@ -131,24 +131,80 @@ fn a_proxy_that_wants_credentials_is_named() {
     assert_eq!(check["code"], "proxy-wants-credentials", "{check}");
 }
 
+fn devices(portal: &Portal) -> usize {
+    portal.json(&["device", "list", "--json"]).as_array().expect("a list").len()
+}
+
+/// Beginnings, rubbish and nothing, in place of what was there.
+fn damages(sound: &[u8]) -> [Vec<u8>; 3] {
+    [b"rubbish".to_vec(), sound[..sound.len() / 2].to_vec(), Vec::new()]
+}
+
+/// The contents of what was set aside of `file`, in the order of the names.
+fn set_aside(agent: &Agent, file: &str) -> Vec<Vec<u8>> {
+    let status = agent.json(&["status", "--json"]);
+    let names = status["set_aside"].as_array().expect("a list").iter().filter_map(|name| name.as_str());
+    let names = names.filter(|name| name.starts_with(&format!("{file}.damaged-")));
+    names.map(|name| std::fs::read(agent.state_dir.join(name)).expect("it is kept")).collect()
+}
+
 #[test]
-fn state_that_was_damaged_is_set_aside_by_nobody_and_comes_back() {
+fn state_that_was_damaged_is_set_aside_and_the_agent_goes_on() {
     let dir = tempfile::tempdir().expect("a directory can be made");
     let portal = Portal::create(dir.path());
     let _serving = portal.serve();
     let agent = Agent::in_dir(&dir.path().join("agent"));
     assert!(agent.configure(&portal, &portal.token(&[])).status.success());
     drop(agent.start_signed_in());
-    for file in ["device.json", "device-key.pem"] {
-        let path = agent.state_dir.join(file);
-        let sound = std::fs::read(&path).expect("it is there");
-        for damage in [&b"rubbish"[..], &sound[..sound.len() / 2], b""] {
-            std::fs::write(&path, damage).expect("it can be written");
-            let mut running = agent.start();
-            running.wait_for(|line| line.contains("\"state-unusable\"") || line.contains("\"key-unusable\""));
-            assert_eq!(std::fs::read(&path).expect("it is there"), damage, "what can't be read is never replaced");
-        }
-        std::fs::write(&path, &sound).expect("it can be written");
-        drop(agent.start_signed_in());
+    let path = agent.state_dir.join("device.json");
+    for damage in damages(&std::fs::read(&path).expect("it is there")) {
+        std::fs::write(&path, &damage).expect("it can be written");
+        let mut running = agent.start();
+        running.wait_for(|line| line.contains("\"state-set-aside\""));
+        running.wait_for(is_session);
+        assert!(set_aside(&agent, "device.json").contains(&damage), "what was damaged is kept");
+        let status = agent.json(&["status", "--json"]);
+        assert_eq!(
+            (status["enrolled"].as_bool(), &status["notices"][0]["code"]),
+            (Some(true), &"state-set-aside".into())
+        );
+        assert!(agent.ok(&["status"]).contains("Set aside"), "a notice is not a failure");
     }
+    assert_eq!(set_aside(&agent, "device.json").len(), 3);
+    // Neither the state nor its copy: nothing is made up, and a device token brings the same key back.
+    for file in ["device.json", "device-copy.json"] {
+        std::fs::write(agent.state_dir.join(file), "rubbish").expect("it can be written");
+    }
+    let mut running = agent.start();
+    running.wait_for(|line| line.contains("\"not-enrolled\""));
+    assert!(agent.configure(&portal, &portal.token(&[])).status.success());
+    running.wait_for(is_session);
+    assert_eq!(devices(&portal), 1, "the same key is the same device");
+}
+
+#[test]
+fn a_damaged_key_stays_until_a_device_token_can_enrol_another() {
+    let dir = tempfile::tempdir().expect("a directory can be made");
+    let portal = Portal::create(dir.path());
+    let _serving = portal.serve();
+    let agent = Agent::in_dir(&dir.path().join("agent"));
+    assert!(agent.configure(&portal, &portal.token(&[])).status.success());
+    drop(agent.start_signed_in());
+    let path = agent.state_dir.join("device-key.pem");
+    let sound = std::fs::read(&path).expect("it is there");
+    for damage in damages(&sound) {
+        std::fs::write(&path, &damage).expect("it can be written");
+        let mut running = agent.start();
+        running.wait_for(|line| line.contains("\"key-unusable\""));
+        assert_eq!(std::fs::read(&path).expect("it is there"), damage, "nothing takes its place");
+    }
+    std::fs::write(&path, &sound).expect("it can be written");
+    drop(agent.start_signed_in());
+    std::fs::write(&path, &sound[..sound.len() / 2]).expect("it can be written");
+    let mut running = agent.start();
+    running.wait_for(|line| line.contains("\"key-unusable\""));
+    assert!(agent.configure(&portal, &portal.token(&[])).status.success());
+    running.wait_for(is_session);
+    assert_eq!(set_aside(&agent, "device-key.pem"), [&sound[..sound.len() / 2]]);
+    assert_eq!(devices(&portal), 2, "another key is another device");
 }

@@ -1,7 +1,10 @@
 //! What the command line and the daemon say to each other over the local channel: one line of JSON each way.
 
+use std::path::Path;
+
 use platform::channel::{self, ChannelError, Connection};
 use platform::paths::Paths;
+use platform::set_aside::files_set_aside;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 
@@ -110,10 +113,28 @@ pub struct Status {
     pub token_waiting: bool,
     /// What is wrong with the options.
     pub faults: Vec<String>,
+    /// Damaged files of the state directory that were set aside and are kept there, by name.
+    #[serde(default)]
+    pub set_aside: Vec<String>,
+    /// What does not stand in the way, and somebody should look at.
+    #[serde(default)]
+    pub notices: Vec<Problem>,
     /// The people at this device whom the asking account may see.
     pub people: Vec<PersonStatus>,
     /// What concerns the whole device.
     pub problem: Option<Problem>,
+}
+
+impl Status {
+    /// The same, with what was set aside in `state_dir`.
+    #[must_use]
+    pub fn with_set_aside(mut self, state_dir: &Path) -> Self {
+        self.set_aside = files_set_aside(state_dir);
+        if !self.set_aside.is_empty() {
+            self.notices.push(Problem::failure(FailureCode::StateSetAside));
+        }
+        self
+    }
 }
 
 /// How one person's session stands.

@@ -20,7 +20,7 @@ use platform::watch::Watch;
 use tokio::sync::mpsc;
 
 use crate::config::{self, ConfigError};
-use crate::control::{self, Ask, Problem, Reply};
+use crate::control::{self, Ask, Problem, Reply, Status};
 use crate::device::{CorrectedClock, Device};
 use crate::failure::FailureCode;
 use crate::heartbeat::Heartbeat;
@@ -239,8 +239,7 @@ impl Daemon {
     fn answer(&mut self, ask: Ask, peer: &Peer, connection: Connection) {
         match ask {
             Ask::Status => {
-                let status = Box::new(self.standing.status(&self.summary, self.visible_people(peer), self.now()));
-                reply(connection, Reply::Status(status));
+                reply(connection, Reply::Status(Box::new(self.status_for(peer))));
             }
             Ask::Reload if peer.privileged || peer.same_user => {
                 self.reload_if_changed();
@@ -259,6 +258,11 @@ impl Daemon {
             Ask::SignOut => self.sign_out_asked(peer, connection),
             Ask::SignIn { service } => self.sign_in_asked(service, peer, connection),
         }
+    }
+
+    fn status_for(&self, peer: &Peer) -> Status {
+        let status = self.standing.status(&self.summary, self.visible_people(peer), self.now());
+        status.with_set_aside(&self.paths.state_dir)
     }
 
     /// The sessions that the asking account may see: its own, and all of them for an administrator.

@@ -13,7 +13,8 @@ use saml::rejection::RejectionReason;
 use saml::time::UtcTime;
 
 use crate::config::{self, Config};
-use crate::device_state::{DeviceState, PinnedPortal};
+use crate::device_state::{DeviceState, PinnedPortal, stamp};
+use crate::failure::FailureCode;
 use crate::golden_image::{GoldenImage, MachineMark};
 use crate::sign_in::SignInError;
 use crate::steps::Steps;
@@ -68,7 +69,7 @@ impl Device {
     pub fn open(config: Arc<Config>, paths: Paths) -> Result<Self, SignInError> {
         let transport = Transport::new(&config.cloud_host, config.ca_pem.as_deref(), &config.proxy)?;
         let here = MachineMark::here();
-        let mut state = DeviceState::load(&paths.state_dir)?;
+        let mut state = DeviceState::recover(&paths.state_dir, CorrectedClock::default().now())?;
         let seal = GoldenImage::load(&paths.state_dir)?;
         if seal.as_ref().is_some_and(GoldenImage::is_here) {
             return Err(SignInError::GoldenImage);
@@ -77,7 +78,13 @@ impl Device {
             become_a_new_device(&mut state, &paths.state_dir, &here)?;
         }
         state.belongs_to(here);
-        let key = device_key::load(&paths.state_dir)?.map(Arc::new);
+        let key = match device_key::load(&paths.state_dir) {
+            Err(KeyError::Damaged { found, .. }) if config.token.is_some() => {
+                set_key_aside(&mut state, &paths.state_dir, found)?;
+                None
+            }
+            loaded => loaded?.map(Arc::new),
+        };
         Ok(Self { config, state, transport, clock: CorrectedClock::default(), paths, key })
     }
 
@@ -263,6 +270,24 @@ fn become_a_new_device(
     device_key::destroy(state_dir)?;
     state.begin_anew(here)?;
     GoldenImage::unseal(state_dir)?;
+    Ok(())
+}
+
+/// Makes room for another key, which a device token can register. The registration goes first, so that whatever dies in between is
+/// done again.
+fn set_key_aside(
+    state: &mut DeviceState,
+    state_dir: &std::path::Path,
+    reason: &'static str,
+) -> Result<(), SignInError> {
+    state.lose_registration()?;
+    let kept = device_key::set_aside(state_dir, &stamp(CorrectedClock::default().now()))?;
+    tracing::warn!(
+        code = FailureCode::StateSetAside.code(),
+        kept = %kept.display(),
+        reason,
+        "the damaged device key was set aside; making another and enrolling again"
+    );
     Ok(())
 }
 

@@ -199,7 +199,7 @@ fn needs_somebody(code: Code) -> bool {
             | F::CaptivePortal
             | F::ProxyWantsCredentials
             | F::AnswerNotUnderstood => false,
-            F::KeyUnusable | F::KeyHardware | F::StateUnusable => false,
+            F::KeyUnusable | F::KeyHardware | F::StateUnusable | F::StateSetAside | F::DiskFull => false,
             F::NotRunning | F::NotSignedIn | F::OptionsInvalid | F::NobodyLoggedIn | F::NameUnusable => true,
             F::SignedOut
             | F::NotEnrolled

@@ -88,6 +88,7 @@ impl SignInError {
             Self::Seal(_) => FailureCode::StateUnusable,
             Self::Name(_) => FailureCode::NameUnusable,
             Self::Key(error) => code_of_key(error),
+            Self::State(error) if error.is_disk_full() => FailureCode::DiskFull,
             Self::State(_) => FailureCode::StateUnusable,
             Self::Transport(error) => error.code(),
             Self::MetadataRefused(_)
@@ -116,6 +117,7 @@ pub fn code_of_key(error: &KeyError) -> FailureCode {
     match error {
         _ if error.is_loss_of_the_key() => FailureCode::KeyLost,
         KeyError::Hardware { .. } | KeyError::Downgrade { .. } => FailureCode::KeyHardware,
+        KeyError::File { source, .. } if source.is_disk_full() => FailureCode::DiskFull,
         KeyError::File { .. }
         | KeyError::Damaged { .. }
         | KeyError::UnknownProtection { .. }

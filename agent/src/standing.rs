@@ -40,6 +40,7 @@ pub struct DeviceSummary {
     key_protection: Option<String>,
     key_since: Option<String>,
     token_waiting: bool,
+    disk_full: bool,
 }
 
 impl DeviceSummary {
@@ -54,6 +55,7 @@ impl DeviceSummary {
             enrolled: device.is_enrolled(),
             key_protection: device.key_protection(),
             token_waiting: device.config.token.is_some(),
+            disk_full: device.state.is_disk_full(),
         }
     }
 }
@@ -102,6 +104,8 @@ impl Standing {
             key_since: summary.key_since.clone(),
             token_waiting: summary.token_waiting,
             faults,
+            set_aside: Vec::new(),
+            notices: summary.disk_full.then(|| Problem::failure(FailureCode::DiskFull)).into_iter().collect(),
             people,
             problem: if nobody { Some(Problem::failure(FailureCode::NobodyLoggedIn)) } else { problem },
         }

@@ -16,6 +16,7 @@ mod tpm;
 pub use hardware::HardwareFault;
 
 use crate::files::{self, Access, FileError};
+use crate::set_aside::remove_set_aside;
 use ring::{
     rand::SystemRandom,
     signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair},
@@ -89,7 +90,7 @@ pub enum KeyError {
     },
     /// What the file holds is no key of ours.
     #[error(
-        "the device key in `{path}` is damaged ({found}): restore the file from a backup, or run `countersign deregister` and enrol this device again"
+        "the device key in `{path}` is damaged ({found}): restore the file from a backup, or give this device a new device token: then the file is set aside, and another key enrolled"
     )]
     Damaged {
         /// The key file.
@@ -373,14 +374,33 @@ pub fn discard_next(state_dir: &Path) -> Result<bool, KeyError> {
     files::remove(&state_dir.join(NEXT_NAME)).map_err(|source| KeyError::File { doing: "remove", source })
 }
 
-/// Removes the key for good, and the memory of what protected it; `true` when there was one.
+/// Sets a damaged key aside, so that another can be made: the file is renamed and kept, the next key's too where there is one, and that
+/// hardware held the key is remembered. Returns where it is now.
+///
+/// # Errors
+///
+/// When it cannot be renamed.
+pub fn set_aside(state_dir: &Path, stamp: &str) -> Result<PathBuf, KeyError> {
+    let failed = |source| KeyError::File { doing: "set aside", source };
+    let next = state_dir.join(NEXT_NAME);
+    if next.exists() {
+        crate::set_aside::set_aside(&next, stamp).map_err(failed)?;
+    }
+    crate::set_aside::set_aside(&state_dir.join(FILE_NAME), stamp).map_err(failed)
+}
+
+/// Removes the key for good, what was set aside of it, and the memory of what protected it; `true` when there was one.
 ///
 /// # Errors
 ///
 /// When it is there and cannot be removed.
 pub fn destroy(state_dir: &Path) -> Result<bool, KeyError> {
+    let failed = |source| KeyError::File { doing: "remove", source };
     let removed = abandon(state_dir)?;
-    files::remove(&state_dir.join(RECORD_NAME)).map_err(|source| KeyError::File { doing: "remove", source })?;
+    for name in [FILE_NAME, NEXT_NAME] {
+        remove_set_aside(&state_dir.join(name)).map_err(failed)?;
+    }
+    files::remove(&state_dir.join(RECORD_NAME)).map_err(failed)?;
     Ok(removed)
 }
 
@@ -430,7 +450,7 @@ mod tests {
         files::write_atomically(&state.join(FILE_NAME), b"rubbish", Access::Private).unwrap();
         assert!(matches!(create(&state), Err(KeyError::Exists { .. })));
         let error = load(&state).unwrap_err().to_string();
-        assert!(error.contains("device-key.pem") && error.contains("countersign deregister"), "{error}");
+        assert!(error.contains("device-key.pem") && error.contains("device token"), "{error}");
     }
 
     #[test]
@@ -517,6 +537,19 @@ mod tests {
         assert!(destroy(&state).unwrap());
         assert!(!destroy(&state).unwrap());
         assert!(load(&state).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_damaged_key_is_kept_aside_until_the_device_forgets() {
+        let (_dir, state) = state();
+        create(&state).unwrap();
+        files::write_atomically(&state.join(FILE_NAME), b"rubbish", Access::Private).unwrap();
+        let aside = set_aside(&state, "20261122T071500Z").unwrap();
+        assert_eq!(std::fs::read(&aside).unwrap(), b"rubbish");
+        create(&state).unwrap();
+        assert!(load(&state).unwrap().is_some() && aside.exists());
+        destroy(&state).unwrap();
+        assert!(!aside.exists());
     }
 
     #[test]

@@ -236,9 +236,14 @@ pub fn remove(path: &Path) -> Result<bool, FileError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
         Err(source) => return Err(FileError::io("remove", path, source)),
     }
-    let dir = parent(path)?;
-    imp::sync_dir(&dir).map_err(|source| FileError::io("sync the directory of", path, source))?;
+    sync_dir_of(path)?;
     Ok(true)
+}
+
+/// Makes a rename in the directory of `path` durable.
+pub(crate) fn sync_dir_of(path: &Path) -> Result<(), FileError> {
+    let dir = parent(path)?;
+    imp::sync_dir(&dir).map_err(|source| FileError::io("sync the directory of", path, source))
 }
 
 /// Makes a directory that only its owner enters (0700), and the directories above it where they lack.

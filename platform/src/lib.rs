@@ -31,6 +31,7 @@ pub mod routes;
 pub mod service;
 pub mod service_manager;
 pub mod session;
+pub mod set_aside;
 pub mod termination;
 pub mod watch;
 #[cfg(windows)]

@@ -88,9 +88,12 @@ fn without_daemon(paths: &Paths) -> Status {
         key_since: None,
         token_waiting: config.as_ref().is_some_and(|config| config.token.is_some()),
         faults,
+        set_aside: Vec::new(),
+        notices: Vec::new(),
         people: Vec::new(),
         problem: Some(Problem::failure(FailureCode::NotRunning)),
     }
+    .with_set_aside(&paths.state_dir)
 }
 
 /// 0 if somebody is signed in; otherwise the number of what is in the way.
@@ -130,6 +133,13 @@ fn screen(status: &Status) -> String {
     }
     for fault in &status.faults {
         line("Fault", fault);
+    }
+    for name in &status.set_aside {
+        line("Set aside", name);
+    }
+    for notice in &status.notices {
+        line("Notice", &format!("{} [{}]", notice.meaning, notice.code));
+        line("Next", &notice.next_action);
     }
     let problems = status.problem.iter().chain(status.people.iter().filter_map(|person| person.problem.as_ref()));
     for problem in problems {

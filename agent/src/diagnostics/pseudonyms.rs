@@ -19,6 +19,7 @@ const HARMLESS: &[&str] = &[
     "countersign.toml",
     "device-key.pem",
     "device.json",
+    "device-copy.json",
     "errors.md",
     "options.toml",
     "resolv.conf",

@@ -29,6 +29,7 @@ mod routes;
 mod runtime_directory;
 mod service;
 mod sessions;
+mod set_aside;
 mod sign_ins;
 mod state_directory;
 mod state_file;
@@ -63,6 +64,7 @@ pub(super) fn all() -> Vec<Box<dyn Check>> {
         Box::new(private_files::PrivateFiles),
         Box::new(disk_space::DiskSpace),
         Box::new(state_file::StateFile),
+        Box::new(set_aside::SetAside),
         Box::new(device_key::DeviceKey),
         Box::new(device_token::DeviceToken),
         Box::new(enrolment::Enrolment),

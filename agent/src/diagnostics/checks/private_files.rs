@@ -22,7 +22,7 @@ impl Check for PrivateFiles {
 
 fn look(seen: &Seen) -> Finding {
     let mut seen_files = 0;
-    for name in ["options.toml", "device.json", "device-key.pem"] {
+    for name in ["options.toml", "device.json", "device-copy.json", "device-key.pem"] {
         let path = seen.paths.state_dir.join(name);
         match files::read_private(&path, 1024 * 1024) {
             Ok(None) => {}

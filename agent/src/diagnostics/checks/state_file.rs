@@ -23,7 +23,7 @@ impl Check for StateFile {
 fn look(seen: &Seen, local: &Local) -> Finding {
     match &local.state {
         Ok(_) if !seen.paths.state_dir.join("device.json").exists() => Finding::skip("nothing is remembered yet"),
-        Ok(state) => Finding::pass(format!("sound; {} requests were numbered", state.sequence())),
+        Ok(state) => Finding::pass(format!("sound; requests may be numbered up to {}", state.sequence())),
         Err(error) => Finding::failed_or_unseen(Code::Failure(FailureCode::StateUnusable), error),
     }
 }
