@@ -9,6 +9,7 @@ use agent::steps::Steps;
 use tests::agent::{Agent, is_session};
 use tests::authority::Authority;
 use tests::portal::Portal;
+use tests::program::Program;
 
 /// Starts an agent that can't get anywhere, waits for `code`, and returns what `status` says.
 fn stuck(agent: &Agent, code: &str) -> String {
@@ -106,4 +107,28 @@ fn a_clock_that_is_wrong_by_a_day_signs_in_all_the_same() {
             assert!(off < 60, "the session counts by the portal's time, not {off} s off it");
         });
     }
+}
+
+#[test]
+fn status_watch_follows_what_happens_until_nobody_reads() {
+    let dir = tempfile::tempdir().expect("a directory can be made");
+    let portal = Portal::create(dir.path());
+    let _serving = portal.serve();
+    let agent = Agent::in_dir(&dir.path().join("agent"));
+    assert!(agent.configure(&portal, &portal.token(&[])).status.success());
+    let mut watching = Program::start(agent.command(&["status", "--watch", "--json"]));
+    watching.wait_for(|line| line.contains("\"agent\":\"not-running\"") && line.contains("\"enrolled\":false"));
+    let mut running = agent.start_signed_in();
+    let line = watching.wait_for(|line| line.contains("\"state\":\"signed-in\"") && line.contains("\"enrolled\":true"));
+    let status: serde_json::Value = serde_json::from_str(&line).expect("each line is one object");
+    assert!(status["people"][0]["user"].is_string(), "{status}");
+    let mut as_text = Program::start(agent.command(&["status", "--watch"]));
+    as_text.wait_for(|line| line.starts_with("Person") && line.contains("signed in since"));
+    agent.ok(&["sign-out"]);
+    watching.wait_for(|line| line.contains("\"state\":\"signed-out\""));
+    as_text.wait_for(|line| line.contains("[signed-out]"));
+    running.kill();
+    watching.wait_for(|line| line.contains("\"agent\":\"not-running\""));
+    let _running = agent.start_signed_in();
+    watching.wait_for(|line| line.contains("\"state\":\"signed-in\""));
 }

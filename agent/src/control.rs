@@ -6,7 +6,7 @@ use platform::channel::{self, ChannelError, Connection};
 use platform::paths::Paths;
 use platform::set_aside::files_set_aside;
 use serde::{Deserialize, Serialize};
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 
 use crate::failure::FailureCode;
 
@@ -21,6 +21,8 @@ pub const STATUS_VERSION: u32 = 1;
 pub enum Ask {
     /// How things stand.
     Status,
+    /// How things stand, and again whenever that changes, until the asking end hangs up.
+    Watch,
     /// Sign the asking person in now; for a service where one is named.
     SignIn {
         /// The service's entity ID.
@@ -88,7 +90,7 @@ impl Problem {
 }
 
 /// How the agent stands. This is what `countersign status --json` prints; fields are added to it, not changed.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Status {
     /// The version of this JSON.
     pub version: u32,
@@ -126,6 +128,12 @@ pub struct Status {
 }
 
 impl Status {
+    /// Whether `other` says the same of everything but the memory that the agent happens to take.
+    #[must_use]
+    pub fn says_the_same_as(&self, other: &Self) -> bool {
+        *self == Self { agent_rss_kib: self.agent_rss_kib, ..other.clone() }
+    }
+
     /// The same, with what was set aside in `state_dir`.
     #[must_use]
     pub fn with_set_aside(mut self, state_dir: &Path) -> Self {
@@ -138,7 +146,7 @@ impl Status {
 }
 
 /// How one person's session stands.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct PersonStatus {
     /// The operating system's session.
     pub session: String,
@@ -181,8 +189,33 @@ pub enum ControlError {
 pub async fn ask(paths: &Paths, ask: &Ask) -> Result<Reply, ControlError> {
     let mut connection = channel::connect(&paths.runtime_dir).await?;
     write_line(&mut connection, ask).await.map_err(ControlError::Broken)?;
-    let line = read_line(&mut connection).await.map_err(ControlError::Broken)?;
+    let line = read_line(&mut BufReader::new(connection)).await.map_err(ControlError::Broken)?;
     serde_json::from_str(&line).map_err(ControlError::NotUnderstood)
+}
+
+/// The status, as often as it changes.
+#[derive(Debug)]
+pub struct Watching(BufReader<Connection>);
+
+/// Has the daemon whose runtime directory `paths` names tell its status whenever it changes.
+///
+/// # Errors
+/// [`ControlError`].
+pub async fn watch(paths: &Paths) -> Result<Watching, ControlError> {
+    let mut connection = channel::connect(&paths.runtime_dir).await?;
+    write_line(&mut connection, &Ask::Watch).await.map_err(ControlError::Broken)?;
+    Ok(Watching(BufReader::new(connection)))
+}
+
+impl Watching {
+    /// Waits for the next change; the first one is how things stand now.
+    ///
+    /// # Errors
+    /// [`ControlError::Broken`] when the daemon has ended, [`ControlError::NotUnderstood`].
+    pub async fn next(&mut self) -> Result<Reply, ControlError> {
+        let line = read_line(&mut self.0).await.map_err(ControlError::Broken)?;
+        serde_json::from_str(&line).map_err(ControlError::NotUnderstood)
+    }
 }
 
 /// Reads what the other side asks.
@@ -190,7 +223,7 @@ pub async fn ask(paths: &Paths, ask: &Ask) -> Result<Reply, ControlError> {
 /// # Errors
 /// [`ControlError::Broken`], [`ControlError::NotUnderstood`].
 pub async fn read_ask(connection: &mut Connection) -> Result<Ask, ControlError> {
-    let line = read_line(connection).await.map_err(ControlError::Broken)?;
+    let line = read_line(&mut BufReader::new(connection)).await.map_err(ControlError::Broken)?;
     serde_json::from_str(&line).map_err(ControlError::NotUnderstood)
 }
 
@@ -205,9 +238,9 @@ pub async fn write_line(connection: &mut Connection, message: &impl Serialize) -
     connection.flush().await
 }
 
-async fn read_line(connection: &mut Connection) -> std::io::Result<String> {
+async fn read_line(connection: &mut (impl AsyncBufRead + Unpin)) -> std::io::Result<String> {
     let mut line = String::new();
-    BufReader::new(connection).take(LONGEST_LINE).read_line(&mut line).await?;
+    connection.take(LONGEST_LINE).read_line(&mut line).await?;
     if line.is_empty() {
         return Err(std::io::ErrorKind::UnexpectedEof.into());
     }

@@ -2,6 +2,7 @@
 
 mod farewell;
 mod sources;
+mod watchers;
 mod work;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -9,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use platform::channel::{ChannelError, Connection, Listener, Peer};
+use platform::clock;
 use platform::files::{self, FileError};
 use platform::network::NetworkChanges;
 use platform::paths::Paths;
@@ -24,11 +26,12 @@ use crate::control::{self, Ask, Problem, Reply, Status};
 use crate::device::{CorrectedClock, Device};
 use crate::failure::FailureCode;
 use crate::heartbeat::Heartbeat;
-use crate::machine::{Effect, Event, Moment, State};
+use crate::machine::{self, Effect, Event, Moment, State};
 use crate::sign_in::{Code, Granted};
 use crate::standing::{DeviceSummary, Standing};
 use crate::steps::Steps;
 use sources::{listen, watch_network, watch_options, watch_sessions};
+use watchers::Watchers;
 use work::{Job, Outcome, Work, for_farewell, for_service, outcome_of};
 
 /// The longest sleep: timers stand still while a laptop is asleep, so the clock is looked at again after this long.
@@ -91,6 +94,7 @@ struct Daemon {
     people: BTreeMap<SessionId, Person>,
     heartbeat: Heartbeat,
     jobs: VecDeque<Job>,
+    watchers: Watchers,
     mailbox: mpsc::UnboundedSender<Mail>,
 }
 
@@ -125,6 +129,7 @@ pub async fn run(paths: Paths, steps: Steps) -> Result<(), DaemonError> {
         people: BTreeMap::new(),
         heartbeat: Heartbeat::default(),
         jobs: VecDeque::new(),
+        watchers: Watchers::default(),
         mailbox,
     };
     daemon.open_device();
@@ -144,6 +149,7 @@ pub async fn run(paths: Paths, steps: Steps) -> Result<(), DaemonError> {
             Some(message) = mail.recv() => daemon.take(message).await,
             () = sleep => daemon.on_timer(),
         }
+        daemon.tell_watchers();
     }
     tracing::info!("stopping");
     tell(service_manager::stopping());
@@ -228,7 +234,8 @@ impl Daemon {
                 continue;
             }
             tracing::info!(session = %session.id, evidence = session.evidence.source, "somebody is logged in");
-            let (state, effect) = State::begin();
+            let splay = machine::splay_seconds(clock::since_boot(), self.summary.is_enrolled());
+            let (state, effect) = State::begin_within(splay, self.moment());
             let id = session.id.clone();
             self.people.insert(id.clone(), Person { session, state, waiting: Vec::new() });
             self.carry_out(id, effect);
@@ -255,6 +262,7 @@ impl Daemon {
             Ask::Reload | Ask::Deregister | Ask::Forgotten => {
                 reply(connection, Reply::Failed(Problem::not_allowed()));
             }
+            Ask::Watch => self.watch_asked(peer.clone(), connection),
             Ask::SignOut => self.sign_out_asked(peer, connection),
             Ask::SignIn { service } => self.sign_in_asked(service, peer, connection),
         }
@@ -467,7 +475,7 @@ impl Daemon {
 
     fn refuse(&mut self, job: Job, code: Code) {
         match job {
-            Job::Session(id) => self.step(&id, Event::Failed { code, retry_after: None }),
+            Job::Session(id) => self.step(&id, Event::failed_here(code)),
             Job::Service { connection, .. } | Job::SignOut { connection, .. } => {
                 reply(connection, Reply::Failed(Problem::of(code)));
             }

@@ -85,6 +85,11 @@ impl Device {
             }
             loaded => loaded?.map(Arc::new),
         };
+        if state.portal(&config.cloud_url).is_some_and(|portal| portal.enrolled_by.is_some())
+            && let Err(error) = state.reserve()
+        {
+            tracing::warn!(error = &error as &dyn std::error::Error, "no requests can be numbered ahead");
+        }
         Ok(Self { config, state, transport, clock: CorrectedClock::default(), paths, key })
     }
 
@@ -210,12 +215,12 @@ impl Device {
     /// The portal: the one that is pinned, or, before the first enrolment, what the cloud's metadata says.
     ///
     /// # Errors
-    /// [`SignInError::Transport`], [`SignInError::MetadataRefused`], [`SignInError::MetadataUnusable`].
+    /// [`SignInError::NoMetadata`], [`SignInError::MetadataRefused`], [`SignInError::MetadataUnusable`].
     pub async fn portal(&self, steps: &Steps) -> Result<PinnedPortal, SignInError> {
         if let Some(portal) = self.state.portal(&self.config.cloud_url) {
             return Ok(portal.clone());
         }
-        let bytes = self.transport.fetch(&self.metadata_url()).await?;
+        let bytes = self.transport.fetch(&self.metadata_url()).await.map_err(SignInError::NoMetadata)?;
         let metadata = IdpMetadata::parse(&bytes).map_err(SignInError::MetadataRefused)?;
         let portal = PinnedPortal::from_metadata(&self.config.cloud_url, &metadata)?;
         steps.done("metadata-fetched", || portal.entity_id.clone());
@@ -228,7 +233,7 @@ impl Device {
     /// # Errors
     /// [`SignInError::KeysNotVouchedFor`] where no pinned key has signed it; then everything stays as it was.
     pub async fn follow_keys_of(&mut self, portal: PinnedPortal) -> Result<PinnedPortal, SignInError> {
-        let bytes = self.transport.fetch(&self.metadata_url()).await?;
+        let bytes = self.transport.fetch(&self.metadata_url()).await.map_err(SignInError::NoMetadata)?;
         let metadata = IdpMetadata::parse_signed(&bytes, &portal.keys(), self.clock.now());
         let metadata = metadata.map_err(SignInError::KeysNotVouchedFor)?;
         let later = PinnedPortal::from_metadata(&self.config.cloud_url, &metadata)?;

@@ -272,21 +272,29 @@ impl DeviceState {
     /// # Errors
     /// [`DeviceStateError::File`]; then no number is left that may be used.
     pub fn next_sequence(&mut self) -> Result<u64, DeviceStateError> {
-        let next = self.used.saturating_add(1);
-        if self.content.sequence < next.saturating_add(RESERVED / 2) {
-            let sequence = next.saturating_add(RESERVED - 1);
-            match self.write(Content { sequence, ..self.content.clone() }) {
-                Err(error) if self.content.sequence < next => return Err(error),
-                Err(error) => tracing::warn!(
-                    left = self.content.sequence - self.used,
-                    error = &error as &dyn std::error::Error,
-                    "no more requests can be numbered ahead"
-                ),
-                Ok(()) => {}
-            }
+        match self.reserve() {
+            Err(error) if self.content.sequence <= self.used => return Err(error),
+            Err(error) => tracing::warn!(
+                left = self.content.sequence - self.used,
+                error = &error as &dyn std::error::Error,
+                "no more requests can be numbered ahead"
+            ),
+            Ok(()) => {}
         }
-        self.used = next;
-        Ok(next)
+        self.used = self.used.saturating_add(1);
+        Ok(self.used)
+    }
+
+    /// Takes more numbers where fewer than half of them are left.
+    ///
+    /// # Errors
+    /// [`DeviceStateError::File`]; those that are left may be used.
+    pub fn reserve(&mut self) -> Result<(), DeviceStateError> {
+        if self.content.sequence > self.used.saturating_add(RESERVED / 2) {
+            return Ok(());
+        }
+        let sequence = self.used.saturating_add(RESERVED);
+        self.write(Content { sequence, ..self.content.clone() })
     }
 
     /// Remembers `portal` in place of whatever was known before.

@@ -1,5 +1,7 @@
 //! The state of one person's session: pure, so that every way through it can be tested. Time and randomness are parameters.
 
+use std::time::Duration;
+
 use saml::refusal::{RefusalCode, Retry};
 use saml::time::UtcTime;
 
@@ -14,13 +16,57 @@ pub(crate) const LONGEST_PAUSE_SECONDS: i64 = 900;
 /// Within how many seconds a new network is tried.
 const NETWORK_SETTLES_SECONDS: i64 = 3;
 
+/// Within how many seconds those who are seen on a machine that has just started are signed in.
+const SPLAY_SECONDS: i64 = 15;
+/// For how long a machine counts as just started.
+const JUST_STARTED: Duration = Duration::from_secs(120);
+
+/// The ways to the portal whose failures are counted apart. The keep-alive's are in [`crate::heartbeat`].
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Way {
+    /// Learning who the portal is, before the first enrolment.
+    Metadata,
+    /// Signing in.
+    SignIn,
+}
+
+/// Failures since the last success.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Failures {
+    metadata: u32,
+    sign_in: u32,
+}
+
+impl Failures {
+    /// How many there were on `way`, and the count with one more. Who comes as far as signing in has the metadata.
+    fn one_more(self, way: Way) -> (u32, Self) {
+        match way {
+            Way::Metadata => (self.metadata, Self { metadata: self.metadata.saturating_add(1), ..self }),
+            Way::SignIn => (self.sign_in, Self { metadata: 0, sign_in: self.sign_in.saturating_add(1) }),
+        }
+    }
+}
+
+/// Within how many seconds a person is signed in who was just seen: at once, but on a machine that is enrolled and has just
+/// started. Machines that get their power back together would come together; who enrols one has somebody waiting.
+#[must_use]
+pub fn splay_seconds(since_boot: Option<Duration>, enrolled: bool) -> i64 {
+    let just_started = since_boot.is_some_and(|since| since < JUST_STARTED);
+    if enrolled && just_started { SPLAY_SECONDS } else { 0 }
+}
+
 /// Where a person's session stands.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum State {
+    /// The machine has just started: a sign-in is wanted, at its turn or when somebody asks.
+    Splayed {
+        /// The turn.
+        until: UtcTime,
+    },
     /// A sign-in is wanted or on its way.
     SigningIn {
         /// Failures since the last success.
-        attempt: u32,
+        failures: Failures,
         /// The session that is being renewed: it holds as long as it lasts.
         session: Option<Session>,
     },
@@ -36,7 +82,7 @@ pub enum State {
         /// When.
         until: UtcTime,
         /// Failures since the last success.
-        attempt: u32,
+        failures: Failures,
         /// What failed.
         cause: Code,
         /// The session that is being renewed: it holds as long as it lasts.
@@ -65,6 +111,8 @@ pub enum Event {
     Failed {
         /// How.
         code: Code,
+        /// Where.
+        on: Way,
         /// The seconds that the portal asked to wait.
         retry_after: Option<u32>,
     },
@@ -74,6 +122,14 @@ pub enum Event {
     NetworkChanged,
     /// The person has signed out.
     SignedOut,
+}
+
+impl Event {
+    /// A failure for which the portal asked nothing.
+    #[must_use]
+    pub fn failed_here(code: Code) -> Self {
+        Self::Failed { code, on: Way::SignIn, retry_after: None }
+    }
 }
 
 /// What has to be done after a step.
@@ -96,7 +152,16 @@ impl State {
     /// A session that has just been seen: its owner is to be signed in.
     #[must_use]
     pub fn begin() -> (Self, Option<Effect>) {
-        (Self::SigningIn { attempt: 0, session: None }, Some(Effect::SignIn))
+        (Self::SigningIn { failures: Failures::default(), session: None }, Some(Effect::SignIn))
+    }
+
+    /// The same, with the sign-in at some time within `seconds`.
+    #[must_use]
+    pub fn begin_within(seconds: i64, at: Moment) -> (Self, Option<Effect>) {
+        match spread(seconds, at.jitter) {
+            ..1 => Self::begin(),
+            pause => (Self::Splayed { until: at.now.plus_seconds(pause) }, None),
+        }
     }
 
     /// The state after `event`, and what is to be done.
@@ -108,7 +173,7 @@ impl State {
                 let renew_at = session.renew_at(at.jitter);
                 (Self::SignedIn { session, renew_at }, None)
             }
-            Event::Failed { code, retry_after } => (self.after_failure(code, retry_after, at), None),
+            Event::Failed { code, on, retry_after } => (self.after_failure((code, on), retry_after, at), None),
             Event::Wanted => self.again(at, true),
             Event::NetworkChanged => (self.sooner(at), None),
             Event::SignedOut => (Self::SignedOut, None),
@@ -121,7 +186,7 @@ impl State {
         match self {
             Self::SigningIn { .. } | Self::SignedOut => None,
             Self::SignedIn { renew_at, .. } => Some(*renew_at),
-            Self::Waiting { until, .. } | Self::Refused { until, .. } => Some(*until),
+            Self::Splayed { until } | Self::Waiting { until, .. } | Self::Refused { until, .. } => Some(*until),
         }
     }
 
@@ -131,7 +196,7 @@ impl State {
         let session = match self {
             Self::SigningIn { session, .. } | Self::Waiting { session, .. } => session.as_ref(),
             Self::SignedIn { session, .. } => Some(session),
-            Self::Refused { .. } | Self::SignedOut => None,
+            Self::Splayed { .. } | Self::Refused { .. } | Self::SignedOut => None,
         };
         session.filter(|session| session.holds(now))
     }
@@ -143,41 +208,54 @@ impl State {
 
     fn again(self, at: Moment, afresh: bool) -> (Self, Option<Effect>) {
         let session = self.session(at.now).cloned();
-        let attempt = match self {
+        let failures = match self {
             // One is on its way already: two at once would give one person two sessions.
             Self::SigningIn { .. } => return (self, None),
-            Self::Waiting { attempt, .. } if !afresh => attempt,
-            Self::Waiting { .. } | Self::SignedIn { .. } | Self::Refused { .. } | Self::SignedOut => 0,
+            Self::Waiting { failures, .. } if !afresh => failures,
+            Self::Splayed { .. }
+            | Self::Waiting { .. }
+            | Self::SignedIn { .. }
+            | Self::Refused { .. }
+            | Self::SignedOut => Failures::default(),
         };
-        (Self::SigningIn { attempt, session }, Some(Effect::SignIn))
+        (Self::SigningIn { failures, session }, Some(Effect::SignIn))
     }
 
     /// What waits is tried within seconds, and still counts what failed: a network that comes and goes makes no storm.
     fn sooner(self, at: Moment) -> Self {
         match self {
-            Self::Waiting { until, attempt, cause, session } => {
+            Self::Waiting { until, failures, cause, session } => {
                 let soon = at.now.plus_seconds(1 + spread(NETWORK_SETTLES_SECONDS, at.jitter));
-                Self::Waiting { until: until.min(soon), attempt, cause, session }
+                Self::Waiting { until: until.min(soon), failures, cause, session }
             }
-            Self::SigningIn { .. } | Self::SignedIn { .. } | Self::Refused { .. } | Self::SignedOut => self,
+            Self::Splayed { .. }
+            | Self::SigningIn { .. }
+            | Self::SignedIn { .. }
+            | Self::Refused { .. }
+            | Self::SignedOut => self,
         }
     }
 
-    fn after_failure(self, code: Code, retry_after: Option<u32>, at: Moment) -> Self {
+    fn after_failure(self, (code, on): (Code, Way), retry_after: Option<u32>, at: Moment) -> Self {
         if self == Self::SignedOut {
             return self;
         }
         let session = self.session(at.now).cloned();
-        let attempt = match self {
-            Self::SigningIn { attempt, .. } => attempt,
-            Self::SignedIn { .. } | Self::Waiting { .. } | Self::Refused { .. } | Self::SignedOut => 0,
+        let failures = match self {
+            Self::SigningIn { failures, .. } => failures,
+            Self::Splayed { .. }
+            | Self::SignedIn { .. }
+            | Self::Waiting { .. }
+            | Self::Refused { .. }
+            | Self::SignedOut => Failures::default(),
         };
         if needs_somebody(code) {
             let until = at.now.plus_seconds(LONGEST_PAUSE_SECONDS + spread(LONGEST_PAUSE_SECONDS, at.jitter));
             return Self::Refused { code, until };
         }
-        let pause = pause_seconds(attempt, retry_after, at.jitter);
-        Self::Waiting { until: at.now.plus_seconds(pause), attempt: attempt.saturating_add(1), cause: code, session }
+        let (before, failures) = failures.one_more(on);
+        let pause = pause_seconds(before, retry_after, at.jitter);
+        Self::Waiting { until: at.now.plus_seconds(pause), failures, cause: code, session }
     }
 }
 
@@ -249,7 +327,11 @@ mod tests {
     }
 
     fn failed(code: Code) -> Event {
-        Event::Failed { code, retry_after: None }
+        Event::failed_here(code)
+    }
+
+    fn no_metadata() -> Event {
+        Event::Failed { code: UNREACHABLE, on: Way::Metadata, retry_after: None }
     }
 
     #[test]
@@ -282,7 +364,7 @@ mod tests {
 
     #[test]
     fn what_the_portal_asks_to_wait_is_waited() {
-        let event = Event::Failed { code: Code::Refusal(RefusalCode::Busy), retry_after: Some(120) };
+        let event = Event::Failed { code: Code::Refusal(RefusalCode::Busy), on: Way::SignIn, retry_after: Some(120) };
         let (state, _) = State::begin().0.step(event, at(0));
         assert!(state.wake_at().unwrap() >= UtcTime::from_unix_seconds(121));
     }
@@ -294,6 +376,43 @@ mod tests {
         assert_eq!(pause_seconds(20, None, u32::MAX), 900);
     }
 
+    /// What the longest pause after one more failure is, in seconds.
+    fn longest_pause_after(state: State, event: Event) -> i64 {
+        let moment = Moment { jitter: u32::MAX, ..at(0) };
+        let (state, _) = state.step(event, moment);
+        state.wake_at().unwrap().seconds_since(moment.now)
+    }
+
+    #[test]
+    fn a_portal_that_was_long_unknown_is_not_signed_in_to_late() {
+        let mut state = State::begin().0;
+        for _ in 0..8 {
+            state = state.step(no_metadata(), at(0)).0.step(Event::Timer, at(10_000)).0;
+        }
+        assert_eq!(longest_pause_after(state.clone(), no_metadata()), 256);
+        assert_eq!(longest_pause_after(state.clone(), failed(UNREACHABLE)), 1);
+        // The portal is known now: its metadata, should they be wanted again, are asked for at once.
+        let state = state.step(failed(UNREACHABLE), at(10_000)).0.step(Event::Timer, at(20_000)).0;
+        assert_eq!(longest_pause_after(state, no_metadata()), 1);
+    }
+
+    #[test]
+    fn only_an_enrolled_machine_that_has_just_started_waits_its_turn() {
+        let (soon, later) = (Some(Duration::from_secs(20)), Some(Duration::from_secs(3600)));
+        assert_eq!(splay_seconds(soon, true), SPLAY_SECONDS);
+        assert_eq!([splay_seconds(soon, false), splay_seconds(later, true), splay_seconds(None, true)], [0, 0, 0]);
+        assert_eq!(State::begin_within(0, at(0)).1, Some(Effect::SignIn));
+    }
+
+    #[test]
+    fn who_asks_does_not_wait_for_their_turn() {
+        let (state, effect) = State::begin_within(SPLAY_SECONDS, at(0));
+        assert_eq!((effect, state.session(at(0).now)), (None, None));
+        let (state, effect) = state.step(Event::Timer, at(1));
+        assert_eq!(effect, None, "it is not its turn yet");
+        assert_eq!(state.step(Event::Wanted, at(1)).1, Some(Effect::SignIn));
+    }
+
     #[derive(Clone, Debug)]
     enum Happening {
         Timer,
@@ -301,7 +420,7 @@ mod tests {
         NetworkChanged,
         SignedOut,
         Succeeds,
-        Fails(usize),
+        Fails(usize, Way),
     }
 
     fn happening() -> impl Strategy<Value = (Happening, i64, u32)> {
@@ -311,7 +430,8 @@ mod tests {
             Just(Happening::NetworkChanged),
             Just(Happening::SignedOut),
             Just(Happening::Succeeds),
-            (0..FailureCode::ALL.len() + RefusalCode::ALL.len()).prop_map(Happening::Fails)
+            (0..FailureCode::ALL.len() + RefusalCode::ALL.len(), prop_oneof![Just(Way::Metadata), Just(Way::SignIn)])
+                .prop_map(|(code, way)| Happening::Fails(code, way))
         ];
         (kind, 0..2000_i64, any::<u32>())
     }
@@ -325,8 +445,21 @@ mod tests {
 
     proptest! {
         #[test]
-        fn there_is_never_a_second_sign_in_in_flight_and_always_a_next_wake_up(happenings in prop::collection::vec(happening(), 1..200)) {
-            let (mut state, effect) = State::begin();
+        fn a_fleet_that_starts_together_is_signed_in_within_the_splay(jitter in any::<u32>()) {
+            let (state, effect) = State::begin_within(SPLAY_SECONDS, Moment { jitter, ..at(0) });
+            let waits = state.wake_at().map(|until| until.seconds_since(at(0).now));
+            prop_assert_eq!(effect.is_some(), waits.is_none());
+            prop_assert!(waits.is_none_or(|seconds| (1..=SPLAY_SECONDS).contains(&seconds)));
+            let signed_in = matches!(state.step(Event::Timer, at(SPLAY_SECONDS)).0, State::SigningIn { .. });
+            prop_assert!(signed_in);
+        }
+
+        #[test]
+        fn there_is_never_a_second_sign_in_in_flight_and_always_a_next_wake_up(
+            splay in 0..=SPLAY_SECONDS,
+            happenings in prop::collection::vec(happening(), 1..200),
+        ) {
+            let (mut state, effect) = State::begin_within(splay, at(0));
             let mut in_flight = u32::from(effect.is_some());
             let mut now = 0;
             for (happening, seconds, jitter) in happenings {
@@ -339,15 +472,28 @@ mod tests {
                     // The device does one thing at a time: a sign-out waits for the sign-in that is on its way.
                     Happening::SignedOut if in_flight > 0 => continue,
                     Happening::SignedOut => Event::SignedOut,
-                    Happening::Succeeds | Happening::Fails(_) if in_flight == 0 => continue,
+                    Happening::Succeeds | Happening::Fails(..) if in_flight == 0 => continue,
                     Happening::Succeeds => { in_flight -= 1; Event::Granted(session(now)) }
-                    Happening::Fails(index) => { in_flight -= 1; failed(any_code(index)) }
+                    Happening::Fails(index, on) => {
+                        in_flight -= 1;
+                        Event::Failed { code: any_code(index), on, retry_after: None }
+                    }
+                };
+                let before = match (&state, &event) {
+                    (State::SigningIn { failures, .. }, Event::Failed { on, .. }) => Some((*failures, *on)),
+                    _ => None,
                 };
                 let (next, effect) = state.step(event, moment);
                 in_flight += u32::from(effect.is_some());
                 prop_assert!(in_flight <= 1);
                 let signing_in = matches!(next, State::SigningIn { .. });
                 prop_assert_eq!(in_flight == 1, signing_in);
+                if let (Some((before, on)), State::Waiting { until, failures, .. }) = (before, &next) {
+                    let (count, after) = before.one_more(on);
+                    prop_assert_eq!(*failures, after);
+                    let longest = FIRST_PAUSE_SECONDS << count.min(20);
+                    prop_assert!((1..=longest.min(LONGEST_PAUSE_SECONDS)).contains(&until.seconds_since(moment.now)));
+                }
                 match next.wake_at() {
                     None => prop_assert!(in_flight == 1 || next == State::SignedOut),
                     Some(wake_at) => {

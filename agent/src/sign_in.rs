@@ -21,6 +21,7 @@ use crate::device_state::{DeviceStateError, MetadataUnusable, PinnedPortal};
 use crate::failure::FailureCode;
 use crate::golden_image::GoldenImageError;
 use crate::identity::{self, Identity};
+use crate::machine::Way;
 use crate::session::Session;
 use crate::steps::Steps;
 use crate::transport::TransportError;
@@ -60,6 +61,9 @@ pub enum SignInError {
     /// No answer.
     #[error(transparent)]
     Transport(#[from] TransportError),
+    /// No metadata.
+    #[error(transparent)]
+    NoMetadata(TransportError),
     /// What came back can't be read as metadata.
     #[error("the cloud's metadata was refused")]
     MetadataRefused(#[source] Rejection),
@@ -90,7 +94,7 @@ impl SignInError {
             Self::Key(error) => code_of_key(error),
             Self::State(error) if error.is_disk_full() => FailureCode::DiskFull,
             Self::State(_) => FailureCode::StateUnusable,
-            Self::Transport(error) => error.code(),
+            Self::Transport(error) | Self::NoMetadata(error) => error.code(),
             Self::MetadataRefused(_)
             | Self::MetadataUnusable(_)
             | Self::NotUnderstood(_)
@@ -106,8 +110,31 @@ impl SignInError {
         if let Self::Refused(refusal) = self {
             return refusal.retry_after_seconds;
         }
-        let Self::Transport(TransportError::Failing { retry_after, .. }) = self else { return None };
+        let (Self::Transport(error) | Self::NoMetadata(error)) = self else { return None };
+        let TransportError::Failing { retry_after, .. } = error else { return None };
         *retry_after
+    }
+
+    /// The way on which it failed.
+    #[must_use]
+    pub fn way(&self) -> Way {
+        match self {
+            Self::NoMetadata(_)
+            | Self::MetadataRefused(_)
+            | Self::MetadataUnusable(_)
+            | Self::KeysNotVouchedFor(_) => Way::Metadata,
+            Self::Refused(_)
+            | Self::RefusedWithoutCode
+            | Self::NotEnrolled
+            | Self::GoldenImage
+            | Self::Seal(_)
+            | Self::Name(_)
+            | Self::Key(_)
+            | Self::State(_)
+            | Self::Transport(_)
+            | Self::NotUnderstood(_)
+            | Self::NotTrusted(_) => Way::SignIn,
+        }
     }
 }
 

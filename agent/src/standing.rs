@@ -61,6 +61,12 @@ impl DeviceSummary {
 }
 
 impl DeviceSummary {
+    /// Whether the key is registered with the configured cloud.
+    #[must_use]
+    pub fn is_enrolled(&self) -> bool {
+        self.enrolled
+    }
+
     /// No token waits any more.
     pub fn token_is_gone(&mut self) {
         self.token_waiting = false;
@@ -114,8 +120,8 @@ impl Standing {
 
 fn person_status(session: &UserSession, state: &State, enrolled: bool, now: UtcTime) -> PersonStatus {
     let (word, problem) = match state {
-        State::SigningIn { .. } if enrolled => ("signing-in", None),
-        State::SigningIn { .. } => ("enrolling", None),
+        State::Splayed { .. } | State::SigningIn { .. } if enrolled => ("signing-in", None),
+        State::Splayed { .. } | State::SigningIn { .. } => ("enrolling", None),
         State::SignedIn { .. } => ("signed-in", None),
         State::Waiting { cause, .. } => ("waiting", Some(Problem::of(*cause))),
         State::Refused { code, .. } => ("refused", Some(Problem::of(*code))),

@@ -1,6 +1,8 @@
 //! `countersign status`: one screen that says who is signed in, until when, and what to do where something is wrong.
 
 use std::fmt::Write as _;
+use std::io::{IsTerminal as _, Write as _};
+use std::time::Duration;
 
 use clap::ValueEnum;
 use platform::paths::Paths;
@@ -19,7 +21,15 @@ pub(super) struct StatusCommand {
     /// Print nothing, and end with 0 if the agent is alive, ready (could authenticate now), or the device enrolled.
     #[arg(long, value_name = "WHAT")]
     check: Option<Check>,
+    /// Go on, and show it again whenever it changes, until ended with Ctrl-C; with `--json`, one object a line.
+    #[arg(long, conflicts_with = "check")]
+    watch: bool,
 }
+
+/// How often is looked whether an agent has come.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// Clears a terminal and goes to its first place (ECMA-48).
+const CLEAR: &str = "\x1b[H\x1b[2J";
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Check {
@@ -33,6 +43,9 @@ enum Check {
 
 impl StatusCommand {
     pub(super) async fn run(self, paths: &Paths) -> Result<Outcome, CommandError> {
+        if self.watch {
+            return follow(paths, self.json).await;
+        }
         let status = match control::ask(paths, &Ask::Status).await {
             Ok(Reply::Status(status)) => *status,
             Ok(Reply::Failed(problem)) => return Err(CommandError::Problem(problem)),
@@ -54,6 +67,49 @@ impl StatusCommand {
             (None, false) => Outcome { text: screen(&status), exit_code },
         })
     }
+}
+
+/// Shows the status whenever it changes, for as long as somebody reads. The agent tells by itself; only while none runs is it looked for.
+async fn follow(paths: &Paths, json: bool) -> Result<Outcome, CommandError> {
+    let mut shown: Option<Status> = None;
+    loop {
+        match control::watch(paths).await {
+            Ok(mut watching) => {
+                while let Ok(reply) = watching.next().await {
+                    match reply {
+                        Reply::Status(status) if show(&status, json).is_ok() => shown = Some(*status),
+                        Reply::Failed(problem) => return Err(CommandError::Problem(problem)),
+                        Reply::Status(_) => return Ok(Outcome::success(String::new())),
+                        Reply::Done | Reply::ServiceResponse { .. } => {}
+                    }
+                }
+            }
+            Err(ControlError::Channel(_) | ControlError::Broken(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let status = without_daemon(paths);
+        if !shown.as_ref().is_some_and(|shown| shown.says_the_same_as(&status)) {
+            if show(&status, json).is_err() {
+                return Ok(Outcome::success(String::new()));
+            }
+            shown = Some(status);
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+}
+
+/// Fails where the reader has gone.
+fn show(status: &Status, json: bool) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    if json {
+        serde_json::to_writer(&mut out, status)?;
+        writeln!(out)?;
+    } else if out.is_terminal() {
+        write!(out, "{CLEAR}{}", screen(status))?;
+    } else {
+        writeln!(out, "{}", screen(status))?;
+    }
+    out.flush()
 }
 
 /// What the disk tells while no daemon answers.

@@ -47,7 +47,7 @@ impl Daemon {
             Err(SignInError::Refused(refusal)) if is_of_device(refusal.code) => {
                 self.heartbeat.refused(at);
                 let code = Code::Refusal(refusal.code);
-                self.step_everybody(&Event::Failed { code, retry_after: None });
+                self.step_everybody(&Event::failed_here(code));
             }
             Err(SignInError::NotEnrolled) => self.heartbeat.stop(),
             Err(error) => self.heartbeat.failed(error.retry_after(), at),
@@ -86,7 +86,7 @@ impl Daemon {
         tracing::info!("this device has left the cloud");
         self.summary = DeviceSummary::default();
         self.open_device();
-        self.step_everybody(&Event::Failed { code: Code::Failure(FailureCode::NotEnrolled), retry_after: None });
+        self.step_everybody(&Event::failed_here(Code::Failure(FailureCode::NotEnrolled)));
         Reply::Done
     }
 
@@ -99,7 +99,7 @@ impl Daemon {
         {
             return Reply::Failed(Problem::of(SignInError::from(error).code()));
         }
-        self.step_everybody(&Event::Failed { code, retry_after: None });
+        self.step_everybody(&Event::failed_here(code));
         Reply::Failed(Problem::of(code))
     }
 }

@@ -84,10 +84,8 @@ pub(super) fn outcome_of(result: Result<Granted, SignInError>) -> Event {
     match result {
         Ok(Granted::Session(session)) => Event::Granted(session),
         // A Response for a service is never asked for a person's own session.
-        Ok(Granted::ForService(_)) => {
-            Event::Failed { code: Code::Failure(FailureCode::AnswerNotTrusted), retry_after: None }
-        }
-        Err(error) => Event::Failed { code: error.code(), retry_after: error.retry_after() },
+        Ok(Granted::ForService(_)) => Event::failed_here(Code::Failure(FailureCode::AnswerNotTrusted)),
+        Err(error) => Event::Failed { code: error.code(), on: error.way(), retry_after: error.retry_after() },
     }
 }
 
