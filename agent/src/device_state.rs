@@ -28,7 +28,7 @@ const COPY: &str = "device-copy.json";
 const LARGEST: usize = 256 * 1024;
 /// How many numbers are on the disk ahead of the requests that use them; half of them are left when more are taken. A full
 /// disk stops nobody before they are used up.
-const RESERVED: u64 = 256;
+const RESERVED: u64 = 128;
 /// What a copy may lack of the count of requests: more than a device ever sends.
 const BEYOND_A_COPY: u64 = 1 << 32;
 
