@@ -116,10 +116,10 @@ failures! {
     KeyLost, "key-lost", 56,
         "the device's key is lost: the TPM was cleared or replaced, or this is another machine",
         "get a device token from the portal and give it to `countersign configure --deviceTokenFile FILE`: the device enrols with a new key";
-    StateSetAside, "state-set-aside", 57,
+    StateSetAside, "state-set-aside", 58,
         "a file of the agent's state was damaged: it was set aside and kept, and the agent goes on with what was left",
         "look for what damages files on this disk, then remove the file that `countersign status` names; if the device is not enrolled any more, give it a new device token";
-    DiskFull, "disk-full", 58,
+    DiskFull, "disk-full", 59,
         "there is no room on the disk for the agent's state",
         "free some of the disk: sessions hold as long as they last, and the agent goes on by itself when there is room";
 }

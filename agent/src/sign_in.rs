@@ -119,10 +119,9 @@ impl SignInError {
     #[must_use]
     pub fn way(&self) -> Way {
         match self {
-            Self::NoMetadata(_)
-            | Self::MetadataRefused(_)
-            | Self::MetadataUnusable(_)
-            | Self::KeysNotVouchedFor(_) => Way::Metadata,
+            Self::NoMetadata(_) | Self::MetadataRefused(_) | Self::MetadataUnusable(_) | Self::KeysNotVouchedFor(_) => {
+                Way::Metadata
+            }
             Self::Refused(_)
             | Self::RefusedWithoutCode
             | Self::NotEnrolled

@@ -6,6 +6,7 @@
     reason = "a measuring program: it starts programs, reads `/proc`, prints, and a surprise must end it loudly"
 )]
 
+use std::net::TcpListener;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -85,9 +86,11 @@ fn renew(agent: &Agent) {
 fn yardstick(seconds: u64) -> Option<(u64, f64)> {
     let dir = tempfile::tempdir().ok()?;
     let configuration = dir.path().join("zabbix.conf");
+    // It takes no port above 32767, where the system's own choice lies.
+    let port = (20_000_u16..32_000).find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())?;
+    let place = dir.path().display();
     let text = format!(
-        "LogType=console\nServer=127.0.0.1\nServerActive=127.0.0.1\nHostname=x\nListenPort=0\nControlSocket={}/s\n",
-        dir.path().display()
+        "LogType=console\nServer=127.0.0.1\nServerActive=127.0.0.1\nHostname=x\nListenPort={port}\nControlSocket={place}/s\nPidFile={place}/p\n"
     );
     std::fs::write(&configuration, text).ok()?;
     let mut command = Command::new("zabbix_agent2");
