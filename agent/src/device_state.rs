@@ -488,6 +488,8 @@ mod tests {
             soap_url: "https://cloud.example.net/saml/soap".to_owned(),
             signing_certificates: Vec::new(),
             enrolled_by: Some("abc".to_owned()),
+            known_as: None,
+            key_since: None,
         }
     }
 
