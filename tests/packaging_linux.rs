@@ -1,5 +1,10 @@
 //! The packages for Linux as `packaging/build` made them in `dist/`, installed on machines that boot, and what people do with them.
-#![expect(clippy::disallowed_methods, clippy::expect_used, reason = "test code: a surprise must end it loudly")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "test code: a surprise must end it loudly, and what it gets over is told"
+)]
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -90,6 +95,10 @@ impl Cloud {
         self.portal.json(&["device", "list", "--json"]).as_array().expect("a list").clone()
     }
 
+    fn states(&self) -> Vec<String> {
+        self.devices().iter().map(|device| device["state"].as_str().expect("text").to_owned()).collect()
+    }
+
     fn expect_devices(&self, count: usize) {
         eventually(&format!("{count} devices"), || self.devices().len() == count);
     }
@@ -158,8 +167,15 @@ fn deb_deployed() {
         Canary::new("what was no token", odd.as_bytes()),
     ];
     look_everywhere(&machine, &cloud, &canaries);
+    // What is removed keeps its key, and comes back as the device that it was; what is purged leaves the cloud.
+    machine.ok("dpkg --remove countersign");
+    assert_eq!(cloud.states(), ["registered"]);
+    machine.ok("dpkg -i /root/countersign.deb");
+    signed_in(&machine);
+    assert!(!machine.is("test -e /var/lib/countersign/program-removed"));
     machine.ok("dpkg --purge countersign");
     nothing_is_left(&machine);
+    assert_eq!(cloud.states(), ["unregistered"]);
 }
 
 fn is_quiet_before_it_is_configured(machine: &Container) {
@@ -210,8 +226,7 @@ fn comes_back_after_a_crash(machine: &Container) {
     // One that hangs is as good as dead. Its patience is shortened here, to be tried at all.
     machine.ok("mkdir -p /run/systemd/system/countersign.service.d");
     machine.ok("printf '[Service]\\nWatchdogSec=3\\n' > /run/systemd/system/countersign.service.d/short.conf");
-    machine.ok("systemctl daemon-reload && systemctl restart countersign");
-    signed_in(machine);
+    restart(machine);
     let before = process_id(machine);
     machine.ok(&format!("kill -STOP {before}"));
     machine.until(&format!(
@@ -222,13 +237,22 @@ fn comes_back_after_a_crash(machine: &Container) {
     let before = process_id(machine);
     machine.ok("sleep 7");
     assert_eq!(process_id(machine), before);
-    machine.ok(
-        "rm -r /run/systemd/system/countersign.service.d && systemctl daemon-reload && systemctl restart countersign",
-    );
+    machine.ok("rm -r /run/systemd/system/countersign.service.d");
+    restart(machine);
     // An administrator's stop holds.
     machine.ok("systemctl stop countersign");
     assert!(!machine.is("systemctl is-active --quiet countersign"));
     machine.ok("systemctl start countersign");
+}
+
+/// Takes up a unit that was changed. A start that fails is told, and followed by the unit's own next one.
+fn restart(machine: &Container) {
+    let restarted = machine.shell_with("systemctl daemon-reload && systemctl restart countersign", b"");
+    if !restarted.status.success() {
+        let journal = machine.ok("journalctl --quiet --no-pager --lines=40");
+        println!("a restart failed: {}\n{journal}", String::from_utf8_lossy(&restarted.stderr));
+    }
+    signed_in(machine);
 }
 
 fn an_upgrade_keeps_options_and_key(machine: &Container) {
@@ -362,6 +386,7 @@ fn rpm_and_tarball() {
     signed_in(&machine);
     assert_eq!(machine.ok("sha256sum /var/lib/countersign/device-key.pem"), key, "an upgrade keeps the key");
     machine.ok("rpm -e --nodeps countersign");
+    assert_eq!(cloud.states(), ["unregistered"]);
     machine.ok("rm -r /var/lib/rpm /root/.rpmdb 2>/dev/null; true");
     nothing_is_left(&machine);
 
@@ -379,6 +404,7 @@ fn rpm_and_tarball() {
     assert!(machine.is("test -e /var/lib/countersign/device-key.pem"), "what is only uninstalled keeps its key");
     machine.ok(&format!("{dir}/install.sh --uninstall --purge"));
     nothing_is_left(&machine);
+    assert_eq!(cloud.states(), ["unregistered", "unregistered"]);
 }
 
 fn arm64_runs() {

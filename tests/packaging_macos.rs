@@ -1,4 +1,5 @@
-//! The package for macOS, made with a stand-in for the program: its structure, read by programs and libraries that are not ours.
+//! The package for macOS: its structure, read by programs and libraries that are not ours, with a stand-in for the program; and what
+//! `packaging/build` made with the real one. Nothing of it can be executed here.
 #![expect(clippy::disallowed_methods, clippy::expect_used, reason = "test code: a surprise must end it loudly")]
 
 use std::fs;
@@ -18,7 +19,13 @@ const UNINSTALL: &str = "./Library/Application Support/Countersign/uninstall";
 fn main() {
     let arguments = libtest_mimic::Arguments::from_args();
     let readers = ["bsdtar", "cpio", "python3", "gzip"];
+    let built = workspace_dir().join(format!("dist/countersign-{VERSION}-macos.pkg")).display().to_string();
     let tests = vec![
+        trial(
+            "the_program_is_linked_for_both_processors",
+            &["bsdtar", "cpio", "file", "gzip", "python3", &built],
+            program_linked,
+        ),
         trial("two_other_readers_see_the_same_archive", &["7z", "bsdtar", "python3"], archive),
         trial("payload_and_bill_of_materials_agree", &readers, payload),
         trial("a_universal_program_names_both_processors", &["python3"], universal),
@@ -37,10 +44,14 @@ fn package(dir: &Path) -> PathBuf {
     dir.join(format!("dist/countersign-{VERSION}-macos.pkg"))
 }
 
-/// The package taken apart by bsdtar and cpio: `Distribution`, `countersign.pkg/…`, `payload/…`, `scripts/…`.
 fn taken_apart() -> TempDir {
     let dir = tempfile::tempdir().expect("a directory can be made");
     let package = package(dir.path());
+    take_apart(&package, dir)
+}
+
+/// The package taken apart by bsdtar and cpio: `Distribution`, `countersign.pkg/…`, `payload/…`, `scripts/…`.
+fn take_apart(package: &Path, dir: TempDir) -> TempDir {
     ok(Command::new("bsdtar").arg("-xf").arg(package).arg("-C").arg(dir.path()));
     for (archive, target) in [("Payload", "payload"), ("Scripts", "scripts")] {
         fs::create_dir(dir.path().join(target)).expect("a directory can be made");
@@ -89,6 +100,28 @@ fn payload() {
     let info = fs::read_to_string(dir.path().join("countersign.pkg/PackageInfo")).expect("it is there");
     assert!(info.contains(&format!("numberOfFiles=\"{}\"", paths.len())), "{info}");
     assert!(info.contains("identifier=\"org.countersign.agent\"") && info.contains(&format!("version=\"{VERSION}\"")));
+}
+
+/// What `packaging/build` made: both processors, every symbol found in the library that has it, no path of the machine that built.
+fn program_linked() {
+    let built = workspace_dir().join(format!("dist/countersign-{VERSION}-macos.pkg"));
+    let dir = take_apart(&built, tempfile::tempdir().expect("a directory can be made"));
+    let program = dir.path().join("payload").join(PROGRAM);
+    let said = ok(Command::new("file").arg("--brief").arg(&program));
+    assert!(said.contains("universal binary with 2 architectures"), "{said}");
+    for processor in ["arm64", "x86_64"] {
+        assert!(
+            said.contains(&format!("Mach-O 64-bit {processor} executable, flags:<NOUNDEFS|DYLDLINK|TWOLEVEL")),
+            "{said}"
+        );
+    }
+    let content = fs::read(&program).expect("it is there");
+    let has = |text: &str| memchr::memmem::find(&content, text.as_bytes()).is_some();
+    for library in ["CoreFoundation", "Security", "SystemConfiguration"] {
+        assert!(has(&format!("/System/Library/Frameworks/{library}.framework/Versions/A/{library}\0")), "{library}");
+    }
+    assert!(has("/usr/lib/libSystem.B.dylib\0"));
+    assert!(!has(&workspace_dir().display().to_string()), "no path of the machine that built it");
 }
 
 /// What cksum(1) says.

@@ -146,6 +146,7 @@ impl Site {
         assert_eq!(self.wine.registry(r"HKLM\Software\Countersign"), None, "the key is gone");
         let listed = self.wine.registry(UNINSTALL_KEY).unwrap_or_default();
         assert!(!listed.contains("Countersign"), "the list of programs does not have it: {listed}");
+        assert!(self.devices().iter().all(|device| device["state"] == "unregistered"), "the portal was told");
     }
 }
 

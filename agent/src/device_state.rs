@@ -211,6 +211,12 @@ impl DeviceState {
         self.content.machine = Some(here);
     }
 
+    /// Whether nothing is remembered: this device never spoke to a portal.
+    #[must_use]
+    pub fn is_new(&self) -> bool {
+        self.content.portal.is_none()
+    }
+
     /// Whether the device was told to leave, and the portal has not heard so yet.
     #[must_use]
     pub fn is_leaving(&self) -> bool {

@@ -3,7 +3,7 @@
 #
 #   ./install.sh                    installs or upgrades; nothing runs before `countersign configure`
 #   ./install.sh --uninstall        takes the program and the service away, and keeps key, state and options
-#   ./install.sh --uninstall --purge     leaves nothing
+#   ./install.sh --uninstall --purge     takes the device out of the cloud, and leaves nothing
 set -eu
 cd "$(dirname "$0")"
 
@@ -26,7 +26,10 @@ case "${1-}" in
     countersign_removing
     for file in $files; do rm -f "/$file"; done
     rm -rf /usr/share/doc/countersign
-    if [ "${2-}" = --purge ]; then countersign_purged; fi
+    if [ "${2-}" = --purge ]; then
+      countersign_leaving "$PWD/usr/bin/countersign"
+      countersign_purged
+    fi
     echo "uninstalled"
     ;;
   *) echo "error: no such option; there are --uninstall and --uninstall --purge" >&2; exit 2 ;;

@@ -1,6 +1,8 @@
 //! Being told that a file of options, or what the management has set, may have changed: without looking again and again.
 
-use std::path::{Path, PathBuf};
+#[cfg(any(windows, target_os = "linux"))]
+use std::path::Path;
+use std::path::PathBuf;
 
 #[cfg(target_os = "linux")]
 #[path = "watch/linux.rs"]

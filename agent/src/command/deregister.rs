@@ -49,6 +49,10 @@ async fn without_daemon(paths: &Paths) -> Result<Outcome, CommandError> {
         return Ok(Outcome::success("this device was not enrolled\n".to_owned()));
     }
     let _lock = files::lock(&paths.state_dir.join("lock"))?;
+    // Options may be missing or wrong by now; a device that never was enrolled needs none.
+    if DeviceState::load(&paths.state_dir).map_err(SignInError::from)?.is_new() {
+        return Ok(Outcome::success("this device was not enrolled\n".to_owned()));
+    }
     let config = config::load(paths)?;
     let mut device = Device::open(Arc::new(config), paths.clone())?;
     device.clock = CorrectedClock::default();

@@ -1,10 +1,5 @@
 use super::{ProxyAddress, Way, way_by};
-use core_foundation::{
-    base::{CFType, TCFType as _},
-    dictionary::CFDictionary,
-    number::CFNumber,
-    string::CFString,
-};
+use core_foundation::{base::CFType, dictionary::CFDictionary, number::CFNumber, string::CFString};
 use hyper_util::client::proxy::matcher::Matcher;
 use system_configuration::dynamic_store::SCDynamicStoreBuilder;
 
