@@ -61,6 +61,25 @@ fn a_removal_ends_the_session_at_the_next_keep_alive() {
 }
 
 #[test]
+fn a_device_that_is_to_be_wiped_deletes_key_and_state_whatever_token_it_has() {
+    let (_dir, portal, _serving, agent) = pair();
+    agent.ok(&["configure", "--keepToken", "1"]);
+    let mut running = agent.start_signed_in();
+    let (id, _) = device(&portal);
+    portal.ok(&["device", "remove", "--wipe", &id]);
+    running.wait_for(|line| line.contains("this device has left the cloud") && line.contains("\"device-wiped\""));
+    let status = agent.json(&["status", "--json"]);
+    assert_eq!(status["people"][0]["problem"]["code"], "device-wiped", "{status}");
+    assert_eq!((&status["enrolled"], &status["token_waiting"]), (&false.into(), &false.into()), "{status}");
+    assert!(!has_key(&agent) && !agent.state_dir.join("device.json").exists());
+    assert_eq!(device(&portal).1, "removed");
+    assert!(actions(&portal).contains(&"device.wipe".to_owned()));
+    drop(running);
+    let mut running = agent.start();
+    running.wait_for(|line| line.contains("\"not-enrolled\""));
+}
+
+#[test]
 fn who_signs_out_is_out_until_they_ask() {
     let (_dir, portal, _serving, agent) = pair();
     let mut running = agent.start_signed_in();

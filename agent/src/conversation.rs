@@ -198,7 +198,10 @@ pub async fn deregister(device: &mut Device, steps: &Steps) -> Result<(), SignIn
     let name_id = NameId { format: NameIdFormat::Entity, value: myself.as_str().to_owned() };
     match say_farewell(device, name_id, DEREGISTER, Vec::new(), steps).await {
         Err(SignInError::Refused(refusal))
-            if matches!(refusal.code, RefusalCode::DeviceUnknown | RefusalCode::DeviceRemoved) =>
+            if matches!(
+                refusal.code,
+                RefusalCode::DeviceUnknown | RefusalCode::DeviceRemoved | RefusalCode::DeviceWiped
+            ) =>
         {
             Ok(())
         }

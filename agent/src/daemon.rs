@@ -30,6 +30,7 @@ use crate::machine::{self, Effect, Event, Moment, State};
 use crate::sign_in::{Code, Granted};
 use crate::standing::{DeviceSummary, Standing};
 use crate::steps::Steps;
+use saml::refusal::RefusalCode;
 use sources::{listen, watch_network, watch_options, watch_sessions};
 use watchers::Watchers;
 use work::{Job, Outcome, Work, for_farewell, for_service, outcome_of};
@@ -300,7 +301,7 @@ impl Daemon {
             Err(_) => {
                 let problem = Problem {
                     meaning: "that is no entity ID".to_owned(),
-                    ..Problem::of(Code::Refusal(saml::refusal::RefusalCode::ServiceUnknown))
+                    ..Problem::of(Code::Refusal(RefusalCode::ServiceUnknown))
                 };
                 reply(connection, Reply::Failed(problem));
             }
@@ -347,6 +348,9 @@ impl Daemon {
         self.standing = Standing::Ready(Box::new(device));
         if spent {
             self.forget_token();
+        }
+        if outcome.is_wipe() {
+            self.forget(Code::Refusal(RefusalCode::DeviceWiped));
         }
         if let Some(seconds) = keep_alive {
             self.heartbeat.heard(seconds, self.moment());

@@ -127,6 +127,7 @@ impl Heard {
             token_id: token.id.clone(),
             public_key: enrolling.public_key.clone(),
             state,
+            wipe: false,
             state_note,
             sequence: self.sequence,
             fingerprint: evidence::fingerprint(&self.facts),
@@ -167,6 +168,11 @@ async fn check_known(connection: &mut AnyConnection, found: &Known, heard: &Hear
     let known = &found.device;
     if known.state == DeviceState::Quarantined {
         return Err(RefusalCode::DeviceQuarantined.into());
+    }
+    // No token helps: the key that asks is the one that is to be deleted.
+    if known.wipe && matches!(known.state, DeviceState::RemovalPending | DeviceState::Removed) {
+        hear_of_removal(connection, known, heard.now).await?;
+        return Err(RefusalCode::DeviceWiped.into());
     }
     // A key that was replaced is not on the device any more: who shows it has a copy.
     if found.role == KeyRole::Former || heard.sequence <= known.sequence {

@@ -229,6 +229,9 @@ refusals! {
     KeyProtectionWeaker "key-protection-weaker" 45 Later Requester/RequestDenied
         "the device's next key is protected less well than the one that it has"
         "mend what keeps the hardware from making a key; until then the device goes on with the key that it has";
+    DeviceWiped "device-wiped" 46 Never Responder/RequestDenied
+        "the device was removed, and the portal told it to delete its key and its state"
+        "deploy a device token if it is to come back as a new device";
 }
 
 /// The text is none of the codes.

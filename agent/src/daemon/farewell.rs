@@ -57,7 +57,7 @@ impl Daemon {
     /// The portal has heard that the device leaves, or could not be told.
     pub(super) fn left(&mut self, connection: Option<Connection>, result: Result<(), SignInError>) {
         let told = match result {
-            Ok(()) | Err(SignInError::NotEnrolled) => self.forget(),
+            Ok(()) | Err(SignInError::NotEnrolled) => self.forget(Code::Failure(FailureCode::NotEnrolled)),
             Err(error @ SignInError::Refused(_)) => {
                 if let Standing::Ready(device) = &mut self.standing
                     && let Err(error) = device.state.stay()
@@ -73,8 +73,8 @@ impl Daemon {
         }
     }
 
-    /// Forgets who this device was.
-    pub(super) fn forget(&mut self) -> Reply {
+    /// Forgets who this device was; `code` says why nobody is signed in any more.
+    pub(super) fn forget(&mut self, code: Code) -> Reply {
         self.heartbeat.stop();
         if let Standing::Ready(device) = std::mem::replace(&mut self.standing, Standing::Busy)
             && let Err(error) = device.forget()
@@ -83,10 +83,10 @@ impl Daemon {
             self.open_device();
             return Reply::Failed(Problem::of(error.code()));
         }
-        tracing::info!("this device has left the cloud");
+        tracing::info!(code = code.as_str(), "this device has left the cloud");
         self.summary = DeviceSummary::default();
         self.open_device();
-        self.step_everybody(&Event::failed_here(Code::Failure(FailureCode::NotEnrolled)));
+        self.step_everybody(&Event::failed_here(code));
         Reply::Done
     }
 

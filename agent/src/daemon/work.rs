@@ -45,6 +45,11 @@ pub(super) enum Outcome {
 }
 
 impl Outcome {
+    /// Whether the portal's signed answer was to delete key and state.
+    pub(super) fn is_wipe(&self) -> bool {
+        matches!(self.error(), Some(SignInError::Refused(refusal)) if refusal.code == RefusalCode::DeviceWiped)
+    }
+
     /// Why it failed, if it did.
     pub(super) fn error(&self) -> Option<&SignInError> {
         match self {
@@ -99,7 +104,15 @@ pub(super) fn for_farewell(result: Result<(), SignInError>) -> Reply {
 /// Whether the portal said it of the device, and so of everybody at it.
 pub(super) fn is_of_device(code: RefusalCode) -> bool {
     use RefusalCode as R;
-    matches!(code, R::DeviceRemoved | R::DeviceUnknown | R::DeviceQuarantined | R::DevicePending | R::DeviceCloned)
+    matches!(
+        code,
+        R::DeviceRemoved
+            | R::DeviceWiped
+            | R::DeviceUnknown
+            | R::DeviceQuarantined
+            | R::DevicePending
+            | R::DeviceCloned
+    )
 }
 
 pub(super) fn for_service(result: Result<Granted, SignInError>) -> Reply {

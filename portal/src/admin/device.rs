@@ -31,6 +31,10 @@ pub async fn step(admin: &Admin, id: &str, step: Move) -> Result<DeviceState, Ad
                 let row = row.ok_or_else(|| AdminError::missing(Noun::Device, &device))?;
                 let to = row.state.after(step).ok_or_else(|| no_such_move(row.state, step))?;
                 device::move_to(connection, &device, to, &by).await?;
+                // Whoever is let in again is not to be wiped later; a removal leaves what was decided.
+                if matches!(step, Move::Wipe | Move::Restore) {
+                    device::set_wipe(connection, &device, step == Move::Wipe).await?;
+                }
                 let mut also = Vec::new();
                 if to == DeviceState::Quarantined {
                     also = device::on_machine(connection, &row.tenant_id, &row.fingerprint).await?;
@@ -233,6 +237,7 @@ mod tests {
             key_since: NOW.plus_seconds(-86_400 * days),
             next_key: None,
             state: DeviceState::Registered,
+            wipe: false,
             state_note: String::new(),
             sequence: 1,
             facts: device::Facts::new(),

@@ -266,13 +266,14 @@ pub(super) mod devices {
         let given: Step = call.read()?;
         let step = match given.step.as_str() {
             "remove" => Move::Remove,
+            "wipe" => Move::Wipe,
             "force-remove" => Move::ForceRemove,
             "quarantine" => Move::Quarantine,
             "restore" => Move::Restore,
             "approve" => Move::Approve,
             "deny" => Move::Deny,
             _ => {
-                let wanted = "a move: `remove`, `force-remove`, `quarantine`, `restore`, `approve` or `deny`";
+                let wanted = "a move: `remove`, `wipe`, `force-remove`, `quarantine`, `restore`, `approve` or `deny`";
                 return Err(AdminError::Invalid { field: "step", given: given.step, wanted }.into());
             }
         };

@@ -92,7 +92,7 @@ operations! {
     revokeToken "PUT" "/tokens/{token}/revocation" "tokens" &[], Some("Revocation") => Some("Revoked"), calls::tokens::revoke, "Let a token enrol no more devices; a repetition changes nothing";
     listDevices "GET" "/tenants/{tenant}/devices" "read" DEVICES, None => Some("DevicePage"), calls::devices::list, "The tenant's devices, the one enrolled last first";
     getDevice "GET" "/devices/{device}" "read" &[], None => Some("DeviceDetail"), calls::devices::one, "A device with its people";
-    moveDevice "POST" "/devices/{device}/moves" "devices" &[], Some("Move") => Some("Moved"), calls::devices::step, "Move a device: remove, force-remove, quarantine, restore, approve, deny";
+    moveDevice "POST" "/devices/{device}/moves" "devices" &[], Some("Move") => Some("Moved"), calls::devices::step, "Move a device: remove, wipe, force-remove, quarantine, restore, approve, deny";
     listUsers "GET" "/tenants/{tenant}/users" "read" USERS, None => Some("UserPage"), calls::users::list, "The tenant's people, by name";
     putUser "PUT" "/tenants/{tenant}/users/{user}" "users" &[], None => Some("User"), calls::users::put, "Provision somebody; a repetition changes nothing";
     getUser "GET" "/users/{user}" "read" &[], None => Some("UserDetail"), calls::users::one, "A person with their devices";

@@ -115,7 +115,7 @@ fn bodies() -> Value {
         }), &[]),
         "Rotation": given(json!({ "overlap": { "type": "string", "description": "as in `7d`" } }), &["overlap"]),
         "Revocation": given(json!({ "devices_too": { "type": "boolean" } }), &[]),
-        "Move": given(json!({ "step": { "enum": ["remove", "force-remove", "quarantine", "restore", "approve", "deny"] } }), &["step"]),
+        "Move": given(json!({ "step": { "enum": ["remove", "wipe", "force-remove", "quarantine", "restore", "approve", "deny"] } }), &["step"]),
         "UserState": given(json!({ "state": { "enum": ["active", "suspended"] } }), &["state"]),
         "NewService": given(json!({ "metadata": text() }), &["metadata"]),
     })

@@ -24,6 +24,9 @@ pub(super) enum Device {
         /// Don't wait for them to hear it.
         #[arg(long)]
         force: bool,
+        /// Have them delete their key and their state when they hear it, whatever token they have.
+        #[arg(long, conflicts_with = "force")]
+        wipe: bool,
     },
     /// Shut machines out, whatever token or new key they bring.
     Quarantine {
@@ -63,8 +66,9 @@ impl Device {
     pub(super) async fn run(self, context: &Context) -> Result<String, CommandError> {
         match self {
             Self::List { json } => list(context, json).await,
-            Self::Remove { ids, force: false } => step(context, &ids, Move::Remove).await,
-            Self::Remove { ids, force: true } => step(context, &ids, Move::ForceRemove).await,
+            Self::Remove { ids, force: false, wipe: false } => step(context, &ids, Move::Remove).await,
+            Self::Remove { ids, wipe: true, .. } => step(context, &ids, Move::Wipe).await,
+            Self::Remove { ids, force: true, wipe: false } => step(context, &ids, Move::ForceRemove).await,
             Self::Quarantine { ids } => step(context, &ids, Move::Quarantine).await,
             Self::Restore { ids } => step(context, &ids, Move::Restore).await,
             Self::Approve { ids } => step(context, &ids, Move::Approve).await,

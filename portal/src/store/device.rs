@@ -44,6 +44,8 @@ pub struct Device {
     /// Where it stands.
     #[serde(serialize_with = "as_text")]
     pub state: DeviceState,
+    /// Whether it is to delete its key and its state when it hears that it is removed.
+    pub wipe: bool,
     /// Why it stands there, where there is more to say.
     pub state_note: String,
     /// The highest sequence number that it has sent.
@@ -88,6 +90,7 @@ impl Device {
             state: columns.parsed("state")?,
             sequence: columns.integer("sequence")?,
             facts: columns.json("facts")?,
+            wipe: columns.flag("wipe")?,
             state_note: columns.text("state_note")?,
             fingerprint: columns.text("fingerprint")?,
             groups: columns.json("device_groups")?,
@@ -193,6 +196,16 @@ pub async fn move_to(
     );
     let done = done.bind(id).bind(state.to_string()).bind(note).execute(connection).await;
     Ok(done.map_err(doing("change the device"))?.rows_affected() > 0)
+}
+
+/// Notes whether the device `id` is to delete its key and its state when it hears that it is removed.
+///
+/// # Errors
+/// [`StoreError::Statement`].
+pub async fn set_wipe(connection: &mut AnyConnection, id: &str, wipe: bool) -> Result<(), StoreError> {
+    let done = sqlx::query("UPDATE device SET wipe = $2 WHERE id = $1").bind(id).bind(i64::from(wipe));
+    done.execute(connection).await.map_err(doing("note the device's wipe"))?;
+    Ok(())
 }
 
 /// Whether a machine with that fingerprint is in quarantine in the tenant. An empty fingerprint is nobody's.

@@ -25,6 +25,8 @@ pub enum DeviceState {
 pub enum Move {
     /// Take it out; it counts as gone when it has heard so.
     Remove,
+    /// Take it out, and have it delete its key and its state when it hears so.
+    Wipe,
     /// Take it out now, whether it hears so or not.
     ForceRemove,
     /// Shut it out, whatever token it brings.
@@ -59,13 +61,19 @@ impl DeviceState {
     #[must_use]
     pub const fn after(self, step: Move) -> Option<Self> {
         match (step, self) {
-            (Move::Remove, Self::Registered | Self::RemovalPending) => Some(Self::RemovalPending),
+            (Move::Remove, Self::Registered | Self::RemovalPending)
+            // A wipe has to be heard by whoever has a key.
+            | (Move::Wipe, Self::Registered | Self::Pending | Self::RemovalPending | Self::Removed) => {
+                Some(Self::RemovalPending)
+            }
             // What was never let in, or has left, has nothing to hear.
             (Move::Remove, Self::Pending | Self::Unregistered | Self::Removed) | (Move::Deny, Self::Pending) => {
                 Some(Self::Removed)
             }
             // A quarantine ends by being lifted and not by a removal, which an enrolment would undo.
-            (Move::Remove | Move::ForceRemove, Self::Quarantined) => None,
+            (Move::Remove | Move::Wipe | Move::ForceRemove, Self::Quarantined) => None,
+            // It has deleted its key by itself.
+            (Move::Wipe, Self::Unregistered) => None,
             (Move::ForceRemove, _) => Some(Self::Removed),
             (Move::Quarantine, _) => Some(Self::Quarantined),
             (Move::Restore, Self::Pending) => None,
@@ -81,6 +89,7 @@ impl Move {
     pub const fn action(self) -> &'static str {
         match self {
             Self::Remove => "device.remove",
+            Self::Wipe => "device.wipe",
             Self::ForceRemove => "device.force-remove",
             Self::Quarantine => "device.quarantine",
             Self::Restore => "device.restore",
@@ -118,7 +127,7 @@ mod tests {
 
     #[test]
     fn nothing_but_restoring_and_quarantining_again_moves_a_quarantined_device() {
-        for step in [Move::Remove, Move::ForceRemove, Move::Approve, Move::Deny] {
+        for step in [Move::Remove, Move::Wipe, Move::ForceRemove, Move::Approve, Move::Deny] {
             assert_eq!(DeviceState::Quarantined.after(step), None, "{step:?}");
         }
         assert_eq!(DeviceState::Quarantined.after(Move::Restore), Some(DeviceState::Registered));

@@ -18,7 +18,7 @@ use crate::store::device::{Device, DeviceFilter, DeviceState, Move};
 use crate::store::person::DeviceUse;
 
 /// The moves, as addresses name them: address, button, question, consequence, whether something is taken away.
-static STEPS: [(Move, &str, &str, &str, bool); 6] = [
+static STEPS: [(Move, &str, &str, &str, bool); 7] = [
     (Move::Approve, "approve", "Approve", "It signs people in from its next request on.", false),
     (Move::Deny, "deny", "Deny", "It is turned away and needs a device token to ask again.", true),
     (Move::Restore, "restore", "Restore", "It signs people in again from its next request on.", false),
@@ -27,6 +27,13 @@ static STEPS: [(Move, &str, &str, &str, bool); 6] = [
         "remove",
         "Remove",
         "It signs nobody in from its next request on, and counts as removed when it has heard so. It needs a device token to come back.",
+        true,
+    ),
+    (
+        Move::Wipe,
+        "wipe",
+        "Wipe",
+        "It is removed, and deletes its key, its state and its token when it hears so. It needs a new device token, and comes back as another device.",
         true,
     ),
     (

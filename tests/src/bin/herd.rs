@@ -380,6 +380,7 @@ fn known_device(one: usize, tenant_id: &str, token_id: &saml::token::TokenId) ->
         next_key: None,
         public_key: key,
         state: portal::store::device::DeviceState::Registered,
+        wipe: false,
         state_note: String::new(),
         sequence: 1,
         facts: [("urn:countersign:device:hostname".to_owned(), vec![format!("known-{one}")])].into(),
