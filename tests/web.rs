@@ -28,7 +28,10 @@ struct House {
 fn house() -> House {
     let dir = tempfile::tempdir().expect("a directory can be made");
     let portal = Portal::create(dir.path());
-    let serving = portal.serve();
+    let mut command = portal.serve_command();
+    command.args(["--keep-alive", "1"]);
+    let mut serving = Program::start(command);
+    serving.wait_for(|line| line.contains("\"serving\""));
     House { portal, _serving: serving, dir }
 }
 
@@ -218,7 +221,7 @@ fn the_document_is_the_api_and_the_api_is_the_document() {
     let token_id = created["token"]["id"].as_str().expect("an id").to_owned();
     let agent = Agent::in_dir(&house.dir.path().join("agent"));
     assert!(agent.configure(&house.portal, &token).status.success());
-    drop(agent.start_signed_in());
+    agent.start_signed_in().wait_for(|line| line.contains("a break-glass key was agreed on"));
     assert_eq!(call("getToken", &format!("/tokens/{token_id}"), None)["uses"], 1);
     call("createRotation", &format!("/tokens/{token_id}/rotation"), Some(json!({ "overlap": "1h" })));
     call("revokeToken", &format!("/tokens/{token_id}/revocation"), Some(json!({})));
@@ -232,6 +235,9 @@ fn the_document_is_the_api_and_the_api_is_the_document() {
     let device = devices["items"][0]["id"].as_str().expect("a device").to_owned();
     let detail = call("getDevice", &format!("/devices/{device}"), None);
     let user = detail["people"][0]["name_id"].as_str().expect("a person").to_owned();
+    let code =
+        call("createBreakGlassCode", &format!("/devices/{device}/break-glass-codes"), Some(json!({ "for": "1h" })));
+    assert_eq!(code["code"].as_str().map(str::len), Some(19), "{code}");
     for (step, state) in [("wipe", "removal-pending"), ("quarantine", "quarantined")] {
         let moved = call("moveDevice", &format!("/devices/{device}/moves"), Some(json!({ "step": step })));
         assert_eq!(moved["state"], state);

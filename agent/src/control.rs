@@ -28,6 +28,11 @@ pub enum Ask {
         /// The service's entity ID.
         service: Option<String>,
     },
+    /// Take a break-glass code.
+    BreakGlass {
+        /// As it was typed.
+        code: String,
+    },
     /// Read the configuration again.
     Reload,
     /// Sign the asking person out.
@@ -106,6 +111,9 @@ pub struct Status {
     pub device: Option<String>,
     /// Whether the key is registered with the cloud.
     pub enrolled: bool,
+    /// Until when local software is to let the device through whatever else stands here, because somebody has typed a break-glass code.
+    #[serde(default)]
+    pub break_glass_until: Option<String>,
     /// What protects the key.
     pub key_protection: Option<String>,
     /// Since when the portal has the key; nothing before it has said so.

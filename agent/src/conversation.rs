@@ -4,18 +4,22 @@
 
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use platform::device_key::DeviceKey;
 use platform::random;
+use saml::break_glass::{self, BreakGlassKey, Half, Parties};
 use saml::device::{
     DEREGISTER, DEVICE_ID, DeviceStatement, Evidence, EvidenceGrade, KEY_LIFE, KEY_SINCE, SIGNING_KEYS,
 };
 use saml::logout::{LogoutRequest, UnverifiedLogoutResponse};
-use saml::name::{EntityId, MessageId, NameId, NameIdFormat};
+use saml::name::{Attribute, EntityId, MessageId, NameId, NameIdFormat};
 use saml::refusal::{Refusal, RefusalCode};
 use saml::request::{AuthnRequest, RequestExpectations};
 use saml::response::{Answer, Assertion, InResponseTo, ResponseExpectations, UnverifiedResponse};
 use saml::time::UtcTime;
 
+use crate::break_glass::Used;
 use crate::device::{self, Device};
 use crate::device_state::{MetadataUnusable, PinnedPortal};
 use crate::identity;
@@ -27,7 +31,7 @@ use crate::steps::Steps;
 /// Longer than any clock is off, in seconds.
 const CENTURY_SECONDS: i64 = 3_155_760_000;
 /// What the portal said to a device that is alive.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct KeptAlive {
     /// After how many seconds it wants to hear from the device again.
     pub interval_seconds: i64,
@@ -35,6 +39,40 @@ pub struct KeptAlive {
     pub key_since: Option<UtcTime>,
     /// After how many seconds it wants another key; none: never.
     pub key_life_seconds: Option<i64>,
+    /// The key for break-glass codes that was agreed on just now.
+    pub agreed: Option<BreakGlassKey>,
+    /// The use of such a code that it was told of.
+    pub reported: Option<Used>,
+    /// Its name for the key of such codes; none: it makes none.
+    break_glass_key: Option<String>,
+    /// Its half of an agreement on one.
+    half: Option<Vec<u8>>,
+    /// What it calls the device.
+    listed_as: Option<EntityId>,
+}
+
+/// What a keep-alive says of break-glass codes.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// The key that the device has.
+    pub key_name: Option<String>,
+    /// The use that the portal has not heard of.
+    pub used: Option<Used>,
+}
+
+/// What a keep-alive says besides.
+#[derive(Default)]
+pub(crate) struct Said<'a> {
+    /// The device's next key.
+    pub(crate) next: Option<&'a Arc<DeviceKey>>,
+    pub(crate) attributes: Vec<Attribute>,
+}
+
+impl Said<'_> {
+    fn with(mut self, name: &str, value: String) -> Self {
+        self.attributes.push(Attribute { name: name.to_owned(), values: vec![value], ..Attribute::default() });
+        self
+    }
 }
 
 impl KeptAlive {
@@ -43,12 +81,17 @@ impl KeptAlive {
             interval_seconds: session::keep_alive_seconds(assertion),
             key_since: told(assertion, KEY_SINCE).and_then(|text| text.parse().ok()),
             key_life_seconds: told(assertion, KEY_LIFE).and_then(|text| text.parse().ok()),
+            agreed: None,
+            reported: None,
+            break_glass_key: told(assertion, break_glass::KEY).map(str::to_owned),
+            half: told(assertion, break_glass::PUBLIC_KEY).and_then(|text| STANDARD.decode(text).ok()),
+            listed_as: told(assertion, DEVICE_ID).and_then(|text| text.parse().ok()),
         }
     }
 
     /// Whether the key has served its time at `now`.
     #[must_use]
-    pub fn key_is_due(self, now: UtcTime) -> bool {
+    pub fn key_is_due(&self, now: UtcTime) -> bool {
         let life = self.key_life_seconds.filter(|seconds| *seconds > 0);
         self.key_since.zip(life).is_some_and(|(since, life)| now.seconds_since(since) >= life)
     }
@@ -64,10 +107,19 @@ fn told<'a>(assertion: &'a Assertion, name: &str) -> Option<&'a str> {
 ///
 /// # Errors
 /// [`SignInError`]; [`SignInError::Refused`] says that the device was removed, is in quarantine, is not known.
-pub async fn keep_alive(device: &mut Device, steps: &Steps) -> Result<KeptAlive, SignInError> {
-    let kept = tell_alive(device, None, steps).await?;
-    match key_rotation::rotate_if_due(device, kept, steps).await {
-        Ok(later) => Ok(later.unwrap_or(kept)),
+pub async fn keep_alive(device: &mut Device, report: &Report, steps: &Steps) -> Result<KeptAlive, SignInError> {
+    let said = match report.used {
+        Some(used) => Said::default().with(break_glass::USED, format!("{} {}", used.count, used.at)),
+        None => Said::default(),
+    };
+    let mut kept = tell_alive(device, &said, steps).await?;
+    kept.reported = report.used;
+    if kept.break_glass_key.is_some() && kept.break_glass_key != report.key_name {
+        kept.agreed = agree(device, steps).await;
+    }
+    match key_rotation::rotate_if_due(device, &kept, steps).await {
+        Ok(None) => Ok(kept),
+        Ok(Some(later)) => Ok(KeptAlive { agreed: kept.agreed, reported: kept.reported, ..later }),
         Err(error) => {
             // The present key holds, and the next keep-alive tries again.
             let code = error.code().as_str();
@@ -77,15 +129,33 @@ pub async fn keep_alive(device: &mut Device, steps: &Steps) -> Result<KeptAlive,
     }
 }
 
-/// The exchange itself, signed by the present key; it brings the key `next` where one is given.
+/// Agrees with the portal on another key for break-glass codes, in one more exchange; where that fails the next keep-alive tries again.
+async fn agree(device: &mut Device, steps: &Steps) -> Option<BreakGlassKey> {
+    let half = Half::new(&random::generator()).ok()?;
+    let said = Said::default().with(break_glass::PUBLIC_KEY, STANDARD.encode(half.public()));
+    let answer = match tell_alive(device, &said, steps).await {
+        Ok(answer) => answer,
+        Err(error) => {
+            let code = error.code().as_str();
+            tracing::warn!(code, error = &error as &dyn std::error::Error, "no break-glass key was agreed on");
+            return None;
+        }
+    };
+    let portal = enrolled_at(device).ok()?.issuer()?;
+    let parties = Parties { portal: &portal, device: &answer.listed_as? };
+    let key = half.with_portal(&answer.half?, parties).ok()?;
+    let agreed = answer.break_glass_key.is_some_and(|name| name == key.name());
+    if !agreed {
+        tracing::warn!("the portal has another break-glass key than the one that was agreed on");
+    }
+    agreed.then_some(key)
+}
+
+/// The exchange itself, signed by the present key; it says `said` besides.
 ///
 /// # Errors
 /// [`SignInError`].
-pub(crate) async fn tell_alive(
-    device: &mut Device,
-    next: Option<&Arc<DeviceKey>>,
-    steps: &Steps,
-) -> Result<KeptAlive, SignInError> {
+pub(crate) async fn tell_alive(device: &mut Device, said: &Said<'_>, steps: &Steps) -> Result<KeptAlive, SignInError> {
     let mut portal = enrolled_at(device)?;
     let mut corrections = Corrections::of_the_clock_only();
     loop {
@@ -95,8 +165,11 @@ pub(crate) async fn tell_alive(
         let myself = saml::device::entity_id_of_key(key.public_key_spki());
         let protection = key.protection().to_string();
         let facts = identity::sent_facts(&device.config, &protection);
-        let evidence =
-            Evidence { grade: EvidenceGrade::Local, source: "device-key".to_owned(), attributes: Vec::new() };
+        let evidence = Evidence {
+            grade: EvidenceGrade::Local,
+            source: "device-key".to_owned(),
+            attributes: said.attributes.clone(),
+        };
         let mut request = AuthnRequest {
             destination: Some(portal.soap_url.clone()),
             is_passive: true,
@@ -104,7 +177,7 @@ pub(crate) async fn tell_alive(
             subject: Some(NameId { format: NameIdFormat::Entity, value: myself.as_str().to_owned() }),
             ..AuthnRequest::new(id, now, myself)
         };
-        if let Some(next) = next {
+        if let Some(next) = said.next {
             let rotation = key_rotation::bring(next, &request).await?;
             request.device = request.device.map(|statement| DeviceStatement { rotation: Some(rotation), ..statement });
         }

@@ -1,5 +1,6 @@
 //! The daemon: one loop, one mailbox. Whatever happens becomes a [`Mail`], and one match decides.
 
+mod break_glass;
 mod farewell;
 mod sources;
 mod watchers;
@@ -30,6 +31,7 @@ use crate::machine::{self, Effect, Event, Moment, State};
 use crate::sign_in::{Code, Granted};
 use crate::standing::{DeviceSummary, Standing};
 use crate::steps::Steps;
+use break_glass::Codes;
 use saml::refusal::RefusalCode;
 use sources::{listen, watch_network, watch_options, watch_sessions};
 use watchers::Watchers;
@@ -94,6 +96,7 @@ struct Daemon {
     clock: CorrectedClock,
     people: BTreeMap<SessionId, Person>,
     heartbeat: Heartbeat,
+    codes: Codes,
     jobs: VecDeque<Job>,
     watchers: Watchers,
     mailbox: mpsc::UnboundedSender<Mail>,
@@ -129,6 +132,7 @@ pub async fn run(paths: Paths, steps: Steps) -> Result<(), DaemonError> {
         clock: CorrectedClock::default(),
         people: BTreeMap::new(),
         heartbeat: Heartbeat::default(),
+        codes: Codes::default(),
         jobs: VecDeque::new(),
         watchers: Watchers::default(),
         mailbox,
@@ -150,6 +154,7 @@ pub async fn run(paths: Paths, steps: Steps) -> Result<(), DaemonError> {
             Some(message) = mail.recv() => daemon.take(message).await,
             () = sleep => daemon.on_timer(),
         }
+        daemon.count_break_glass();
         daemon.tell_watchers();
     }
     tracing::info!("stopping");
@@ -183,6 +188,7 @@ impl Daemon {
     /// Reads the configuration and opens the device with it; then everybody is to be signed in afresh.
     fn open_device(&mut self) {
         self.reload_wanted = false;
+        self.open_break_glass();
         self.steps.begin();
         // Before they are read: what changes in between is read again, and not missed.
         self.options = config::mark(&self.paths);
@@ -263,6 +269,7 @@ impl Daemon {
             Ask::Reload | Ask::Deregister | Ask::Forgotten => {
                 reply(connection, Reply::Failed(Problem::not_allowed()));
             }
+            Ask::BreakGlass { code } => self.break_glass_asked(&code, peer, connection),
             Ask::Watch => self.watch_asked(peer.clone(), connection),
             Ask::SignOut => self.sign_out_asked(peer, connection),
             Ask::SignIn { service } => self.sign_in_asked(service, peer, connection),
@@ -270,7 +277,8 @@ impl Daemon {
     }
 
     fn status_for(&self, peer: &Peer) -> Status {
-        let status = self.standing.status(&self.summary, self.visible_people(peer), self.now());
+        let mut status = self.standing.status(&self.summary, self.visible_people(peer), self.now());
+        status.break_glass_until = self.let_through_until().map(|until| until.to_string());
         status.with_set_aside(&self.paths.state_dir)
     }
 
@@ -446,7 +454,7 @@ impl Daemon {
                     continue;
                 }
             };
-            if device.state.is_leaving() && matches!(work, Work::SignIn { .. } | Work::KeepAlive) {
+            if device.state.is_leaving() && matches!(work, Work::SignIn { .. } | Work::KeepAlive(_)) {
                 self.standing = Standing::Ready(device);
                 self.refuse(job, Code::Failure(FailureCode::Leaving));
                 continue;
@@ -471,7 +479,7 @@ impl Daemon {
             Job::Service { session, service, .. } => {
                 Work::SignIn { session: session.clone(), service: Some(service.clone()) }
             }
-            Job::KeepAlive => Work::KeepAlive,
+            Job::KeepAlive => Work::KeepAlive(self.break_glass_report()),
             Job::SignOut { session, .. } => Work::SignOut { session: session.clone() },
             Job::Deregister { .. } => Work::Deregister,
         })
@@ -494,7 +502,7 @@ impl Daemon {
     fn sleep_for(&self) -> Duration {
         let now = self.now();
         let people = self.people.values().filter_map(|person| person.state.wake_at());
-        let next = people.chain(self.heartbeat.wake_at()).min();
+        let next = people.chain(self.heartbeat.wake_at()).chain(self.let_through_until()).min();
         let until = next.map(|at| u64::try_from(at.unix_millis() - now.unix_millis()).unwrap_or(0));
         until.map_or(LONGEST_SLEEP, |millis| Duration::from_millis(millis).min(LONGEST_SLEEP))
     }

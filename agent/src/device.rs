@@ -12,8 +12,9 @@ use saml::name::EntityId;
 use saml::rejection::RejectionReason;
 use saml::time::UtcTime;
 
+use crate::break_glass::BreakGlass;
 use crate::config::{self, Config};
-use crate::device_state::{DeviceState, PinnedPortal, stamp};
+use crate::device_state::{DeviceState, DeviceStateError, PinnedPortal, stamp};
 use crate::failure::FailureCode;
 use crate::golden_image::{GoldenImage, MachineMark};
 use crate::sign_in::SignInError;
@@ -273,6 +274,7 @@ fn become_a_new_device(
 ) -> Result<(), SignInError> {
     tracing::warn!("this is a copy of another machine: it enrols as a new device");
     device_key::destroy(state_dir)?;
+    BreakGlass::remove(state_dir).map_err(DeviceStateError::from)?;
     state.begin_anew(here)?;
     GoldenImage::unseal(state_dir)?;
     Ok(())

@@ -15,6 +15,7 @@ use saml::time::UtcTime;
 use saml::token::TokenId;
 use serde::{Deserialize, Serialize};
 
+use crate::break_glass::BreakGlass;
 use crate::failure::FailureCode;
 use crate::golden_image::MachineMark;
 
@@ -249,6 +250,7 @@ impl DeviceState {
         files::remove(&copy)?;
         remove_set_aside(&copy)?;
         remove_set_aside(&path)?;
+        BreakGlass::remove(state_dir)?;
         Ok(files::remove(&path)?)
     }
 

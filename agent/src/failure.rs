@@ -122,6 +122,15 @@ failures! {
     DiskFull, "disk-full", 59,
         "there is no room on the disk for the agent's state",
         "free some of the disk: sessions hold as long as they last, and the agent goes on by itself when there is room";
+    BreakGlassRefused, "break-glass-refused", 60,
+        "the text is no break-glass code for this device, was used already, or its time is over",
+        "compare it with what support has read out, letter by letter; if it is the same, ask for another one";
+    BreakGlassWaiting, "break-glass-wait", 61,
+        "too many wrong break-glass codes were typed",
+        "wait a quarter of an hour and type the code again";
+    BreakGlassNoKey, "break-glass-no-key", 62,
+        "this device and its portal have agreed on no break-glass key, so that no code can be checked",
+        "connect the device to its portal once: the agent agrees on a key in its first keep-alive";
 }
 
 impl fmt::Display for FailureCode {

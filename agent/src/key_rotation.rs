@@ -9,7 +9,7 @@ use platform::device_key::DeviceKey;
 use saml::device::{Rotation, RotationProof};
 use saml::request::AuthnRequest;
 
-use crate::conversation::{KeptAlive, tell_alive};
+use crate::conversation::{KeptAlive, Said, tell_alive};
 use crate::device::{self, Device};
 use crate::sign_in::SignInError;
 use crate::steps::Steps;
@@ -21,7 +21,7 @@ use crate::steps::Steps;
 /// [`SignInError`]; then one key still signs, and the next keep-alive goes on where this ended.
 pub async fn rotate_if_due(
     device: &mut Device,
-    kept: KeptAlive,
+    kept: &KeptAlive,
     steps: &Steps,
 ) -> Result<Option<KeptAlive>, SignInError> {
     let next = match device.waiting_next_key()? {
@@ -29,9 +29,9 @@ pub async fn rotate_if_due(
         None if kept.key_is_due(device.clock.now()) => device.make_next_key().await?,
         None => return Ok(None),
     };
-    tell_alive(device, Some(&next), steps).await?;
+    tell_alive(device, &Said { next: Some(&next), ..Said::default() }, steps).await?;
     device.adopt_next_key(Arc::clone(&next))?;
-    let kept = tell_alive(device, None, steps).await?;
+    let kept = tell_alive(device, &Said::default(), steps).await?;
     tracing::info!(protection = %next.protection(), "the device has another key");
     steps.done("key-rotated", || saml::device::entity_id_of_key(next.public_key_spki()).to_string());
     Ok(Some(kept))

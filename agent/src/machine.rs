@@ -284,7 +284,10 @@ fn needs_somebody(code: Code) -> bool {
             | F::AnswerNotTrusted
             | F::PortalKeysUnknown
             | F::GoldenImage
-            | F::KeyLost => true,
+            | F::KeyLost
+            | F::BreakGlassRefused
+            | F::BreakGlassWaiting
+            | F::BreakGlassNoKey => true,
         },
     }
 }

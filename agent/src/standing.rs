@@ -106,6 +106,7 @@ impl Standing {
             cloud: summary.cloud.clone(),
             device: summary.device.clone(),
             enrolled: summary.enrolled,
+            break_glass_until: None,
             key_protection: summary.key_protection.clone(),
             key_since: summary.key_since.clone(),
             token_waiting: summary.token_waiting,

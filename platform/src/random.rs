@@ -15,6 +15,12 @@ pub fn bytes<const N: usize>() -> [u8; N] {
     octets
 }
 
+/// The generator itself, for who makes keys of it.
+#[must_use]
+pub fn generator() -> SystemRandom {
+    SystemRandom::new()
+}
+
 #[cfg(test)]
 mod tests {
     #[test]

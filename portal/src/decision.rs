@@ -12,6 +12,7 @@ use saml::time::UtcTime;
 use saml::token::TokenId;
 use sqlx::AnyConnection;
 
+use crate::break_glass;
 use crate::cloud::Cloud;
 use crate::evidence;
 use crate::identity_provider::Kind;
@@ -87,6 +88,8 @@ pub struct Grant {
     pub service: Option<ServiceProvider>,
     /// Life of the session, in seconds.
     pub session_seconds: i64,
+    /// What else the device itself is told: names of attributes with their values.
+    pub told: Vec<(&'static str, String)>,
 }
 
 impl Decision {
@@ -242,6 +245,7 @@ async fn grant(connection: &mut AnyConnection, question: &Question, asked: &mut 
         grade: statement.evidence.grade,
         service,
         session_seconds: tenant.session_seconds,
+        told: Vec::new(),
     })
 }
 
@@ -273,6 +277,7 @@ async fn keep_alive(
     if let Some(rotation) = &statement.rotation {
         standing.take_next_key(connection, rotation).await?;
     }
+    let told = break_glass::hear(connection, question, &statement.evidence, &standing.device).await?;
     Ok(Grant {
         in_response_to: content.id.clone(),
         groups: Vec::new(),
@@ -283,6 +288,7 @@ async fn keep_alive(
         grade: statement.evidence.grade,
         service: None,
         session_seconds: tenant.session_seconds,
+        told,
     })
 }
 

@@ -96,6 +96,7 @@ fn granted(
             .chain(keys)
             .chain(since)
             .chain(life)
+            .chain(grant.told.into_iter().map(|(name, value)| (name, vec![value])))
             .map(|(name, values)| attribute(name, values))
             .collect()
     } else {

@@ -7,6 +7,7 @@ pub mod admin;
 pub mod admission;
 mod api;
 pub mod backup;
+mod break_glass;
 pub mod clock;
 pub mod cloud;
 pub mod command;

@@ -11,6 +11,7 @@
 mod assertion;
 mod authn_request;
 pub mod binding;
+pub mod break_glass;
 pub mod canonical;
 pub mod device;
 mod dsig;

@@ -241,7 +241,7 @@ fn checksum(id: &[u8; ID_OCTETS], seed: &[u8; SEED_OCTETS]) -> [u8; CHECKSUM_OCT
     checksum
 }
 
-fn encode(octets: &[u8]) -> String {
+pub(crate) fn encode(octets: &[u8]) -> String {
     let mut text = String::with_capacity((octets.len() * 8).div_ceil(5));
     let (mut bits, mut held) = (0_u32, 0_u32);
     for octet in octets {
@@ -260,7 +260,7 @@ fn encode(octets: &[u8]) -> String {
 }
 
 /// Fills `octets`; `text` has as many characters as they need, and begins `offset` characters into what the user typed.
-fn decode(text: &str, offset: usize, octets: &mut [u8]) -> Result<(), TokenError> {
+pub(crate) fn decode(text: &str, offset: usize, octets: &mut [u8]) -> Result<(), TokenError> {
     let (mut bits, mut held) = (0_u32, 0_u32);
     let mut places = octets.iter_mut();
     for (index, c) in text.chars().enumerate() {

@@ -1,5 +1,6 @@
 //! The command line: one file for each command.
 
+mod break_glass;
 mod configure;
 mod deregister;
 mod diagnostics;
@@ -73,6 +74,8 @@ enum Command {
     SignIn(sign_in::SignIn),
     /// End your own session with the portal; `sign-in` begins another.
     SignOut,
+    /// Type in the code that support has read out: for a while local software is told to let this device through, portal or not.
+    BreakGlass(break_glass::BreakGlass),
     /// Leave the cloud: tell the portal, and forget key, state and token.
     Deregister(deregister::Deregister),
     /// Show who the operating system says is logged in, the name that is made from it, and why.
@@ -203,6 +206,7 @@ impl CommandLine {
             Command::Status(command) => command.run(&paths).await,
             Command::SignIn(command) => command.run(&paths).await,
             Command::SignOut => sign_out::run(&paths).await,
+            Command::BreakGlass(command) => command.run(&paths).await,
             Command::Deregister(command) => command.run(&paths).await,
             Command::Whoami(command) => command.run(&paths).await,
             Command::Diagnostics(command) => command.run(paths).await,

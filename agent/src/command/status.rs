@@ -8,8 +8,10 @@ use clap::ValueEnum;
 use platform::paths::Paths;
 
 use super::{CommandError, Outcome};
+use crate::break_glass::BreakGlass;
 use crate::config::{self, ConfigError};
 use crate::control::{self, Ask, ControlError, PersonStatus, Problem, Reply, STATUS_VERSION, Status};
+use crate::device::CorrectedClock;
 use crate::device_state::DeviceState;
 use crate::failure::FailureCode;
 
@@ -37,7 +39,7 @@ enum Check {
     Live,
     /// Somebody is signed in, or could be now.
     Ready,
-    /// The device's key is registered with the cloud: what a firewall or forwarder asks that lets nothing through before.
+    /// The device's key is registered with the cloud, or a break-glass code holds: what a firewall or forwarder asks that lets nothing through before.
     Enrolled,
 }
 
@@ -57,7 +59,7 @@ impl StatusCommand {
         };
         let exit_code = match self.check {
             Some(Check::Live) if status.agent == "running" => 0,
-            Some(Check::Enrolled) if status.enrolled => 0,
+            Some(Check::Enrolled) if status.enrolled || status.break_glass_until.is_some() => 0,
             Some(Check::Enrolled) => FailureCode::NotEnrolled.exit_code(),
             Some(Check::Live | Check::Ready) | None => exit_code(&status),
         };
@@ -140,6 +142,7 @@ fn without_daemon(paths: &Paths) -> Status {
         cloud: config.as_ref().map(|config| config.cloud_host.clone()),
         device: None,
         enrolled: portal.is_some_and(|portal| portal.enrolled_by.is_some()),
+        break_glass_until: let_through_until(paths),
         key_protection: None,
         key_since: None,
         token_waiting: config.as_ref().is_some_and(|config| config.token.is_some()),
@@ -150,6 +153,12 @@ fn without_daemon(paths: &Paths) -> Status {
         problem: Some(Problem::failure(FailureCode::NotRunning)),
     }
     .with_set_aside(&paths.state_dir)
+}
+
+/// What the disk tells of a break-glass code that was taken.
+fn let_through_until(paths: &Paths) -> Option<String> {
+    let kept = BreakGlass::load(&paths.state_dir).ok()?;
+    kept.until(CorrectedClock::default().now()).map(|until| until.to_string())
 }
 
 /// 0 if somebody is signed in; otherwise the number of what is in the way.
@@ -183,6 +192,9 @@ fn screen(status: &Status) -> String {
     if let Some(protection) = &status.key_protection {
         let since = status.key_since.as_ref().map(|since| format!(", since {since}")).unwrap_or_default();
         line("Key", &format!("P-256, protected by: {protection}{since}"));
+    }
+    if let Some(until) = &status.break_glass_until {
+        line("Emergency", &format!("a break-glass code has the device let through until {until}"));
     }
     for person in &status.people {
         line("Person", &person_line(person));

@@ -32,11 +32,12 @@ impl Daemon {
     }
 
     /// What the portal says to a device that is alive holds for everybody at it.
-    pub(super) fn kept_alive(&mut self, result: Result<KeptAlive, SignInError>) {
+    pub(super) fn kept_alive(&mut self, result: Result<Box<KeptAlive>, SignInError>) {
         let at = self.moment();
         match result {
             Ok(kept_alive) => {
                 self.heartbeat.heard(kept_alive.interval_seconds, at);
+                self.break_glass_heard(&kept_alive);
                 // What somebody had to mend has been mended.
                 for (id, person) in &self.people {
                     if matches!(person.state, State::Refused { code: Code::Refusal(code), .. } if is_of_device(code)) {

@@ -7,7 +7,7 @@ use saml::name::EntityId;
 use saml::refusal::RefusalCode;
 
 use crate::control::{Problem, Reply};
-use crate::conversation::{self, KeptAlive};
+use crate::conversation::{self, KeptAlive, Report};
 use crate::device::Device;
 use crate::failure::FailureCode;
 use crate::machine::Event;
@@ -32,7 +32,7 @@ pub(super) enum Job {
 /// What a job needs apart from the device.
 pub(super) enum Work {
     SignIn { session: Box<UserSession>, service: Option<EntityId> },
-    KeepAlive,
+    KeepAlive(Report),
     SignOut { session: Box<Session> },
     Deregister,
 }
@@ -40,7 +40,7 @@ pub(super) enum Work {
 /// How a job ended.
 pub(super) enum Outcome {
     SignIn(Result<Granted, SignInError>),
-    KeepAlive(Result<KeptAlive, SignInError>),
+    KeepAlive(Result<Box<KeptAlive>, SignInError>),
     Farewell(Result<(), SignInError>),
 }
 
@@ -65,7 +65,7 @@ impl Work {
     pub(super) fn name(&self) -> &'static str {
         match self {
             Self::SignIn { .. } => "nobody was signed in",
-            Self::KeepAlive => "the portal could not be told that the device is alive",
+            Self::KeepAlive(_) => "the portal could not be told that the device is alive",
             Self::SignOut { .. } => "the portal could not be told that somebody has signed out",
             Self::Deregister => "the portal could not be told that the device leaves",
         }
@@ -77,7 +77,9 @@ impl Work {
             Self::SignIn { session, service } => {
                 Outcome::SignIn(sign_in(device, &session, service.as_ref(), steps).await)
             }
-            Self::KeepAlive => Outcome::KeepAlive(conversation::keep_alive(device, steps).await),
+            Self::KeepAlive(report) => {
+                Outcome::KeepAlive(conversation::keep_alive(device, &report, steps).await.map(Box::new))
+            }
             Self::SignOut { session } => Outcome::Farewell(conversation::sign_out(device, &session, steps).await),
             Self::Deregister => Outcome::Farewell(conversation::deregister(device, steps).await),
         }

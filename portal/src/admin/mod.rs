@@ -7,6 +7,7 @@ pub mod account;
 pub mod administrator;
 pub mod api_key;
 pub mod audit;
+pub mod break_glass;
 pub mod device;
 pub mod domain;
 mod error;

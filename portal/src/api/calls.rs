@@ -226,13 +226,20 @@ pub(super) mod tokens {
 
 pub(super) mod devices {
     use super::*;
-    use crate::admin::{AdminError, device};
+    use crate::admin::{AdminError, break_glass, device};
     use crate::store::device::{DeviceFilter, DeviceState, Move};
 
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Step {
         step: String,
+    }
+
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct NewBreakGlassCode {
+        #[serde(rename = "for")]
+        life: String,
     }
 
     pub(in crate::api) async fn list(call: Call) -> Result<Value, Problem> {
@@ -279,6 +286,17 @@ pub(super) mod devices {
         };
         let state = device::step(&call.admin, call.part("device"), step).await?;
         Ok(json!({ "state": state.to_string() }))
+    }
+
+    pub(in crate::api) async fn break_glass(call: Call) -> Result<Value, Problem> {
+        let given: NewBreakGlassCode = call.read()?;
+        let life = humantime::parse_duration(&given.life).map_err(|_| AdminError::Invalid {
+            field: "for",
+            given: given.life.clone(),
+            wanted: "a time such as `4h`",
+        })?;
+        let made = break_glass::make(&call.admin, call.part("device"), life).await?;
+        Ok(json!({ "code": made.code, "until": made.until.to_string() }))
     }
 }
 

@@ -84,6 +84,7 @@ fn answers() -> Value {
         "DevicePage": page("Device"),
         "DeviceUse": used,
         "DeviceDetail": object(json!({ "device": reference("Device"), "people": { "type": "array", "items": reference("DeviceUse") } })),
+        "BreakGlassCode": object(json!({ "code": text(), "until": time() })),
         "Moved": object(json!({ "state": text() })),
         "User": user,
         "UserPage": page("User"),
@@ -116,6 +117,7 @@ fn bodies() -> Value {
         "Rotation": given(json!({ "overlap": { "type": "string", "description": "as in `7d`" } }), &["overlap"]),
         "Revocation": given(json!({ "devices_too": { "type": "boolean" } }), &[]),
         "Move": given(json!({ "step": { "enum": ["remove", "wipe", "force-remove", "quarantine", "restore", "approve", "deny"] } }), &["step"]),
+        "NewBreakGlassCode": given(json!({ "for": { "type": "string", "description": "a quarter of an hour to 48 hours, as in `4h`" } }), &["for"]),
         "UserState": given(json!({ "state": { "enum": ["active", "suspended"] } }), &["state"]),
         "NewService": given(json!({ "metadata": text() }), &["metadata"]),
     })

@@ -58,6 +58,14 @@ pub(super) enum Device {
         #[arg(long)]
         json: bool,
     },
+    /// Make a code that lets a device through that can't reach the portal: it is typed in as `countersign break-glass CODE`.
+    BreakGlass {
+        /// The device's entity ID.
+        id: String,
+        /// For how long: a quarter of an hour to 48 hours.
+        #[arg(long = "for", value_name = "DURATION", default_value = "4h", value_parser = humantime::parse_duration)]
+        life: std::time::Duration,
+    },
     /// Remove the devices now that were not heard for as long as the tenants' policies say; `serve` does so every hour.
     CleanUp,
 }
@@ -74,6 +82,13 @@ impl Device {
             Self::Approve { ids } => step(context, &ids, Move::Approve).await,
             Self::Deny { ids } => step(context, &ids, Move::Deny).await,
             Self::Clones { json } => clones(context, json).await,
+            Self::BreakGlass { id, life } => {
+                let made = admin::break_glass::make(&context.admin, &id, life).await?;
+                Ok(format!(
+                    "{}\nholds until {}; on the device: countersign break-glass {}\n",
+                    made.code, made.until, made.code
+                ))
+            }
             Self::CleanUp => {
                 let removed = admin::device::clean_up(&context.admin.store, context.admin.now).await?;
                 Ok(format!("removed {removed} devices\n"))

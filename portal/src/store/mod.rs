@@ -10,6 +10,7 @@ pub mod administrator_session;
 pub mod api_key;
 pub mod audit;
 pub mod audit_retention;
+pub mod break_glass;
 mod columns;
 mod database;
 pub mod device;

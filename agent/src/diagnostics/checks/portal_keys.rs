@@ -46,7 +46,7 @@ async fn look(seen: Arc<Seen>) -> Finding {
     let common = pinned.iter().filter(|key| shown.contains(key)).count();
     match common {
         0 => Finding::coded(
-            Code::Failure(FailureCode::AnswerNotTrusted),
+            Code::Failure(FailureCode::PortalKeysUnknown),
             "none of the portal's keys is one that this device pinned",
         ),
         _ => Finding::pass(format!("{common} of {} pinned keys are in force", pinned.len())),
