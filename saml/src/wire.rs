@@ -78,7 +78,8 @@ pub(crate) fn write_name_id(writer: &mut Writer, name_id: &NameId) {
 /// `saml:Attribute` (Core 2.7.3.1); a value that holds elements is left out.
 pub(crate) fn attribute(element: Element<'_>) -> Result<Attribute, Rejection> {
     let mut children = Sequence::new(element)?;
-    let mut values = Vec::new();
+    // Hardly any attribute has more than one value.
+    let mut values = Vec::with_capacity(1);
     for value in children.many(Namespace::Assertion, "AttributeValue") {
         if value.children().next().is_none() {
             values.push(value.text()?.to_owned());
@@ -96,7 +97,10 @@ pub(crate) fn attribute(element: Element<'_>) -> Result<Attribute, Rejection> {
 /// All children of an element, each of which is a `saml:Attribute`.
 pub(crate) fn attributes(parent: Element<'_>) -> Result<Vec<Attribute>, Rejection> {
     let mut children = Sequence::new(parent)?;
-    let attributes = children.many(Namespace::Assertion, "Attribute").map(attribute).collect::<Result<_, _>>()?;
+    let mut attributes = Vec::with_capacity(parent.children().count());
+    for child in children.many(Namespace::Assertion, "Attribute") {
+        attributes.push(attribute(child)?);
+    }
     children.finish()?;
     Ok(attributes)
 }

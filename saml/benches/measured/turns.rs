@@ -33,7 +33,9 @@ impl<'a> Case<'a> {
         Self { name, run: Box::new(run), count: 1, rates: Vec::new() }
     }
 
+    /// The time for its operations, after one that brings its code and data back into the caches, where the case before it has left its own.
     fn turn(&self) -> Duration {
+        (self.run)();
         let begun = cpu_time();
         for _ in 0..self.count {
             (self.run)();
@@ -41,7 +43,7 @@ impl<'a> Case<'a> {
         cpu_time() - begun
     }
 
-    /// Finds how many operations fill a turn; warms the caches too.
+    /// Finds how many operations fill a turn.
     fn calibrate(&mut self) {
         while self.turn() < TURN {
             self.count *= 2;

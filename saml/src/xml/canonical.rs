@@ -70,10 +70,18 @@ impl Canonical<'_, '_> {
 }
 
 /// A namespace as written: the default namespace has an empty prefix; an empty URI undeclares it.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 struct Rendered<'d> {
     prefix: &'d str,
     uri: &'d str,
+    /// Which declaration brought it, so that most are told apart without looking at their text.
+    binding: Binding,
+}
+
+impl PartialEq for Rendered<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.prefix == other.prefix && self.uri == other.uri
+    }
 }
 
 struct Stream<'d, 's, S> {
@@ -194,8 +202,8 @@ impl<'d, S: Sink> Stream<'d, '_, S> {
         if is_apex {
             self.want_all_in_scope(element);
         } else {
-            for declaration in self.document.declarations_of(tag) {
-                self.want_inclusive(declaration);
+            for (index, declaration) in self.document.numbered_declarations_of(tag) {
+                self.want_inclusive(index, declaration);
             }
         }
         self.sort_wanted();
@@ -211,36 +219,45 @@ impl<'d, S: Sink> Stream<'d, '_, S> {
         let mut seen: Vec<&str> = Vec::new();
         let mut cursor = Some(apex);
         while let Some(element) = cursor {
-            for declaration in self.document.declarations_of(element.tag()) {
+            for (index, declaration) in self.document.numbered_declarations_of(element.tag()) {
                 turns(seen.len());
                 let prefix = self.document.slice(declaration.prefix);
                 if !seen.contains(&prefix) {
                     seen.push(prefix);
-                    self.want_inclusive(declaration);
+                    self.want_inclusive(index, declaration);
                 }
             }
             cursor = element.parent();
         }
     }
 
-    fn want_inclusive(&mut self, declaration: &'d Declaration) {
+    fn want_inclusive(&mut self, index: u32, declaration: &'d Declaration) {
         let prefix = self.document.slice(declaration.prefix);
         if self.method.is_inclusive_for(prefix) {
-            self.want_rendered(Rendered { prefix, uri: self.document.value(declaration.uri) });
+            let uri = self.document.value(declaration.uri);
+            self.want_rendered(Rendered { prefix, uri, binding: Binding::Declared(index) });
         }
     }
 
     /// Wants a visibly utilised prefix (Exclusive XML Canonicalization 1.0, section 3).
     fn want(&mut self, prefix: Span, binding: Binding) {
-        if binding != Binding::Xml {
-            self.want_rendered(Rendered { prefix: self.document.slice(prefix), uri: self.document.uri(binding) });
+        // The innermost that is in force, and the same: nothing nearer can have taken the prefix.
+        if binding != Binding::Xml && self.rendered.last().is_none_or(|innermost| innermost.binding != binding) {
+            let (prefix, uri) = (self.document.slice(prefix), self.document.uri(binding));
+            self.want_rendered(Rendered { prefix, uri, binding });
         }
     }
 
     fn want_rendered(&mut self, namespace: Rendered<'d>) {
         turns(self.rendered.len() + self.wanted.len());
-        let nearest = self.rendered.iter().rev().find(|rendered| rendered.prefix == namespace.prefix);
-        let in_force = nearest.map_or("", |rendered| rendered.uri);
+        let same_prefix =
+            |rendered: &&Rendered<'_>| rendered.binding == namespace.binding || rendered.prefix == namespace.prefix;
+        let nearest = self.rendered.iter().rev().find(same_prefix);
+        let in_force = match nearest {
+            Some(rendered) if rendered.binding == namespace.binding => return,
+            Some(rendered) => rendered.uri,
+            None => "",
+        };
         if in_force != namespace.uri && !self.wanted.contains(&namespace) {
             self.wanted.push(namespace);
         }

@@ -141,6 +141,11 @@ impl Document {
         self.declarations.get(at(tag.declarations.start)..at(tag.declarations.end)).unwrap_or_default()
     }
 
+    /// The declarations of a tag, each with the index that a [`Binding`] has.
+    pub(super) fn numbered_declarations_of(&self, tag: &Tag) -> impl Iterator<Item = (u32, &Declaration)> {
+        (tag.declarations.start..).zip(self.declarations_of(tag))
+    }
+
     /// All elements in document order.
     pub(crate) fn elements(&self) -> impl Iterator<Item = Element<'_>> {
         self.root().descendants()

@@ -3,6 +3,7 @@
 
 mod canonical;
 mod document;
+mod lanes;
 mod name;
 mod reader;
 mod scan;

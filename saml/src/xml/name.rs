@@ -57,7 +57,7 @@ namespaces! {
 
 /// Whether `text` is an NCName of Namespaces in XML 1.0 (third edition), over XML 1.0 (fifth edition).
 pub(crate) fn is_ncname(text: &str) -> bool {
-    if text.bytes().all(super::scan::is_ascii_name_byte) {
+    if super::lanes::name_length(text.as_bytes()) == text.len() {
         return text.bytes().next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_');
     }
     let mut chars = text.chars();

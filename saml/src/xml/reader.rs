@@ -90,12 +90,16 @@ impl<'s> Reader<'s> {
         let mut expected = ["version", "encoding", "standalone"].iter();
         let mut first = true;
         while scanner.skip_space() > 0 && scanner.peek() != Some(b'?') {
-            let name = scanner.qname()?;
+            let start = scanner.position;
+            let local = scanner.qualified_name()?;
+            let name = scanner.qname(start, local);
             scanner.skip_space();
             scanner.expect(b"=")?;
             scanner.skip_space();
-            let span = scanner.attribute_value()?.span;
-            let (name, value) = (scanner.slice(name.local), scanner.slice(span));
+            let start = scanner.position + 1;
+            scanner.attribute_value()?;
+            let (name, value) = (scanner.slice(name.local), scanner.slice(scanner.span(start)));
+            scanner.position += 1;
             if (first && name != "version") || !expected.any(|expected| *expected == name) {
                 return scanner.fail(RejectionReason::NotWellFormed);
             }
@@ -181,8 +185,9 @@ impl<'s> Reader<'s> {
     }
 
     fn text(&mut self) -> Scanned<()> {
-        let value = self.scanner.text()?;
-        self.push(Kind::Text(value))?;
+        let start = self.scanner.position;
+        let form = self.scanner.text()?;
+        self.push(Kind::Text(self.scanner.value(start, form)))?;
         Ok(())
     }
 

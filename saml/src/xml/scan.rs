@@ -1,77 +1,13 @@
 //! The cursor over the source: characters, names and references, each checked once.
 
 use super::document::{Span, Value};
+use super::lanes::{LANES, before_stop, is_ascii_name_start, name_length};
 use super::name::{is_name_char, is_name_start};
 use super::work::turns;
 use crate::rejection::{Rejection, RejectionReason};
 
 /// What the scanner and the reader fail with: one byte, so that the good path stays fast; the excerpt is added once, at the end.
 pub(super) type Scanned<T> = Result<T, RejectionReason>;
-
-/// The bytes of ASCII names.
-const NAME: u8 = 1;
-/// Those that a name may begin with.
-const NAME_START: u8 = 3;
-
-static NAME_CLASS: [u8; 256] = name_classes();
-
-const fn name_classes() -> [u8; 256] {
-    let mut table = [0; 256];
-    let mut byte = 0;
-    while byte < 128_u8 {
-        table[byte as usize] = match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'_' => NAME_START,
-            b'0'..=b'9' | b'-' | b'.' => NAME,
-            _ => 0,
-        };
-        byte += 1;
-    }
-    table
-}
-
-/// Whether an ASCII byte is one that names are made of.
-pub(super) fn is_ascii_name_byte(byte: u8) -> bool {
-    NAME_CLASS[usize::from(byte)] != 0
-}
-
-/// How many bytes are looked at together where nothing is expected.
-const CHUNK: usize = 16;
-
-/// Whether a byte means something in a value: control characters, `<`, `&`, the first byte of U+F000 to U+FFFF (among which are U+FFFE
-/// and U+FFFF), and two bytes that depend on the place.
-const fn stops<const A: u8, const B: u8>(b: u8) -> bool {
-    (b < 0x20) | (b == b'<') | (b == b'&') | (b == 0xEF) | (b == A) | (b == B)
-}
-
-/// Whether one of these bytes may stop, whatever the place; written so that it becomes a few vector instructions.
-fn may_stop(chunk: &[u8; CHUNK]) -> bool {
-    let mut found = [0_u8; CHUNK];
-    for (found, &b) in found.iter_mut().zip(chunk) {
-        *found = u8::from(b < 0x20)
-            | u8::from(b == b'<')
-            | u8::from(b == b'>')
-            | u8::from(b == b'&')
-            | u8::from(b == b']')
-            | u8::from(b == b'"')
-            | u8::from(b == b'\'')
-            | u8::from(b == 0xEF);
-    }
-    u128::from_ne_bytes(found) != 0
-}
-
-/// Eight times the same byte.
-const fn eight(b: u8) -> u64 {
-    u64::from_le_bytes([b; 8])
-}
-
-/// The place of the first of eight bytes that stops, or 8. A borrow may mark bytes that don't, but only behind one that does.
-fn first_stop<const A: u8, const B: u8>(bytes: [u8; 8]) -> usize {
-    let word = u64::from_le_bytes(bytes);
-    let less = |word: u64, than: u8| word.wrapping_sub(eight(than)) & !word;
-    let equal = |b: u8| less(word ^ eight(b), 1);
-    let marks = less(word, 0x20) | equal(b'<') | equal(b'&') | equal(0xEF) | equal(A) | equal(B);
-    ((marks & eight(0x80)).trailing_zeros() / 8) as usize
-}
 
 /// Both parts of a qualified name; the prefix is empty where there is none.
 #[derive(Clone, Copy)]
@@ -87,16 +23,30 @@ enum Place {
     Attribute { quote: u8 },
 }
 
+/// How the text of a value stands in the source. What the hot functions give back fits into a register: a larger answer is written and at
+/// once read again in other pieces, for which processors wait.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// Byte for byte, and in its canonical form.
+    Verbatim,
+    /// Byte for byte.
+    Plain,
+    /// Otherwise: it is in the spill.
+    Spilled,
+}
+
 pub(super) struct Scanner<'s> {
     source: &'s str,
     bytes: &'s [u8],
     pub(super) position: usize,
     pub(super) spill: String,
+    /// Where the last value begins that went there.
+    spilled_from: usize,
 }
 
 impl<'s> Scanner<'s> {
     pub(super) fn new(source: &'s str) -> Self {
-        Self { source, bytes: source.as_bytes(), position: 0, spill: String::new() }
+        Self { source, bytes: source.as_bytes(), position: 0, spill: String::new(), spilled_from: 0 }
     }
 
     #[inline]
@@ -120,13 +70,9 @@ impl<'s> Scanner<'s> {
         self.source.get(span.start as usize..span.end as usize).unwrap_or_default()
     }
 
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "the reader refuses sources longer than its limit, which is far below 4 GiB"
-    )]
     #[inline]
     pub(super) fn span(&self, start: usize) -> Span {
-        Span { start: start as u32, end: self.position as u32 }
+        Span { start: to_u32(start), end: to_u32(self.position) }
     }
 
     #[expect(clippy::unused_self, reason = "failing is something that happens at the scanner's position")]
@@ -169,73 +115,105 @@ impl<'s> Scanner<'s> {
         self.position - start
     }
 
-    fn ncname(&mut self) -> Scanned<Span> {
-        let start = self.position;
-        let rest = self.rest();
-        let length = rest.iter().position(|&b| !is_ascii_name_byte(b)).unwrap_or(rest.len());
-        self.position += length;
-        if rest.get(length).is_some_and(|&b| b >= 0x80) {
-            self.rest_of_name();
-        }
-        let starts_well = match rest.first() {
-            Some(&b) if b < 0x80 => NAME_CLASS[usize::from(b)] == NAME_START,
-            _ => self.source.get(start..self.position).and_then(|name| name.chars().next()).is_some_and(is_name_start),
-        };
-        if starts_well { Ok(self.span(start)) } else { self.fail(RejectionReason::NotWellFormed) }
-    }
-
-    /// Goes on behind the first character of a name that is not ASCII.
-    #[cold]
-    fn rest_of_name(&mut self) {
-        for c in self.source.get(self.position..).unwrap_or_default().chars() {
-            if !is_name_char(c) {
-                break;
-            }
-            self.position += c.len_utf8();
-        }
-    }
-
+    /// Goes behind a name.
     #[inline]
-    pub(super) fn qname(&mut self) -> Scanned<QName> {
-        let first = self.ncname()?;
+    fn ncname(&mut self) -> Scanned<()> {
+        let rest = self.rest();
+        let length = name_length(rest);
+        let in_ascii = rest.get(length).is_none_or(u8::is_ascii);
+        if in_ascii && rest.first().is_some_and(|&b| is_ascii_name_start(b)) {
+            self.position += length;
+            Ok(())
+        } else {
+            self.ncname_beyond_ascii()
+        }
+    }
+
+    #[cold]
+    fn ncname_beyond_ascii(&mut self) -> Scanned<()> {
+        let rest = self.source.get(self.position..).unwrap_or_default();
+        if !rest.starts_with(is_name_start) {
+            return self.fail(RejectionReason::NotWellFormed);
+        }
+        self.position += rest.find(|c| !is_name_char(c)).unwrap_or(rest.len());
+        Ok(())
+    }
+
+    /// Goes behind a qualified name, and says where its local part begins.
+    pub(super) fn qualified_name(&mut self) -> Scanned<u32> {
+        let start = self.position;
+        self.ncname()?;
         if self.peek() != Some(b':') {
-            return Ok(QName { prefix: Span { start: first.start, end: first.start }, local: first });
+            return Ok(to_u32(start));
         }
         self.position += 1;
-        Ok(QName { prefix: first, local: self.ncname()? })
+        let local = self.position;
+        self.ncname()?;
+        Ok(to_u32(local))
     }
 
-    /// Text up to the next `<` or the end.
+    /// The qualified name that begins at `start`, has its local part at `local` and ends here.
     #[inline]
-    pub(super) fn text(&mut self) -> Scanned<Value> {
-        self.value(Place::Text)
+    pub(super) fn qname(&self, start: usize, local: u32) -> QName {
+        let start = to_u32(start);
+        let prefix = Span { start, end: local.saturating_sub(1).max(start) };
+        QName { prefix, local: Span { start: local, end: to_u32(self.position) } }
     }
 
-    /// A quoted value, without its quotes, with its closing quote consumed.
+    /// Goes over text, up to the next `<` or the end.
     #[inline]
-    pub(super) fn attribute_value(&mut self) -> Scanned<Value> {
+    pub(super) fn text(&mut self) -> Scanned<Form> {
+        self.form(Place::Text)
+    }
+
+    /// Goes over a quoted value, up to its closing quote.
+    #[inline]
+    pub(super) fn attribute_value(&mut self) -> Scanned<Form> {
         let Some(quote @ (b'"' | b'\'')) = self.peek() else { return self.fail(RejectionReason::NotWellFormed) };
         self.position += 1;
-        let value = self.value(Place::Attribute { quote })?;
-        self.position += 1;
-        Ok(value)
+        self.form(Place::Attribute { quote })
     }
 
-    fn value(&mut self, place: Place) -> Scanned<Value> {
+    /// The value that begins at `start` and ends here.
+    #[inline]
+    pub(super) fn value(&self, start: usize, form: Form) -> Value {
+        let span = match form {
+            Form::Verbatim | Form::Plain => self.span(start),
+            Form::Spilled => Span { start: to_u32(self.spilled_from), end: to_u32(self.spill.len()) },
+        };
+        Value { span, spilled: form == Form::Spilled, verbatim: form == Form::Verbatim }
+    }
+
+    /// Goes to the end of a value, which hardly ever has a byte before it that needs a look.
+    #[inline]
+    fn form(&mut self, place: Place) -> Scanned<Form> {
         let start = self.position;
+        self.skip_plain(place);
+        let end = match place {
+            Place::Text => b'<',
+            Place::Attribute { quote } => quote,
+        };
+        if self.peek() == Some(end) { Ok(Form::Verbatim) } else { self.form_from(start, place) }
+    }
+
+    #[inline]
+    fn skip_plain(&mut self, place: Place) {
+        let plain = match place {
+            // `>` is escaped there, and `]` may begin `]]>`.
+            Place::Text => before_stop::<b'>', b']'>(self.rest()),
+            Place::Attribute { .. } => before_stop::<b'"', b'\''>(self.rest()),
+        };
+        turns(1 + plain / LANES);
+        self.position += plain;
+    }
+
+    /// The same for a value that begins at `start` and has something at the present position.
+    fn form_from(&mut self, start: usize, place: Place) -> Scanned<Form> {
         let mut verbatim = true;
         // Where the part begins that is not in the spill yet, once there is a spill.
         let mut spilled: Option<(usize, usize)> = None;
         loop {
-            let from = self.position;
-            if place == Place::Text {
-                // `>` is escaped there, and `]` may begin `]]>`.
-                self.skip_plain::<b'>', b']'>();
-            } else {
-                self.skip_plain::<b'"', b'\''>();
-            }
             let at = self.position;
-            turns(1 + (at - from) / CHUNK);
             let Some(replacement) = self.stop(place, &mut verbatim)? else { break };
             if let Some(text) = replacement {
                 let (spill_start, from) = spilled.unwrap_or((self.spill.len(), start));
@@ -243,37 +221,14 @@ impl<'s> Scanner<'s> {
                 self.spill.push(text);
                 spilled = Some((spill_start, self.position));
             }
+            self.skip_plain(place);
         }
         let Some((spill_start, from)) = spilled else {
-            return Ok(Value { span: self.span(start), spilled: false, verbatim });
+            return Ok(if verbatim { Form::Verbatim } else { Form::Plain });
         };
         self.spill.push_str(self.source.get(from..self.position).unwrap_or_default());
-        let span = Span { start: to_u32(spill_start), end: to_u32(self.spill.len()) };
-        Ok(Value { span, spilled: true, verbatim: false })
-    }
-
-    /// Goes to the next byte that may mean something.
-    #[inline]
-    fn skip_plain<const A: u8, const B: u8>(&mut self) {
-        loop {
-            let rest = self.rest();
-            let plain = rest.as_chunks().0.iter().take_while(|chunk| !may_stop(chunk)).count();
-            self.position += plain * CHUNK;
-            let near = self.rest().as_chunks().0;
-            for bytes in near.get(..2).unwrap_or(near) {
-                let plain = first_stop::<A, B>(*bytes);
-                self.position += plain;
-                if plain < 8 {
-                    return;
-                }
-            }
-            if near.len() < 2 {
-                break;
-            }
-        }
-        while self.peek().is_some_and(|b| !stops::<A, B>(b)) {
-            self.position += 1;
-        }
+        self.spilled_from = spill_start;
+        Ok(Form::Spilled)
     }
 
     /// Deals with the byte that stopped the scan: `None` at the end of the value, else the character that stands for what was
@@ -344,7 +299,7 @@ impl<'s> Scanner<'s> {
 
 #[expect(
     clippy::cast_possible_truncation,
-    reason = "the spill is never longer than the source, which has a limit far below 4 GiB"
+    reason = "the reader refuses sources longer than its limit, which is far below 4 GiB, and the spill is never longer"
 )]
 fn to_u32(length: usize) -> u32 {
     length as u32

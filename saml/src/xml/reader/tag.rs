@@ -30,7 +30,8 @@ impl Reader<'_> {
         }
         let start = self.scanner.position;
         self.scanner.position += 1;
-        let name = self.scanner.qname()?;
+        let local = self.scanner.qualified_name()?;
+        let name = self.scanner.qname(start + 1, local);
         let outer_scope = self.scope.len();
         let mut content = TagContent::new(count(self.attributes.len()), count(self.declarations.len()));
         let empty = self.tag_content(&mut content)?;
@@ -79,11 +80,16 @@ impl Reader<'_> {
                 _ => {}
             }
             content.tidy &= space == 1 && self.scanner.octets(self.scanner.span(space_at)) == b" ";
-            let name = self.scanner.qname()?;
+            let start = self.scanner.position;
+            let local = self.scanner.qualified_name()?;
+            let name = self.scanner.qname(start, local);
             content.tidy &= self.scanner.skip_space() == 0;
             self.scanner.expect(b"=")?;
             content.tidy &= self.scanner.skip_space() == 0 && self.scanner.peek() == Some(b'"');
-            let value = self.scanner.attribute_value()?;
+            let start = self.scanner.position + 1;
+            let form = self.scanner.attribute_value()?;
+            let value = self.scanner.value(start, form);
+            self.scanner.position += 1;
             content.tidy &= value.verbatim;
             self.add_attribute(content, name, value)?;
         }
