@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use agent::config;
 use agent::device::{CorrectedClock, Device};
-use agent::sign_in::{Granted, sign_in};
+use agent::sign_in::{Granted, Wanted, sign_in};
 use agent::steps::Steps;
 use tests::agent::{Agent, is_session};
 use tests::authority::Authority;
@@ -101,7 +101,8 @@ fn a_clock_that_is_wrong_by_a_day_signs_in_all_the_same() {
             let mut device = Device::open(Arc::new(config), paths).expect("the device can be opened");
             device.clock = CorrectedClock::off_by(hours * 3_600_000);
             let sessions = platform::session::sessions().await.expect("somebody runs this test");
-            let granted = sign_in(&mut device, &sessions[0], None, &Steps::silent()).await.expect("it signs in");
+            let granted =
+                sign_in(&mut device, &sessions[0], &Wanted::Session, &Steps::silent()).await.expect("it signs in");
             let Granted::Session(session) = granted else { panic!("not a session: {granted:?}") };
             let off = session.since.seconds_since(CorrectedClock::default().now()).abs();
             assert!(off < 60, "the session counts by the portal's time, not {off} s off it");

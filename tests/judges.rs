@@ -7,7 +7,8 @@ use std::process::Command;
 use serde_json::Value;
 use tempfile::TempDir;
 use tests::agent::Agent;
-use tests::components::{program, trial};
+use tests::components::trial;
+use tests::mellon::{MODULE as MELLON, Service};
 use tests::portal::{Portal, free_port};
 use tests::program::Program;
 use tests::recorder::{Exchange, Recorder};
@@ -15,7 +16,6 @@ use tests::recorder::{Exchange, Recorder};
 const SCHEMA: &str = "/usr/share/xml/opensaml/saml-schema-protocol-2.0.xsd";
 const METADATA_SCHEMA: &str = "/usr/share/xml/opensaml/saml-schema-metadata-2.0.xsd";
 const XMLTOOLING: &str = "/usr/share/xml/xmltooling/xmldsig-core-schema.xsd";
-const MELLON: &str = "/usr/lib/apache2/modules/mod_auth_mellon.so";
 
 fn main() {
     let arguments = libtest_mimic::Arguments::from_args();
@@ -198,50 +198,11 @@ fn mellon() -> Mellon {
     assert!(agent.configure(&portal, &portal.token(&[])).status.success());
     let running = agent.start_signed_in();
 
-    let port = free_port();
-    let base = format!("http://localhost:{port}");
-    let apache_dir = dir.path().join("apache");
     let metadata = tests::https::Https::trusting(&portal.authority.ca).get(&format!("{}/saml/metadata", portal.url()));
-    let config = apache(&apache_dir, port, &metadata.body);
-    let mut command = Command::new(program("apache2").expect("it is there"));
-    command.args(["-DFOREGROUND", "-f"]).arg(config);
-    let mut apache = Program::start(command);
-    apache.wait_for(|line| line.contains("resuming normal operations"));
-    // The service describes itself; the portal is given just that.
-    let described = curl(&[&format!("{base}/mellon/metadata")]);
-    let described = write(dir.path(), "service.xml", &described);
-    portal.ok(&["service", "add", "--tenant", "acme", "--metadata", described.to_str().expect("text")]);
+    let service = Service::start(&dir.path().join("apache"), &metadata.body, None);
+    service.register_at(&portal);
+    let Service { base, apache, .. } = service;
     Mellon { dir, agent, base, _programs: [serving, running, apache] }
-}
-
-/// Writes the configuration of an Apache that serves `/private` on `port`.
-fn apache(dir: &Path, port: u16, idp_metadata: &str) -> PathBuf {
-    use std::os::unix::fs::PermissionsExt as _;
-    let public = dir.join("htdocs/private");
-    std::fs::create_dir_all(&public).expect("the directory can be made");
-    write(&public, "index.html", "the protected page\n");
-    let pair = rcgen::generate_simple_self_signed(["service.test".to_owned()]).expect("a certificate can be made");
-    write(dir, "sp.key", &pair.signing_key.serialize_pem());
-    write(dir, "sp.pem", &pair.cert.pem());
-    write(dir, "idp.xml", idp_metadata);
-    // Apache's workers run as another account, if Apache is started by root.
-    for path in [dir, dir.parent().expect("it has a parent")] {
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).expect("the mode can be set");
-    }
-    let at = dir.display();
-    let modules: String = ["mpm_event", "authn_core", "authz_core", "authz_user", "dir", "headers", "auth_mellon"]
-        .iter()
-        .map(|name| format!("LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so\n"))
-        .collect();
-    let config = format!(
-        "{modules}ServerRoot {at}\nServerName localhost\nListen 127.0.0.1:{port}\nUser www-data\nGroup www-data\n\
-         PidFile {at}/apache.pid\nDefaultRuntimeDir {at}\nMutex file:{at}\nErrorLog /dev/stderr\nLogLevel info\nDocumentRoot {at}/htdocs\nDirectoryIndex index.html\n\
-         <Location />\n  MellonEnable info\n  MellonEndpointPath /mellon\n  MellonSPPrivateKeyFile {at}/sp.key\n\
-         \x20 MellonSPCertFile {at}/sp.pem\n  MellonIdPMetadataFile {at}/idp.xml\n  MellonUser NAME_ID\n</Location>\n\
-         <Location /private>\n  MellonEnable auth\n  AuthType Mellon\n  Require valid-user\n\
-         \x20 Header set X-Person \"expr=%{{REMOTE_USER}}\"\n</Location>\n"
-    );
-    write(dir, "apache.conf", &config)
 }
 
 fn curl(arguments: &[&str]) -> String {

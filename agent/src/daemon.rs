@@ -1,6 +1,7 @@
 //! The daemon: one loop, one mailbox. Whatever happens becomes a [`Mail`], and one match decides.
 
 mod break_glass;
+mod browsers;
 mod farewell;
 mod sources;
 mod watchers;
@@ -22,6 +23,7 @@ use platform::termination::Termination;
 use platform::watch::Watch;
 use tokio::sync::mpsc;
 
+use crate::browser::{BrowserAsk, SignOnAddress};
 use crate::config::{self, ConfigError};
 use crate::control::{self, Ask, Problem, Reply, Status};
 use crate::device::{CorrectedClock, Device};
@@ -71,6 +73,8 @@ enum Mail {
     NetworkChanged,
     /// A command on the local channel.
     Asked { ask: Ask, peer: Peer, connection: Connection },
+    /// A browser at the sign-on address.
+    Browser(BrowserAsk),
     /// Somebody who was refused because of the device may be signed in now.
     Retry(SessionId),
     /// What was in flight has ended.
@@ -99,6 +103,7 @@ struct Daemon {
     codes: Codes,
     jobs: VecDeque<Job>,
     watchers: Watchers,
+    browsers: SignOnAddress,
     mailbox: mpsc::UnboundedSender<Mail>,
 }
 
@@ -135,6 +140,7 @@ pub async fn run(paths: Paths, steps: Steps) -> Result<(), DaemonError> {
         codes: Codes::default(),
         jobs: VecDeque::new(),
         watchers: Watchers::default(),
+        browsers: SignOnAddress::default(),
         mailbox,
     };
     daemon.open_device();
@@ -175,6 +181,7 @@ impl Daemon {
             Mail::SessionsChanged => self.see_sessions().await,
             Mail::OptionsChanged => self.reload_if_changed(),
             Mail::Asked { ask, peer, connection } => self.answer(ask, &peer, connection),
+            Mail::Browser(ask) => self.browser_asked(ask),
             Mail::Retry(id) => self.step(&id, Event::Wanted),
             Mail::NetworkChanged => {
                 tracing::debug!("the network has changed");
@@ -349,8 +356,11 @@ impl Daemon {
         self.summary = DeviceSummary::of(&device);
         let keep_alive = match &outcome {
             Outcome::SignIn(Ok(Granted::Session(session))) => Some(session.keep_alive_seconds),
-            Outcome::SignIn(_) | Outcome::KeepAlive(_) | Outcome::Farewell(_) => None,
+            Outcome::SignIn(_) | Outcome::Browser(_) | Outcome::KeepAlive(_) | Outcome::Farewell(_) => None,
         };
+        if let Outcome::SignIn(Ok(Granted::Session(session))) = &outcome {
+            self.await_browsers(session);
+        }
         let spent =
             matches!(outcome, Outcome::SignIn(Ok(_))) && device.config.token.is_some() && !device.config.keep_token;
         self.standing = Standing::Ready(Box::new(device));
@@ -366,11 +376,15 @@ impl Daemon {
         match (job, outcome) {
             (Job::Session(id), Outcome::SignIn(result)) => self.step(&id, outcome_of(result)),
             (Job::Service { connection, .. }, Outcome::SignIn(result)) => reply(connection, for_service(result)),
+            (Job::Browser { ask, .. }, Outcome::Browser(result)) => {
+                // The browser may have gone away.
+                let _ = ask.answer.send(result.map_err(|error| error.code()));
+            }
             (Job::SignOut { connection, .. }, Outcome::Farewell(result)) => reply(connection, for_farewell(result)),
             (Job::Deregister { connection }, Outcome::Farewell(result)) => self.left(connection, result),
             (_, Outcome::KeepAlive(result)) => self.kept_alive(result),
             // A job has the outcome of its own work.
-            (_, Outcome::SignIn(_) | Outcome::Farewell(_)) => {}
+            (_, Outcome::SignIn(_) | Outcome::Browser(_) | Outcome::Farewell(_)) => {}
         }
         if self.reload_wanted {
             self.reload();
@@ -454,7 +468,9 @@ impl Daemon {
                     continue;
                 }
             };
-            if device.state.is_leaving() && matches!(work, Work::SignIn { .. } | Work::KeepAlive(_)) {
+            if device.state.is_leaving()
+                && matches!(work, Work::SignIn { .. } | Work::Browser { .. } | Work::KeepAlive(_))
+            {
                 self.standing = Standing::Ready(device);
                 self.refuse(job, Code::Failure(FailureCode::Leaving));
                 continue;
@@ -479,6 +495,9 @@ impl Daemon {
             Job::Service { session, service, .. } => {
                 Work::SignIn { session: session.clone(), service: Some(service.clone()) }
             }
+            Job::Browser { session, ask } => {
+                Work::Browser { session: session.clone(), query: ask.query.clone(), port: ask.port }
+            }
             Job::KeepAlive => Work::KeepAlive(self.break_glass_report()),
             Job::SignOut { session, .. } => Work::SignOut { session: session.clone() },
             Job::Deregister { .. } => Work::Deregister,
@@ -491,6 +510,8 @@ impl Daemon {
             Job::Service { connection, .. } | Job::SignOut { connection, .. } => {
                 reply(connection, Reply::Failed(Problem::of(code)));
             }
+            // It may have gone away.
+            Job::Browser { ask, .. } => drop(ask.answer.send(Err(code))),
             Job::Deregister { connection: Some(connection) } => reply(connection, Reply::Failed(Problem::of(code))),
             Job::KeepAlive | Job::Deregister { connection: None } => {
                 let at = self.moment();

@@ -131,6 +131,12 @@ failures! {
     BreakGlassNoKey, "break-glass-no-key", 62,
         "this device and its portal have agreed on no break-glass key, so that no code can be checked",
         "connect the device to its portal once: the agent agrees on a key in its first keep-alive";
+    SignOnNotTrusted, "sign-on-not-trusted", 63,
+        "a page has sent this browser here with a sign-on that the device's own portal has not signed for this device, or that is older than a minute",
+        "open the service again; if it comes back, tell support which page it was";
+    BrowserOwnerUnknown, "browser-owner-unknown", 64,
+        "the operating system does not tell whose browser this is",
+        "close the page and open the service again";
 }
 
 impl fmt::Display for FailureCode {

@@ -4,6 +4,7 @@
 //! [`sign_in::sign_in`] is the agent's side of the protocol in one function; [`daemon`] the loop around it.
 
 pub mod break_glass;
+pub mod browser;
 mod certificate;
 pub mod command;
 pub mod config;

@@ -284,6 +284,8 @@ fn needs_somebody(code: Code) -> bool {
             | F::AnswerNotTrusted
             | F::PortalKeysUnknown
             | F::GoldenImage
+            | F::SignOnNotTrusted
+            | F::BrowserOwnerUnknown
             | F::KeyLost
             | F::BreakGlassRefused
             | F::BreakGlassWaiting
@@ -326,6 +328,7 @@ mod tests {
             since: UtcTime::from_unix_seconds(since),
             until: UtcTime::from_unix_seconds(since + 3600),
             keep_alive_seconds: 300,
+            sign_on_ports: Vec::new(),
         }
     }
 

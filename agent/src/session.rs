@@ -1,6 +1,6 @@
 //! A session: what a verified assertion gives the person at this device.
 
-use saml::device::KEEP_ALIVE_INTERVAL;
+use saml::device::{KEEP_ALIVE_INTERVAL, SIGN_ON_PORTS};
 use saml::response::{Assertion, VerifiedAssertion};
 use saml::time::UtcTime;
 use serde::{Serialize, Serializer};
@@ -9,6 +9,8 @@ use serde::{Serialize, Serializer};
 const DEFAULT_KEEP_ALIVE_SECONDS: i64 = 300;
 /// The interval that a portal may ask for, in seconds.
 const KEEP_ALIVE_SECONDS: std::ops::RangeInclusive<i64> = 1..=86_400;
+/// As many ports are tried at the most.
+const MOST_SIGN_ON_PORTS: usize = 8;
 
 /// A person's session with the portal. Only a [`VerifiedAssertion`] makes one.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
@@ -27,6 +29,8 @@ pub struct Session {
     pub until: UtcTime,
     /// After how many seconds the portal wants to hear from the device again.
     pub keep_alive_seconds: i64,
+    /// The ports of 127.0.0.1 on which the portal has browsers look for the agent; none: it sends none.
+    pub sign_on_ports: Vec<u16>,
 }
 
 fn time<S: Serializer>(time: &UtcTime, serializer: S) -> Result<S::Ok, S::Error> {
@@ -45,6 +49,7 @@ impl Session {
             since: assertion.authn_instant,
             until: assertion.session_not_on_or_after.unwrap_or(assertion.not_on_or_after),
             keep_alive_seconds: keep_alive_seconds(assertion),
+            sign_on_ports: sign_on_ports(assertion),
         }
     }
 
@@ -62,6 +67,12 @@ impl Session {
         let spread = (life / 8) * i64::from(jitter >> 16) / i64::from(u16::MAX);
         self.since.plus_seconds(life * 3 / 4 + spread)
     }
+}
+
+fn sign_on_ports(assertion: &Assertion) -> Vec<u16> {
+    let attribute = assertion.attributes.iter().find(|attribute| attribute.name == SIGN_ON_PORTS);
+    let ports = attribute.into_iter().flat_map(|attribute| &attribute.values).take(MOST_SIGN_ON_PORTS);
+    ports.filter_map(|port| port.parse().ok()).filter(|port| *port >= 1024).collect()
 }
 
 /// What the assertion says about the next keep-alive.

@@ -16,6 +16,7 @@ use saml::request::{AuthnRequest, Comparison, NameIdPolicy, RequestedAuthnContex
 use saml::response::{Answer, InResponseTo, ResponseExpectations, UnverifiedResponse};
 use saml::token::{EnrolmentProof, TokenId};
 
+use crate::browser::Transaction;
 use crate::device::{self, Device};
 use crate::device_state::{DeviceStateError, MetadataUnusable, PinnedPortal};
 use crate::failure::FailureCode;
@@ -79,6 +80,9 @@ pub enum SignInError {
     /// What came back isn't proven to be the portal's answer to this request.
     #[error("the answer was not trusted")]
     NotTrusted(#[source] Rejection),
+    /// What a browser brought along is not the portal's, not for this device, or too old.
+    #[error("the sign-on that a browser brought along was not trusted")]
+    SignOnNotTrusted(#[source] Rejection),
 }
 
 impl SignInError {
@@ -100,6 +104,7 @@ impl SignInError {
             | Self::NotUnderstood(_)
             | Self::RefusedWithoutCode => FailureCode::AnswerNotUnderstood,
             Self::NotTrusted(_) => FailureCode::AnswerNotTrusted,
+            Self::SignOnNotTrusted(_) => FailureCode::SignOnNotTrusted,
             Self::KeysNotVouchedFor(_) => FailureCode::PortalKeysUnknown,
         })
     }
@@ -132,7 +137,8 @@ impl SignInError {
             | Self::State(_)
             | Self::Transport(_)
             | Self::NotUnderstood(_)
-            | Self::NotTrusted(_) => Way::SignIn,
+            | Self::NotTrusted(_)
+            | Self::SignOnNotTrusted(_) => Way::SignIn,
         }
     }
 }
@@ -218,7 +224,30 @@ pub struct ServiceResponse {
     pub xml: String,
 }
 
-/// Signs the owner of `session` in: with the portal itself, or, where `service` is given, for that service.
+/// What a sign-in is for.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Wanted {
+    /// The person's own session with the portal.
+    Session,
+    /// A Response for this service, which has not asked for it.
+    Service(EntityId),
+    /// The end of a sign-on that a service has begun.
+    Begun(Transaction),
+}
+
+impl Wanted {
+    /// The service that the Response is for.
+    #[must_use]
+    pub fn service(&self) -> Option<&EntityId> {
+        match self {
+            Self::Session => None,
+            Self::Service(service) => Some(service),
+            Self::Begun(transaction) => Some(&transaction.service),
+        }
+    }
+}
+
+/// Signs the owner of `session` in: with the portal itself, or for the service that `wanted` names.
 ///
 /// Enrols the device's key first where it isn't registered: that takes no second exchange. A clock that is wrong is
 /// corrected from the portal's signed answer, and a registration that the portal has forgotten is renewed with the device
@@ -229,7 +258,7 @@ pub struct ServiceResponse {
 pub async fn sign_in(
     device: &mut Device,
     session: &UserSession,
-    service: Option<&EntityId>,
+    wanted: &Wanted,
     steps: &Steps,
 ) -> Result<Granted, SignInError> {
     steps.begin();
@@ -240,7 +269,7 @@ pub async fn sign_in(
     let mut corrections = Corrections::default();
     loop {
         let key = device.key(steps).await?;
-        let request = number_and_fill(device, &key, (&identity, &portal), service, steps)?;
+        let request = number_and_fill(device, &key, (&identity, &portal), wanted, steps)?;
         let to_sign = request.clone();
         let signed = match device::sign(&key, move |signer| to_sign.sign(signer)).await {
             Ok(signed) => signed,
@@ -253,11 +282,11 @@ pub async fn sign_in(
         steps.done("request-signed", || format!("sequence {}, {} octets", device.state.sequence(), signed.xml().len()));
         let answer = device.transport.exchange(&portal.soap_url, signed.to_soap()).await?;
         steps.done("answered", || format!("{} octets", answer.len()));
-        let verdict = match verify(device, &portal, &request, service, &answer) {
+        let verdict = match verify(device, &portal, &request, wanted, &answer) {
             Ok(verdict) => verdict,
             Err(error) => {
                 portal = device.follow_keys_after(error, portal).await?;
-                verify(device, &portal, &request, service, &answer)?
+                verify(device, &portal, &request, wanted, &answer)?
             }
         };
         match verdict {
@@ -332,9 +361,10 @@ fn number_and_fill(
     device: &mut Device,
     key: &DeviceKey,
     (identity, portal): (&Identity, &PinnedPortal),
-    service: Option<&EntityId>,
+    wanted: &Wanted,
     steps: &Steps,
 ) -> Result<AuthnRequest, SignInError> {
+    let service = wanted.service();
     let enrolling = portal.enrolled_by.is_none();
     if enrolling && device.config.token.is_none() {
         return Err(SignInError::NotEnrolled);
@@ -360,6 +390,10 @@ fn number_and_fill(
         destination: Some(portal.soap_url.clone()),
         is_passive: true,
         respond_to: service.cloned(),
+        transaction: match wanted {
+            Wanted::Begun(transaction) => Some(transaction.id.clone()),
+            Wanted::Session | Wanted::Service(_) => None,
+        },
         device: Some(DeviceStatement {
             sequence,
             evidence: identity.evidence.clone(),
@@ -389,22 +423,32 @@ fn verify(
     device: &Device,
     portal: &PinnedPortal,
     request: &AuthnRequest,
-    service: Option<&EntityId>,
+    wanted: &Wanted,
     answer: &[u8],
 ) -> Result<Verdict, SignInError> {
     let response = UnverifiedResponse::parse_soap(answer).map_err(SignInError::NotUnderstood)?;
     let issuer = portal.issuer().ok_or(MetadataUnusable("has no entity ID"))?;
     let xml = response.xml().to_owned();
-    // A service knows nothing of our request, so a Response for it names none; a refusal names it all the same. Where it
-    // goes is the portal's to say: what the envelope claims has to be what is signed.
-    let names_request = response.claimed_in_response_to().as_ref() == Some(&request.id);
-    let unsolicited = service.is_some() && !names_request;
-    let claimed = response.claimed_destination().filter(|_| unsolicited);
+    // A service knows nothing of our request: a Response for it names its own request, which only the portal has seen, or none. A refusal names
+    // ours all the same. Where a Response goes that no service has asked for is the portal's to say: what the envelope claims has to be what
+    // is signed.
+    let service = wanted.service();
+    let claimed_request = response.claimed_in_response_to();
+    let is_ours = service.is_none() || claimed_request.as_ref() == Some(&request.id);
+    let claimed_destination = response.claimed_destination();
+    let (recipient, in_response_to) = match wanted {
+        _ if is_ours => (Some(request.issuer.as_str()), InResponseTo::Exactly(&request.id)),
+        Wanted::Begun(transaction) => {
+            let begun = claimed_request.as_ref().map_or(InResponseTo::Unsolicited, InResponseTo::Exactly);
+            (Some(transaction.acs_url.as_str()), begun)
+        }
+        Wanted::Session | Wanted::Service(_) => (claimed_destination.as_deref(), InResponseTo::Unsolicited),
+    };
     let expect = ResponseExpectations {
         issuer: &issuer,
         audience: service.unwrap_or(&request.issuer),
-        recipient: claimed.as_deref().unwrap_or(request.issuer.as_str()),
-        in_response_to: if unsolicited { InResponseTo::Unsolicited } else { InResponseTo::Exactly(&request.id) },
+        recipient: recipient.unwrap_or(request.issuer.as_str()),
+        in_response_to,
         now: device.clock.now(),
         max_skew_seconds: SKEW_SECONDS,
     };

@@ -18,6 +18,7 @@ pub mod environment;
 pub mod file_standing;
 pub mod files;
 pub mod log_file;
+pub mod loopback;
 #[cfg(target_os = "macos")]
 mod macos;
 pub mod managed;

@@ -8,6 +8,7 @@ pub struct Cloud {
     base: String,
     entity_id: EntityId,
     soap_url: String,
+    sso_url: String,
 }
 
 /// A public URL that can't be one.
@@ -39,7 +40,12 @@ impl Cloud {
             return Err(invalid());
         }
         let entity_id = format!("{base}/saml/metadata").parse().map_err(|_| invalid())?;
-        Ok(Self { base: base.to_owned(), entity_id, soap_url: format!("{base}/saml/soap") })
+        Ok(Self {
+            base: base.to_owned(),
+            entity_id,
+            soap_url: format!("{base}/saml/soap"),
+            sso_url: format!("{base}/saml/sso"),
+        })
     }
 
     /// `https://host[:port]`.
@@ -58,6 +64,12 @@ impl Cloud {
     #[must_use]
     pub fn soap_url(&self) -> &str {
         &self.soap_url
+    }
+
+    /// Where services send people's browsers.
+    #[must_use]
+    pub fn sso_url(&self) -> &str {
+        &self.sso_url
     }
 }
 

@@ -25,7 +25,7 @@ use crate::store::device::{self, Device, DeviceState};
 use crate::store::person::{self, Person, PersonState, SignOnNote};
 use crate::store::service_provider::{self, ServiceProvider};
 use crate::store::tenant::{self, Tenant};
-use crate::store::{StoreError, device_key, domain, seen_request, sign_on_count, token};
+use crate::store::{StoreError, browser, browser_sign_on, device_key, domain, seen_request, sign_on_count, token};
 
 /// A request that is proven and wants a decision.
 pub struct Question {
@@ -86,10 +86,21 @@ pub struct Grant {
     pub groups: Vec<String>,
     /// The service that the assertion is for; none: the device's own session with the portal.
     pub service: Option<ServiceProvider>,
+    /// What the service itself has asked for; none: it gets a Response that it has not asked for.
+    pub awaited: Option<Awaited>,
     /// Life of the session, in seconds.
     pub session_seconds: i64,
     /// What else the device itself is told: names of attributes with their values.
     pub told: Vec<(&'static str, String)>,
+}
+
+/// What a service waits for that has begun the sign-on.
+#[derive(Clone, Debug)]
+pub struct Awaited {
+    /// The ID of its request.
+    pub request_id: MessageId,
+    /// The registered address where it waits.
+    pub acs_url: String,
 }
 
 impl Decision {
@@ -161,7 +172,12 @@ pub async fn decide(connection: &mut AnyConnection, question: Question) -> Resul
         },
         subject: asked.subject,
         result,
-        detail: serde_json::json!({ "request": content.id.as_str(), "service": service, "address": address }),
+        detail: serde_json::json!({
+            "request": content.id.as_str(),
+            "service": service,
+            "address": address,
+            "transaction": content.transaction.as_ref().map(MessageId::as_str),
+        }),
     };
     audit::append(connection, entry).await?;
     Ok(decision)
@@ -208,6 +224,7 @@ async fn grant(connection: &mut AnyConnection, question: &Question, asked: &mut 
     let name = PersonName::of(content.subject.as_ref()).ok_or(RefusalCode::Malformed)?;
     asked.subject.clone_from(&name.name_id);
 
+    let awaited = begun_by_service(connection, content, now).await?;
     let mut standing = standing::find(connection, question, &name, asked).await?;
     let tenant = tenant::by_id(connection, &standing.device.tenant_id).await?.ok_or(RefusalCode::DomainNotMapped)?;
     let provisions = check_domain(connection, &tenant, &name).await?;
@@ -244,9 +261,31 @@ async fn grant(connection: &mut AnyConnection, question: &Question, asked: &mut 
         subject: NameId { format: NameIdFormat::EmailAddress, value: person.name_id },
         grade: statement.evidence.grade,
         service,
+        awaited,
         session_seconds: tenant.session_seconds,
         told: Vec::new(),
     })
+}
+
+/// The sign-on that the request says it ends. It is used up however the request ends, so that nobody tries twice with one.
+async fn begun_by_service(
+    connection: &mut AnyConnection,
+    content: &AuthnRequest,
+    now: UtcTime,
+) -> Result<Option<Awaited>, Stop> {
+    let Some(id) = &content.transaction else { return Ok(None) };
+    let begun = browser_sign_on::by_id(connection, id.as_str()).await?.ok_or(RefusalCode::SignOnOver)?;
+    if !browser_sign_on::use_up(connection, id, now).await? {
+        return Err(RefusalCode::Replayed.into());
+    }
+    if let (Some(browser), Some(port)) = (&begun.browser_id, begun.port) {
+        browser::answered(connection, browser, port, now).await?;
+    }
+    let in_time = begun.deadline.is_some_and(|deadline| now <= deadline);
+    if !in_time || content.respond_to.as_ref() != Some(&begun.service) {
+        return Err(RefusalCode::SignOnOver.into());
+    }
+    Ok(Some(Awaited { request_id: begun.request_id, acs_url: begun.acs_url }))
 }
 
 /// The subject of a request in which a device signs itself in: it is alive, and asks whether it still may sign people in.
@@ -287,6 +326,7 @@ async fn keep_alive(
         subject,
         grade: statement.evidence.grade,
         service: None,
+        awaited: None,
         session_seconds: tenant.session_seconds,
         told,
     })

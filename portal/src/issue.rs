@@ -71,11 +71,13 @@ fn granted(
     [response_id, assertion_id, session]: [MessageId; 3],
     now: UtcTime,
 ) -> Response {
-    // For a service the Response is unsolicited: the service has asked for nothing, and its request ID would be the device's.
-    let in_response_to = grant.service.is_none().then(|| grant.in_response_to.clone());
-    let (recipient, audience) = match &grant.service {
-        Some(service) => (service.acs_url.clone(), service.entity_id.clone()),
-        None => (grant.device.as_str().to_owned(), grant.device.clone()),
+    // A service gets an answer to its own request, or to none: the device's request is nothing to it.
+    let (recipient, audience, in_response_to) = match (&grant.service, &grant.awaited) {
+        (Some(service), Some(awaited)) => {
+            (awaited.acs_url.clone(), service.entity_id.clone(), Some(awaited.request_id.clone()))
+        }
+        (Some(service), None) => (service.acs_url.clone(), service.entity_id.clone(), None),
+        (None, _) => (grant.device.as_str().to_owned(), grant.device.clone(), Some(grant.in_response_to.clone())),
     };
     // The portal copies nothing that the device says about itself into an assertion for somebody else.
     let attributes = if grant.service.is_none() {
@@ -84,6 +86,8 @@ fn granted(
             (EVIDENCE_GRADE, vec![grant.grade.to_string()]),
             (saml::device::KEEP_ALIVE_INTERVAL, vec![portal.keep_alive_seconds.to_string()]),
         ];
+        let ports = portal.sign_on_ports.iter().map(u16::to_string).collect::<Vec<_>>();
+        let ports = Some((saml::device::SIGN_ON_PORTS, ports)).filter(|(_, ports)| !ports.is_empty());
         let groups = Some((GROUPS, grant.groups)).filter(|(_, groups)| !groups.is_empty());
         // Only the answer to a keep-alive: a device that is heard every few minutes learns of other keys soon enough.
         let keys = (grant.subject.format == NameIdFormat::Entity)
@@ -92,6 +96,7 @@ fn granted(
         let life = Some(portal.key_life_seconds).filter(|seconds| grant.key_since.is_some() && *seconds > 0);
         let life = life.map(|seconds| (saml::device::KEY_LIFE, vec![seconds.to_string()]));
         own.into_iter()
+            .chain(ports)
             .chain(groups)
             .chain(keys)
             .chain(since)

@@ -8,6 +8,7 @@ pub mod admission;
 mod api;
 pub mod backup;
 mod break_glass;
+pub mod browser;
 pub mod clock;
 pub mod cloud;
 pub mod command;

@@ -48,6 +48,8 @@ pub struct Portal {
     pub keep_alive_seconds: u32,
     /// After how many seconds a device brings its next key; 0: it keeps the one that it has.
     pub key_life_seconds: u64,
+    /// The ports of 127.0.0.1 on which browsers look for the agent; none: the portal sends no browser on.
+    pub sign_on_ports: Vec<u16>,
     /// Proxies in front of the portal whose word about the client's address is taken.
     pub trusted_proxies: Vec<IpNet>,
     /// Who is let in.

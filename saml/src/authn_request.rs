@@ -37,6 +37,8 @@ pub struct AuthnRequest {
     pub protocol_binding: Option<String>,
     /// `thrpty:RespondTo`: for whom the assertion is meant, if not for the issuer (SAML V2.0 Protocol Extension for Third-Party Requests).
     pub respond_to: Option<EntityId>,
+    /// `cs:Transaction`: the sign-on that a browser or a program has begun at the portal, which this request brings to its end.
+    pub transaction: Option<MessageId>,
     /// `cs:Device`: what a device says about its user and itself.
     pub device: Option<DeviceStatement>,
     /// `Subject/NameID`: whom the request is about.
@@ -109,6 +111,7 @@ impl AuthnRequest {
             acs_index: None,
             protocol_binding: None,
             respond_to: None,
+            transaction: None,
             device: None,
             subject: None,
             name_id_policy: None,
@@ -177,12 +180,15 @@ impl AuthnRequest {
     }
 
     fn write_extensions(&self, writer: &mut Writer) {
-        if self.respond_to.is_none() && self.device.is_none() {
+        if self.respond_to.is_none() && self.transaction.is_none() && self.device.is_none() {
             return;
         }
         writer.start(SAMLP, "Extensions");
         if let Some(service) = &self.respond_to {
             writer.leaf(Namespace::ThirdParty, "RespondTo", service.as_str());
+        }
+        if let Some(transaction) = &self.transaction {
+            writer.leaf(Namespace::Countersign, "Transaction", transaction.as_str());
         }
         if let Some(device) = &self.device {
             device.write(writer);
@@ -230,6 +236,7 @@ impl AuthnRequest {
             acs_index: index.transpose()?,
             protocol_binding: wire::optional_uri(element, "ProtocolBinding")?,
             respond_to: extensions.respond_to,
+            transaction: extensions.transaction,
             device: extensions.device,
             subject,
             name_id_policy,
@@ -242,6 +249,7 @@ impl AuthnRequest {
 #[derive(Default)]
 struct Extensions {
     respond_to: Option<EntityId>,
+    transaction: Option<MessageId>,
     device: Option<DeviceStatement>,
 }
 
@@ -254,6 +262,11 @@ impl Extensions {
             let twice = || Rejection::about(RejectionReason::UnexpectedElement, child.local());
             if child.is(Namespace::ThirdParty, "RespondTo") {
                 let earlier = extensions.respond_to.replace(wire::entity_id(child.text()?)?);
+                earlier.map_or(Ok(()), |_| Err(twice()))?;
+            } else if child.is(Namespace::Countersign, "Transaction") {
+                let text = child.text()?;
+                let id = text.parse().map_err(|_| Rejection::about(RejectionReason::BadValue, text))?;
+                let earlier = extensions.transaction.replace(id);
                 earlier.map_or(Ok(()), |_| Err(twice()))?;
             } else if child.is(Namespace::Countersign, "Device") {
                 let earlier = extensions.device.replace(DeviceStatement::read(child)?);

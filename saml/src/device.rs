@@ -17,6 +17,16 @@ pub const DEREGISTER: &str = "urn:countersign:1.0:logout:deregister";
 /// Name of the attribute that tells a device after how many seconds the portal wants to hear from it again.
 pub const KEEP_ALIVE_INTERVAL: &str = "urn:countersign:1.0:keep-alive:interval";
 
+/// Name of the attribute with the ports of 127.0.0.1 on which browsers look for the agent, the first one first.
+pub const SIGN_ON_PORTS: &str = "urn:countersign:1.0:sign-on:ports";
+/// Path of the agent's sign-on address on 127.0.0.1.
+pub const SIGN_ON_PATH: &str = "/sign-on";
+
+/// The agent's sign-on address on `port`, to which the portal's half of a browser's sign-on is addressed.
+pub fn sign_on_url(port: u16) -> String {
+    format!("http://127.0.0.1:{port}{SIGN_ON_PATH}")
+}
+
 /// Name of the attribute that tells a device since when its present key is registered.
 pub const KEY_SINCE: &str = "urn:countersign:1.0:device-key:since";
 /// Name of the attribute that tells a device after how many seconds it brings its next key; absent: it keeps the one it has.

@@ -232,6 +232,12 @@ refusals! {
     DeviceWiped "device-wiped" 46 Never Responder/RequestDenied
         "the device was removed, and the portal told it to delete its key and its state"
         "deploy a device token if it is to come back as a new device";
+    AcsNotRegistered "acs-not-registered" 47 Never Requester/RequestDenied
+        "the service wants its answer at an address that is not in its registered metadata"
+        "register the service's current metadata at the portal; if it is current, somebody else made this request";
+    SignOnOver "sign-on-over" 48 Never Requester/RequestDenied
+        "nobody waits for this sign-on: its minute is over, or it was begun for another service"
+        "open the service again";
 }
 
 /// The text is none of the codes.

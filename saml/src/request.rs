@@ -251,6 +251,7 @@ pub(crate) mod tests {
             destination: Some("https://cloud.example.net/saml/soap".into()),
             is_passive: true,
             respond_to: Some("https://service.example/metadata".parse().unwrap()),
+            transaction: Some(MessageId::from_random([2; 20])),
             device: Some(DeviceStatement {
                 sequence: 1,
                 evidence: Evidence {

@@ -11,6 +11,9 @@ use tempfile::TempDir;
 
 use crate::program::PATIENCE;
 
+/// How long one look at a page that is still on its way may take.
+const GLANCE: std::time::Duration = std::time::Duration::from_millis(200);
+
 /// A browser with one open page. It is killed when it is dropped.
 #[derive(Debug)]
 pub struct Browser {
@@ -76,6 +79,13 @@ impl Browser {
     /// # Panics
     /// Where the browser answers with an error or not at all.
     pub fn call(&mut self, method: &str, params: &Value) -> Value {
+        let answer = self.ask(method, params);
+        assert!(answer["error"].is_null(), "{method}: {}", answer["error"]);
+        answer["result"].clone()
+    }
+
+    /// The whole answer to a call, which may be an error.
+    fn ask(&mut self, method: &str, params: &Value) -> Value {
         self.last_id += 1;
         let mut message = json!({ "id": self.last_id, "method": method, "params": params });
         if let Some(session) = &self.session {
@@ -86,18 +96,21 @@ impl Browser {
         loop {
             let answer = self.next_message();
             if answer["id"] == self.last_id {
-                assert!(answer["error"].is_null(), "{method}: {}", answer["error"]);
-                return answer["result"].clone();
+                return answer;
             }
         }
     }
 
     fn next_message(&mut self) -> Value {
         let message = self.from.recv_timeout(PATIENCE).expect("the browser says something");
+        self.note(&message);
+        message
+    }
+
+    fn note(&mut self, message: &Value) {
         if message["method"] == "Page.loadEventFired" {
             self.loads += 1;
         }
-        message
     }
 
     /// Opens `url` and waits until it is loaded.
@@ -129,6 +142,38 @@ impl Browser {
     /// The text that the page shows.
     pub fn text(&mut self) -> String {
         self.value("document.body.innerText").as_str().unwrap_or_default().to_owned()
+    }
+
+    /// The text that the page shows; none while one page makes room for the next.
+    fn text_now(&mut self) -> Option<String> {
+        let wanted = json!({ "expression": "document.body ? document.body.innerText : ''", "returnByValue": true });
+        let answer = self.ask("Runtime.evaluate", &wanted);
+        answer["result"]["result"]["value"].as_str().map(str::to_owned)
+    }
+
+    /// Waits until the page shows `text`, however many pages send it on before.
+    ///
+    /// # Panics
+    /// Where that does not come.
+    pub fn wait_for_text(&mut self, text: &str) {
+        let begun = std::time::Instant::now();
+        loop {
+            let before = self.loads;
+            let shown = self.text_now().unwrap_or_default();
+            if shown.contains(text) {
+                return;
+            }
+            assert!(begun.elapsed() < PATIENCE, "“{text}” does not come; the page shows:\n{shown}");
+            if self.loads == before && self.from.recv_timeout(GLANCE).map(|message| self.note(&message)).is_err() {
+                continue;
+            }
+        }
+    }
+
+    /// Opens `url` and waits until a page shows `text`.
+    pub fn open_until(&mut self, url: &str, text: &str) {
+        self.call("Page.navigate", &json!({ "url": url }));
+        self.wait_for_text(text);
     }
 
     /// Types `text` into the field `selector`.

@@ -18,6 +18,7 @@ pub mod container;
 pub mod device;
 pub mod hostile;
 pub mod https;
+pub mod mellon;
 pub mod pages;
 pub mod portal;
 pub mod postgres;

@@ -22,6 +22,8 @@ pub struct Portal {
     pub port: u16,
     /// The port that it listens on: the same, unless something stands in front of it.
     pub listen_port: u16,
+    /// Where agents wait for browsers: `none`, or ports that the test has found free.
+    pub sign_on_ports: String,
 }
 
 impl Portal {
@@ -43,7 +45,14 @@ impl Portal {
     fn with_database(dir: &Path, database_file: Option<PathBuf>) -> Self {
         let authority = Authority::create(&dir.join("tls"), "Countersign test CA");
         let port = free_port();
-        let portal = Self { data_dir: dir.join("portal"), authority, database_file, port, listen_port: port };
+        let portal = Self {
+            data_dir: dir.join("portal"),
+            authority,
+            database_file,
+            port,
+            listen_port: port,
+            sign_on_ports: "none".to_owned(),
+        };
         portal.ok(&["key", "create"]);
         portal.ok(&["tenant", "create", "acme"]);
         portal.ok(&["domain", "add", "example.test", "--tenant", "acme"]);
@@ -54,7 +63,14 @@ impl Portal {
     #[must_use]
     pub fn in_dir(dir: &Path, port: u16) -> Self {
         let authority = Authority::in_dir(&dir.join("tls"));
-        Self { data_dir: dir.join("portal"), authority, database_file: None, port, listen_port: port }
+        Self {
+            data_dir: dir.join("portal"),
+            authority,
+            database_file: None,
+            port,
+            listen_port: port,
+            sign_on_ports: "none".to_owned(),
+        }
     }
 
     /// The cloud's name, as an administrator gives it to agents.
@@ -115,6 +131,7 @@ impl Portal {
     pub fn serve_command(&self) -> Command {
         let listen = format!("127.0.0.1:{}", self.listen_port);
         let mut command = self.command(&["serve", "--log-json", "--listen", &listen, "--public-url", &self.url()]);
+        command.args(["--sign-on-ports", &self.sign_on_ports]);
         command.arg("--tls-certificate").arg(&self.authority.certificate).arg("--tls-key").arg(&self.authority.key);
         command
     }

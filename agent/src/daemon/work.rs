@@ -6,13 +6,14 @@ use platform::session::{SessionId, UserSession};
 use saml::name::EntityId;
 use saml::refusal::RefusalCode;
 
+use crate::browser::{BrowserAnswer, BrowserAsk, Transaction};
 use crate::control::{Problem, Reply};
 use crate::conversation::{self, KeptAlive, Report};
 use crate::device::Device;
 use crate::failure::FailureCode;
 use crate::machine::Event;
 use crate::session::Session;
-use crate::sign_in::{Code, Granted, SignInError, sign_in};
+use crate::sign_in::{Code, Granted, SignInError, Wanted, sign_in};
 use crate::steps::Steps;
 
 /// Something that needs the device, one at a time.
@@ -21,6 +22,8 @@ pub(super) enum Job {
     Session(SessionId),
     /// A Response for a service, asked for by the person whose session it is.
     Service { session: Box<UserSession>, service: EntityId, connection: Connection },
+    /// The end of a sign-on that a service has begun, in the browser of the person whose session it is.
+    Browser { session: Box<UserSession>, ask: BrowserAsk },
     /// Tells the portal that the device is alive.
     KeepAlive,
     /// Tells the portal that somebody has signed out; the session has ended here already.
@@ -32,6 +35,7 @@ pub(super) enum Job {
 /// What a job needs apart from the device.
 pub(super) enum Work {
     SignIn { session: Box<UserSession>, service: Option<EntityId> },
+    Browser { session: Box<UserSession>, query: String, port: u16 },
     KeepAlive(Report),
     SignOut { session: Box<Session> },
     Deregister,
@@ -40,6 +44,7 @@ pub(super) enum Work {
 /// How a job ended.
 pub(super) enum Outcome {
     SignIn(Result<Granted, SignInError>),
+    Browser(Result<BrowserAnswer, SignInError>),
     KeepAlive(Result<Box<KeptAlive>, SignInError>),
     Farewell(Result<(), SignInError>),
 }
@@ -54,6 +59,7 @@ impl Outcome {
     pub(super) fn error(&self) -> Option<&SignInError> {
         match self {
             Self::SignIn(result) => result.as_ref().err(),
+            Self::Browser(result) => result.as_ref().err(),
             Self::KeepAlive(result) => result.as_ref().err(),
             Self::Farewell(result) => result.as_ref().err(),
         }
@@ -65,6 +71,7 @@ impl Work {
     pub(super) fn name(&self) -> &'static str {
         match self {
             Self::SignIn { .. } => "nobody was signed in",
+            Self::Browser { .. } => "nobody was signed in at the service that a browser has opened",
             Self::KeepAlive(_) => "the portal could not be told that the device is alive",
             Self::SignOut { .. } => "the portal could not be told that somebody has signed out",
             Self::Deregister => "the portal could not be told that the device leaves",
@@ -75,7 +82,11 @@ impl Work {
     pub(super) async fn carry_out(self, device: &mut Device, steps: &Steps) -> Outcome {
         match self {
             Self::SignIn { session, service } => {
-                Outcome::SignIn(sign_in(device, &session, service.as_ref(), steps).await)
+                let wanted = service.map_or(Wanted::Session, Wanted::Service);
+                Outcome::SignIn(sign_in(device, &session, &wanted, steps).await)
+            }
+            Self::Browser { session, query, port } => {
+                Outcome::Browser(end_sign_on(device, &session, (&query, port), steps).await)
             }
             Self::KeepAlive(report) => {
                 Outcome::KeepAlive(conversation::keep_alive(device, &report, steps).await.map(Box::new))
@@ -83,6 +94,25 @@ impl Work {
             Self::SignOut { session } => Outcome::Farewell(conversation::sign_out(device, &session, steps).await),
             Self::Deregister => Outcome::Farewell(conversation::deregister(device, steps).await),
         }
+    }
+}
+
+/// Ends the sign-on that a browser brought along; nothing is signed or sent before that is proven to be the portal's.
+async fn end_sign_on(
+    device: &mut Device,
+    session: &UserSession,
+    (query, port): (&str, u16),
+    steps: &Steps,
+) -> Result<BrowserAnswer, SignInError> {
+    // Whoever is not enrolled has pinned no key, and believes nobody.
+    let pinned = device.state.portal(&device.config.cloud_url).filter(|portal| portal.enrolled_by.is_some());
+    let portal = pinned.ok_or(SignInError::NotEnrolled)?;
+    let transaction = Transaction::verify(query, port, portal, device.clock.now());
+    let transaction = transaction.map_err(SignInError::SignOnNotTrusted)?;
+    let relay_state = transaction.relay_state.clone();
+    match sign_in(device, session, &Wanted::Begun(transaction), steps).await? {
+        Granted::ForService(response) => Ok(BrowserAnswer { response, relay_state }),
+        Granted::Session(_) => Err(SignInError::RefusedWithoutCode),
     }
 }
 

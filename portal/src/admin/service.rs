@@ -19,7 +19,7 @@ pub async fn add(admin: &Admin, tenant: &str, metadata: &[u8]) -> Result<Service
     }
     let acs = described.default_acs(&Binding::Post);
     let acs = acs.ok_or_else(|| unusable("it names no assertion consumer service for POST"))?;
-    if !acs.location.starts_with("https://") && !is_loopback(&acs.location) {
+    if !service_provider::may_receive(&acs.location) {
         let why = format!("its assertion consumer service `{}` is not an `https://` address", acs.location);
         return Err(AdminError::Metadata(why));
     }
@@ -40,11 +40,6 @@ pub async fn add(admin: &Admin, tenant: &str, metadata: &[u8]) -> Result<Service
             })
         })
         .await
-}
-
-/// A service on the same machine may be reached without TLS: nothing leaves it.
-fn is_loopback(url: &str) -> bool {
-    ["http://127.0.0.1:", "http://localhost:", "http://[::1]:"].iter().any(|prefix| url.starts_with(prefix))
 }
 
 /// Gives the service with that entity ID no more assertions.

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -74,12 +75,35 @@ pub(super) struct Serve {
     /// After how long a device brings its next key, which its present one vouches for; `0s`: never.
     #[arg(long, value_name = "DURATION", default_value = "90d", value_parser = humantime::parse_duration)]
     key_life: Duration,
+    /// The ports of 127.0.0.1 on which agents wait for browsers, the first one first: an agent takes the first that is free. `none`: no browser
+    /// is sent on, and agents open none.
+    #[arg(long, value_name = "PORTS", default_value = "28517,28518,28519")]
+    sign_on_ports: Ports,
     /// What to log: `error`, `warn`, `info`, `debug`, or a filter of tracing-subscriber.
     #[arg(long, value_name = "LEVEL", default_value = "info")]
     log: EnvFilter,
     /// Write the log as JSON lines.
     #[arg(long)]
     log_json: bool,
+}
+
+/// Up to eight ports above the system's own, with commas between them.
+#[derive(Clone, Debug)]
+struct Ports(Vec<u16>);
+
+impl FromStr for Ports {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "none" {
+            return Ok(Self(Vec::new()));
+        }
+        let wanted = || format!("`{text}` is not `none` or up to eight ports from 1024 on, as in `28517,28518`");
+        let ports: Result<Vec<u16>, _> = text.split(',').map(str::parse).collect();
+        let ports = ports.map_err(|_| wanted())?;
+        let sound = ports.len() <= 8 && ports.iter().all(|port| *port >= 1024);
+        if sound { Ok(Self(ports)) } else { Err(wanted()) }
+    }
 }
 
 impl Serve {
@@ -94,6 +118,7 @@ impl Serve {
             cloud,
             keep_alive_seconds: self.keep_alive,
             key_life_seconds: self.key_life.as_secs(),
+            sign_on_ports: self.sign_on_ports.0,
             trusted_proxies: self.trusted_proxies,
             admission: Admission::new(usize::from(self.max_in_flight), Instant::now()),
             rates: Rates::new(self.token_rate, self.tenant_rate),
@@ -208,6 +233,9 @@ async fn sweep(portal: Arc<Portal>) {
         let swept = portal.store.write(move |connection| Box::pin(seen_request::forget_expired(connection, now))).await;
         if let Err(error) = swept {
             tracing::warn!(error = &error as &dyn std::error::Error, "can't sweep old request IDs out");
+        }
+        if let Err(error) = crate::browser::forget_old(&portal.store, now).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "can't sweep old sign-ons out");
         }
         if let Err(error) = crate::admin::account::forget_ended_sessions(&portal.store, now).await {
             tracing::warn!(error = &error as &dyn std::error::Error, "can't sweep ended sessions out");

@@ -1,6 +1,7 @@
 //! The portal's doors: what it answers over HTTPS, and to whom.
 
 mod saml;
+mod sso;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -18,6 +19,8 @@ use crate::{api, web};
 pub fn router(portal: Arc<Portal>) -> Router {
     Router::new()
         .route("/saml/soap", post(saml::soap))
+        .route("/saml/sso", get(sso::redirect).post(sso::post))
+        .route("/saml/sso/continue", get(sso::go_on))
         .route("/saml/metadata", get(saml::metadata))
         .route("/saml/agent-metadata", get(saml::agent_metadata))
         .route("/healthz", get(|| async { "ok\n" }))

@@ -76,7 +76,13 @@ fn client(portal: &Portal, request: &Request) -> Option<IpAddr> {
 ///
 /// Only RSA keys are listed: a service provider that meets a kind of key it does not know may refuse the whole document.
 pub(super) async fn metadata(State(portal): State<Arc<Portal>>) -> Response {
-    let metadata = describe(&portal, portal.keys.now().certificates(Some(Purpose::Service)), None);
+    let mut metadata = describe(&portal, portal.keys.now().certificates(Some(Purpose::Service)), None);
+    // Each service's own metadata says whether its requests have to be signed.
+    metadata.want_authn_requests_signed = false;
+    let in_browsers = |binding| Endpoint { binding, location: portal.cloud.sso_url().to_owned() };
+    if !portal.sign_on_ports.is_empty() {
+        metadata.sso.splice(0..0, [in_browsers(Binding::Redirect), in_browsers(Binding::Post)]);
+    }
     xml(StatusCode::OK, METADATA, metadata.to_xml())
 }
 
@@ -110,7 +116,7 @@ fn describe(portal: &Portal, signing_certificates: Vec<Vec<u8>>, valid_until: Op
 }
 
 /// The whole body, if it is not too large and does not break off.
-async fn read(mut body: Body) -> Option<Vec<u8>> {
+pub(super) async fn read(mut body: Body) -> Option<Vec<u8>> {
     let (mut kept, mut length) = (Vec::new(), 0);
     while let Some(frame) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
         let Ok(chunk) = frame.ok()?.into_data() else { continue };

@@ -11,6 +11,8 @@ pub mod api_key;
 pub mod audit;
 pub mod audit_retention;
 pub mod break_glass;
+pub mod browser;
+pub mod browser_sign_on;
 mod columns;
 mod database;
 pub mod device;

@@ -24,6 +24,9 @@ mod tokens;
 mod users;
 pub(crate) mod view;
 
+pub(crate) use access::cookie;
+pub(crate) use assets::Links;
+
 use std::sync::Arc;
 
 use askama::Template;
@@ -114,7 +117,7 @@ impl From<crate::store::StoreError> for PageError {
 #[derive(Template)]
 #[template(path = "error.html")]
 struct ErrorPage {
-    links: assets::Links,
+    links: Links,
     title: &'static str,
     message: String,
 }
@@ -153,7 +156,7 @@ impl IntoResponse for PageError {
                 (status, title, sentence(&error))
             }
         };
-        html(status, &ErrorPage { links: assets::Links, title, message })
+        html(status, &ErrorPage { links: Links, title, message })
     }
 }
 
@@ -186,7 +189,7 @@ fn told(error: AdminError) -> Result<String, PageError> {
 }
 
 /// A page. Nothing that administrators see is kept by a browser or by anything between.
-fn html(status: StatusCode, page: &impl Template) -> Response {
+pub(crate) fn html(status: StatusCode, page: &impl Template) -> Response {
     match page.render() {
         Ok(text) => {
             let headers = [
@@ -215,10 +218,10 @@ fn go(to: &str) -> Response {
 #[derive(Template)]
 #[template(path = "front_page.html")]
 struct FrontPage {
-    links: assets::Links,
+    links: Links,
 }
 
 /// What somebody sees who opens the portal's address in a browser.
 async fn front_page() -> Response {
-    html(StatusCode::OK, &FrontPage { links: assets::Links })
+    html(StatusCode::OK, &FrontPage { links: Links })
 }

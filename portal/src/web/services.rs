@@ -17,6 +17,7 @@ use crate::store::signing_key::Purpose;
 /// What a service needs to know of this identity provider.
 struct IdpFacts {
     metadata: String,
+    sso: Option<String>,
     certificate: String,
 }
 
@@ -26,7 +27,8 @@ impl IdpFacts {
         let text = base64::engine::general_purpose::STANDARD.encode(signing);
         let lines: Vec<_> = text.as_bytes().chunks(64).map(String::from_utf8_lossy).collect();
         let certificate = format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----", lines.join("\n"));
-        Self { metadata: portal.cloud.entity_id().to_string(), certificate }
+        let sso = (!portal.sign_on_ports.is_empty()).then(|| portal.cloud.sso_url().to_owned());
+        Self { metadata: portal.cloud.entity_id().to_string(), sso, certificate }
     }
 }
 

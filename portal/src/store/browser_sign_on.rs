@@ -1,0 +1,130 @@
+//! Sign-on that a service has begun, until a device ends it.
+
+use saml::name::{EntityId, MessageId};
+use saml::time::UtcTime;
+use sqlx::AnyConnection;
+use sqlx::any::AnyRow;
+
+use super::columns::Columns;
+use super::{StoreError, doing};
+
+/// A sign-on that a service has begun.
+#[derive(Clone, Debug)]
+pub struct BrowserSignOn {
+    /// What the portal's own request to the device is called.
+    pub id: MessageId,
+    /// Whose service it is.
+    pub tenant_id: String,
+    /// The service.
+    pub service: EntityId,
+    /// The ID of the service's request, which the Response answers.
+    pub request_id: MessageId,
+    /// The registered address that the Response goes to.
+    pub acs_url: String,
+    /// What the service gets back untouched.
+    pub relay_state: Option<String>,
+    /// The browser that was sent on, if there is one.
+    pub browser_id: Option<String>,
+    /// The port that it was sent to.
+    pub port: Option<u16>,
+    /// When the service began it.
+    pub created_at: UtcTime,
+    /// Until when a device may end it; none before the browser was sent on.
+    pub deadline: Option<UtcTime>,
+    /// When a device did.
+    pub used_at: Option<UtcTime>,
+}
+
+impl BrowserSignOn {
+    fn from_row(row: &AnyRow) -> Result<Self, StoreError> {
+        let columns = Columns { table: "browser_sign_on", row };
+        Ok(Self {
+            id: columns.parsed("id")?,
+            tenant_id: columns.text("tenant_id")?,
+            service: columns.parsed("service")?,
+            request_id: columns.parsed("request_id")?,
+            acs_url: columns.text("acs_url")?,
+            relay_state: columns.optional_text("relay_state")?,
+            browser_id: columns.optional_text("browser_id")?,
+            port: columns.optional_integer("port")?.and_then(|port| u16::try_from(port).ok()),
+            created_at: columns.time("created_at")?,
+            deadline: columns.optional_time("deadline")?,
+            used_at: columns.optional_time("used_at")?,
+        })
+    }
+}
+
+/// Keeps a sign-on that has just begun.
+///
+/// # Errors
+/// [`StoreError::Statement`].
+pub async fn insert(connection: &mut AnyConnection, row: &BrowserSignOn) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO browser_sign_on (id, tenant_id, service, request_id, acs_url, relay_state, created_at, deadline)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+    )
+    .bind(row.id.as_str())
+    .bind(&row.tenant_id)
+    .bind(row.service.as_str())
+    .bind(row.request_id.as_str())
+    .bind(&row.acs_url)
+    .bind(row.relay_state.as_deref())
+    .bind(row.created_at.unix_millis())
+    .bind(row.deadline.map(UtcTime::unix_millis))
+    .execute(connection)
+    .await
+    .map_err(doing("keep a sign-on that a service has begun"))?;
+    Ok(())
+}
+
+/// The sign-on with that ID.
+///
+/// # Errors
+/// [`StoreError::Statement`].
+pub async fn by_id(connection: &mut AnyConnection, id: &str) -> Result<Option<BrowserSignOn>, StoreError> {
+    let row = sqlx::query("SELECT * FROM browser_sign_on WHERE id = $1").bind(id).fetch_optional(connection);
+    row.await.map_err(doing("look a sign-on up"))?.as_ref().map(BrowserSignOn::from_row).transpose()
+}
+
+/// Notes that `browser` is sent to its device on `port` and has until `deadline`.
+///
+/// # Errors
+/// [`StoreError::Statement`].
+pub async fn send_on(
+    connection: &mut AnyConnection,
+    id: &MessageId,
+    (browser, port): (&str, u16),
+    deadline: UtcTime,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE browser_sign_on SET browser_id = $2, port = $3, deadline = $4 WHERE id = $1")
+        .bind(id.as_str())
+        .bind(browser)
+        .bind(i64::from(port))
+        .bind(deadline.unix_millis())
+        .execute(connection)
+        .await
+        .map_err(doing("note that a browser is sent on"))?;
+    Ok(())
+}
+
+/// Marks the sign-on as used; says whether this was the first time.
+///
+/// # Errors
+/// [`StoreError::Statement`].
+pub async fn use_up(connection: &mut AnyConnection, id: &MessageId, now: UtcTime) -> Result<bool, StoreError> {
+    let done = sqlx::query("UPDATE browser_sign_on SET used_at = $2 WHERE id = $1 AND used_at IS NULL")
+        .bind(id.as_str())
+        .bind(now.unix_millis())
+        .execute(connection)
+        .await;
+    Ok(done.map_err(doing("use a sign-on up"))?.rows_affected() == 1)
+}
+
+/// Forgets sign-ons that were begun before `before`; says how many.
+///
+/// # Errors
+/// [`StoreError::Statement`].
+pub async fn forget_begun_before(connection: &mut AnyConnection, before: UtcTime) -> Result<u64, StoreError> {
+    let done = sqlx::query("DELETE FROM browser_sign_on WHERE created_at < $1").bind(before.unix_millis());
+    Ok(done.execute(connection).await.map_err(doing("forget old sign-ons"))?.rows_affected())
+}
