@@ -35,5 +35,6 @@ pub mod session;
 pub mod set_aside;
 pub mod termination;
 pub mod watch;
+pub mod web_browser;
 #[cfg(windows)]
 mod windows;

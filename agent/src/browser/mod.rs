@@ -4,6 +4,7 @@
 //! another page's script read it. Who the person is says the operating system, by the owner of the connection's other end. What the browser
 //! brings along is the portal's own request, which its signature proves; what goes back is a page that posts the Response.
 
+mod once;
 mod page;
 mod request;
 mod transaction;
@@ -21,6 +22,8 @@ use tokio::task::JoinHandle;
 
 use crate::failure::FailureCode;
 use crate::sign_in::{Code, ServiceResponse};
+pub use once::{OnceError, OneTimePage};
+use saml::device::SIGN_ON_PATH;
 pub use transaction::Transaction;
 
 use request::{LONGEST_HEAD, Refused};
@@ -125,7 +128,7 @@ async fn answer(mut stream: TcpStream, theirs: SocketAddr, port: u16, give: &imp
         SocketAddr::V6(_) => Err(std::io::ErrorKind::Unsupported.into()),
     };
     let Ok(Ok(head)) = tokio::time::timeout(ASK_TIMEOUT, read_head(&mut stream)).await else { return };
-    let answer = match request::parse(&head, port) {
+    let answer = match request::parse(&head, port, SIGN_ON_PATH) {
         Err(refused) => page::refused(refused),
         Ok(query) => match owner {
             Ok(owner) => page::of(ask(query, port, owner, give).await),
@@ -135,12 +138,16 @@ async fn answer(mut stream: TcpStream, theirs: SocketAddr, port: u16, give: &imp
             }
         },
     };
-    // A browser that has gone away needs no answer.
-    let _ = tokio::time::timeout(WRITE_TIMEOUT, async {
+    write(&mut stream, &answer).await;
+}
+
+/// A browser that has gone away needs no answer.
+async fn write(stream: &mut TcpStream, answer: &str) {
+    let written = async {
         stream.write_all(answer.as_bytes()).await?;
         stream.shutdown().await
-    })
-    .await;
+    };
+    let _ = tokio::time::timeout(WRITE_TIMEOUT, written).await;
 }
 
 async fn ask(query: String, port: u16, owner: Peer, give: &impl Fn(BrowserAsk) -> bool) -> Result<BrowserAnswer, Code> {

@@ -1,7 +1,5 @@
 //! What a browser says: the head of one HTTP request, of which nothing is taken but one query.
 
-use saml::device::SIGN_ON_PATH;
-
 /// The longest head, in octets: the portal's request, a service's RelayState escaped, and what browsers say about themselves.
 pub(super) const LONGEST_HEAD: usize = 24 * 1024;
 /// The most fields that a head may have.
@@ -22,8 +20,8 @@ pub(super) enum Refused {
     NoNavigation,
 }
 
-/// The query of the one request that is answered: a navigation to the sign-on address on `port`.
-pub(super) fn parse(head: &[u8], port: u16) -> Result<String, Refused> {
+/// The query of the one request that is answered: a navigation to `wanted_path` on `port`.
+pub(super) fn parse(head: &[u8], port: u16, wanted_path: &str) -> Result<String, Refused> {
     let mut fields = [httparse::EMPTY_HEADER; MOST_FIELDS];
     let mut request = httparse::Request::new(&mut fields);
     match request.parse(head) {
@@ -51,7 +49,7 @@ pub(super) fn parse(head: &[u8], port: u16) -> Result<String, Refused> {
     }
     let target = request.path.unwrap_or_default();
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
-    if path != SIGN_ON_PATH || query.is_empty() {
+    if path != wanted_path || query.is_empty() {
         return Err(Refused::NoSuchPage);
     }
     Ok(query.to_owned())
@@ -62,7 +60,7 @@ mod tests {
     use super::*;
 
     fn ask(line: &str, fields: &str) -> Result<String, Refused> {
-        parse(format!("{line} HTTP/1.1\r\n{fields}\r\n").as_bytes(), 28_517)
+        parse(format!("{line} HTTP/1.1\r\n{fields}\r\n").as_bytes(), 28_517, "/sign-on")
     }
 
     const HOST: &str = "Host: 127.0.0.1:28517\r\n";
@@ -130,10 +128,10 @@ mod tests {
             assert_eq!(ask("GET /sign-on?a=b", &format!("{HOST}{field}\r\n")), Err(Refused::NotUnderstood), "{field}");
         }
         assert_eq!(
-            parse(b"GET /sign-on?a=b HTTP/1.1\r\nHost: 127.0.0.1:28517\r\n\r\nmore", 28_517),
+            parse(b"GET /sign-on?a=b HTTP/1.1\r\nHost: 127.0.0.1:28517\r\n\r\nmore", 28_517, "/sign-on"),
             Err(Refused::NotUnderstood)
         );
-        assert_eq!(parse(b"\x16\x03\x01\x02\x00", 28_517), Err(Refused::NotUnderstood));
+        assert_eq!(parse(b"\x16\x03\x01\x02\x00", 28_517, "/sign-on"), Err(Refused::NotUnderstood));
         let many = "X: y\r\n".repeat(MOST_FIELDS);
         assert_eq!(ask("GET /sign-on?a=b", &format!("{HOST}{many}")), Err(Refused::NotUnderstood));
     }

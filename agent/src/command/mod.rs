@@ -7,6 +7,7 @@ mod diagnostics;
 mod facts;
 mod installer;
 mod logs;
+mod open;
 mod params;
 mod run;
 mod service;
@@ -23,6 +24,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use platform::paths::{Paths, PathsError};
 
+use crate::browser::OnceError;
 use crate::config::ConfigError;
 use crate::control::{ControlError, Problem};
 use crate::daemon::DaemonError;
@@ -72,6 +74,8 @@ enum Command {
     Status(status::StatusCommand),
     /// Sign in now, or get a Response for a service.
     SignIn(sign_in::SignIn),
+    /// Open a service in your browser, signed in.
+    Open(open::Open),
     /// End your own session with the portal; `sign-in` begins another.
     SignOut,
     /// Type in the code that support has read out: for a while local software is told to let this device through, portal or not.
@@ -111,6 +115,10 @@ pub(crate) enum CommandError {
     Device(#[from] SignInError),
     #[error(transparent)]
     Bundle(#[from] BundleError),
+    #[error(transparent)]
+    OneTimePage(#[from] OnceError),
+    #[error("can't open a browser here; with `--print` the address is printed for one that you open yourself")]
+    Browser(#[source] std::io::Error),
     #[error("{} [{}]; {}", .0.meaning, .0.code, .0.next_action)]
     Problem(Problem),
 }
@@ -133,6 +141,8 @@ impl CommandError {
             | Self::Daemon(_)
             | Self::Session(_)
             | Self::Service(_)
+            | Self::OneTimePage(_)
+            | Self::Browser(_)
             | Self::Bundle(_) => 1,
         }
     }
@@ -205,6 +215,7 @@ impl CommandLine {
             Command::Params(command) => command.run(&paths).await,
             Command::Status(command) => command.run(&paths).await,
             Command::SignIn(command) => command.run(&paths).await,
+            Command::Open(command) => command.run(&paths).await,
             Command::SignOut => sign_out::run(&paths).await,
             Command::BreakGlass(command) => command.run(&paths).await,
             Command::Deregister(command) => command.run(&paths).await,
