@@ -1,6 +1,11 @@
 //! Sign-on in a browser, attacked: every promise of the sign-on address and of the portal's half, without a browser, because a browser would
 //! not send most of it.
-#![expect(clippy::expect_used, clippy::panic, reason = "test code: a surprise must end it loudly")]
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "test code: it writes files, and a surprise must end it loudly"
+)]
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
