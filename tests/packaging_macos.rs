@@ -31,16 +31,30 @@ fn main() {
         trial("a_universal_program_names_both_processors", &["python3"], universal),
         trial("the_service_is_described_and_the_scripts_are_sound", &readers, service),
         trial("the_package_is_the_same_byte_for_byte_when_built_again", &["python3"], reproducible),
+        trial("a_signed_package_is_of_its_identity_and_a_change_shows", &["7z", "openssl", "python3"], signed),
+        trial("an_identity_that_does_not_fit_is_refused", &["openssl", "python3"], identity_refused),
     ];
     libtest_mimic::run(&arguments, tests).exit();
 }
 
-/// A package in `dir` with a stand-in for the program.
-fn package(dir: &Path) -> PathBuf {
+/// The command that makes a package in `dir` with a stand-in for the program.
+fn packager(dir: &Path) -> Command {
     let program = dir.join("program");
     fs::write(&program, b"a stand-in for the program\n".repeat(5000)).expect("it can be written");
     let mut command = Command::new(workspace_dir().join("packaging/macos/package"));
-    ok(command.arg(&program).arg(dir.join("dist")).env("SOURCE_DATE_EPOCH", "1700000000"));
+    command.arg(&program).arg(dir.join("dist")).env("SOURCE_DATE_EPOCH", "1700000000").current_dir(dir);
+    for name in ["COUNTERSIGN_INSTALLER_CERTIFICATE", "COUNTERSIGN_INSTALLER_KEY"] {
+        command.env_remove(name);
+    }
+    command
+}
+
+fn package(dir: &Path) -> PathBuf {
+    ok(&mut packager(dir));
+    package_in(dir)
+}
+
+fn package_in(dir: &Path) -> PathBuf {
     dir.join(format!("dist/countersign-{VERSION}-macos.pkg"))
 }
 
@@ -179,4 +193,87 @@ fn reproducible() {
         fs::read(package(dir.path())).expect("it was made")
     };
     assert!(build() == build(), "two builds differ");
+}
+
+/// Makes `NAME.key` and `NAME.crt` in `dir`, for signing installers (Apple's extension 1.2.840.113635.100.4.13).
+fn identity(dir: &Path, name: &str) {
+    let mut command = Command::new("openssl");
+    command.args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj"]).arg(format!("/CN={name}"));
+    command.args(["-addext", "extendedKeyUsage=1.2.840.113635.100.4.13", "-keyout"]).arg(format!("{name}.key"));
+    ok(command.arg("-out").arg(format!("{name}.crt")).current_dir(dir));
+}
+
+fn sign_with(command: &mut Command, certificate: &str, key: &str) {
+    command.env("COUNTERSIGN_INSTALLER_CERTIFICATE", certificate).env("COUNTERSIGN_INSTALLER_KEY", key);
+}
+
+/// Takes the parts of a signed archive out by what its own table of contents says of them.
+const PARTS_OF_ARCHIVE: &str = r"
+import base64, struct, sys, zlib, xml.etree.ElementTree as tree
+octets = open(sys.argv[1], 'rb').read()
+head, packed = struct.unpack('>4xHHQQI', octets[:28])[0], struct.unpack('>8xQ', octets[:16])[0]
+toc, heap = octets[head:head + packed], octets[head + packed:]
+table = tree.fromstring(zlib.decompress(toc)).find('toc')
+for name in ['checksum', 'signature', 'x-signature']:
+    element = table.find(name)
+    start, size = int(element.find('offset').text), int(element.find('size').text)
+    open(name, 'wb').write(heap[start:start + size])
+certificates = [found.text for found in table.find('signature').iter('{http://www.w3.org/2000/09/xmldsig#}X509Certificate')]
+open('first.der', 'wb').write(base64.b64decode(certificates[0]))
+open('toc', 'wb').write(toc)
+";
+
+fn signed() {
+    let dir = tempfile::tempdir().expect("a directory can be made");
+    let at = |name: &str| dir.path().join(name);
+    let run = |program: &str, line: &str| ok(Command::new(program).args(line.split(' ')).current_dir(dir.path()));
+    identity(dir.path(), "Vendor");
+    let mut command = packager(dir.path());
+    sign_with(&mut command, "Vendor.crt", "Vendor.key");
+    ok(&mut command);
+    let package = package_in(dir.path());
+    assert!(ok(Command::new("7z").arg("t").arg(&package)).contains("Everything is Ok"));
+
+    ok(Command::new("python3").args(["-c", PARTS_OF_ARCHIVE]).arg(&package).current_dir(dir.path()));
+    run("openssl", "x509 -in Vendor.crt -outform DER -out given.der");
+    assert!(fs::read(at("first.der")).expect("it is there") == fs::read(at("given.der")).expect("it is there"));
+    fs::write(at("vendor.pub"), run("openssl", "x509 -in Vendor.crt -noout -pubkey")).expect("it can be written");
+    let digest = run("openssl", "dgst -sha1 -r toc");
+    let recorded: String =
+        fs::read(at("checksum")).expect("it is there").iter().map(|octet| format!("{octet:02x}")).collect();
+    assert!(digest.starts_with(&recorded), "the checksum is that of the table of contents");
+    let of_table = "dgst -sha1 -verify vendor.pub -signature signature toc";
+    assert!(run("openssl", of_table).contains("Verified OK"));
+    run(
+        "openssl",
+        "cms -verify -binary -inform DER -in x-signature -content checksum -CAfile Vendor.crt -purpose any -out said",
+    );
+
+    let mut toc = fs::read(at("toc")).expect("it is there");
+    toc[40] ^= 1;
+    fs::write(at("toc"), toc).expect("it can be written");
+    let changed = Command::new("openssl").args(of_table.split(' ')).current_dir(dir.path()).output().expect("it runs");
+    assert!(!changed.status.success(), "a changed table of contents is not what was signed");
+}
+
+fn identity_refused() {
+    let dir = tempfile::tempdir().expect("a directory can be made");
+    identity(dir.path(), "one");
+    identity(dir.path(), "two");
+    for (certificate, key, complaint) in [
+        ("one.crt", "two.key", "is not of the key in"),
+        ("one.key", "one.key", "has no certificate in PEM"),
+        ("one.crt", "none.key", "none.key"),
+    ] {
+        let mut command = packager(dir.path());
+        sign_with(&mut command, certificate, key);
+        let output = command.output().expect("it can be started");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && said.contains(complaint), "{certificate}, {key}: {said}");
+        assert!(!package_in(dir.path()).exists(), "nothing is left of a package that could not be signed");
+    }
+    let mut command = packager(dir.path());
+    command.env("COUNTERSIGN_INSTALLER_CERTIFICATE", "one.crt");
+    let output = command.output().expect("it can be started");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("belong together"));
 }

@@ -2,17 +2,22 @@
 
 A flat package is a XAR archive; in it the package's payload and scripts as gzipped cpio archives, a bill of materials (BOM), and
 two descriptions. No writer of these exists outside macOS; everything belongs to root:wheel, and the only time is SOURCE_DATE_EPOCH.
+COUNTERSIGN_INSTALLER_CERTIFICATE and COUNTERSIGN_INSTALLER_KEY name an identity (PEM) that signs it.
 """
 
+import base64
 import gzip
 import hashlib
 import os
 import stat
 import struct
+import subprocess
 import sys
 import zlib
 from dataclasses import dataclass
 from xml.sax.saxutils import escape
+
+from identity import Identity
 
 IDENTIFIER = "org.countersign.agent"
 NAME = "countersign.pkg"
@@ -149,10 +154,23 @@ def bill_of_materials(entries: list[Entry], time: int) -> bytes:
     return bom.octets()
 
 
-def xar(tree: dict[str, bytes | dict[str, bytes]], time: int) -> bytes:
+def signature_elements(identity: Identity, rsa_size: int, cms_size: int) -> str:
+    """What the table of contents says of both signatures, which follow its checksum in the heap."""
+    certificates = "".join(
+        f"<X509Certificate>{base64.b64encode(der).decode()}</X509Certificate>" for der in identity.certificates
+    )
+    key = f'<KeyInfo xmlns="http://www.w3.org/2000/09/xmldsig#"><X509Data>{certificates}</X509Data></KeyInfo>'
+    return (
+        f'<signature style="RSA"><offset>20</offset><size>{rsa_size}</size>{key}</signature>'
+        f'<x-signature style="CMS"><offset>{20 + rsa_size}</offset><size>{cms_size}</size>{key}</x-signature>'
+    )
+
+
+def xar(tree: dict[str, bytes | dict[str, bytes]], time: int, identity: Identity | None = None) -> bytes:
     """An archive of files, and of directories with files, by name."""
-    # The heap begins with the checksum of the table of contents.
-    heap, count = bytearray(20), 0
+    # The heap begins with the checksum of the table of contents and its signatures, whose sizes the table has to name beforehand.
+    sizes = (len(identity.rsa(b"")), len(identity.cms(bytes(20)))) if identity else (0, 0)
+    heap, count = bytearray(20 + sum(sizes)), 0
 
     def file_element(name: str, content: bytes) -> str:
         nonlocal count
@@ -179,13 +197,20 @@ def xar(tree: dict[str, bytes | dict[str, bytes]], time: int) -> bytes:
                 f'<file id="{count}"><name>{escape(name)}</name><type>directory</type><mode>0755</mode>'
                 f"<uid>0</uid><gid>0</gid>{inner}</file>"
             )
+    signatures = signature_elements(identity, *sizes) if identity else ""
     toc = (
         '<?xml version="1.0" encoding="UTF-8"?>\n<xar><toc>'
         f'<creation-time>{_iso(time)}</creation-time>'
-        f'<checksum style="sha1"><offset>0</offset><size>20</size></checksum>{elements}</toc></xar>'
+        f'<checksum style="sha1"><offset>0</offset><size>20</size></checksum>{signatures}{elements}</toc></xar>'
     ).encode()
     packed = zlib.compress(toc, 9)
-    heap[:20] = hashlib.sha1(packed).digest()
+    checksum = hashlib.sha1(packed).digest()
+    heap[:20] = checksum
+    if identity:
+        rsa, cms = identity.rsa(packed), identity.cms(checksum)
+        if (len(rsa), len(cms)) != sizes:
+            raise ValueError("a signature is not as long as the one before it")
+        heap[20 : 20 + sum(sizes)] = rsa + cms
     # SHA-1 is what Apple's Installer expects of a package here; the signature is what protects it.
     return struct.pack(">4sHHQQI", b"xar!", 28, 1, len(packed), len(toc), 1) + packed + bytes(heap)
 
@@ -222,10 +247,16 @@ def product(root: str, scripts: str, version: str, time: int) -> bytes:
         "Payload": cpio(payload, time),
         "Scripts": cpio(actions, time),
     }
-    return xar({"Distribution": distribution.encode(), NAME: component}, time)
+    return xar({"Distribution": distribution.encode(), NAME: component}, time, Identity.from_environment())
 
 
 if __name__ == "__main__":
     root, scripts, version, target = sys.argv[1:]
+    try:
+        package = product(root, scripts, version, int(os.environ["SOURCE_DATE_EPOCH"]))
+    except (OSError, ValueError) as fault:
+        sys.exit(f"flat_package.py: {fault}")
+    except subprocess.CalledProcessError as fault:
+        sys.exit(f"flat_package.py: {fault}: {fault.stderr.decode().strip()}")
     with open(target, "wb") as file:
-        file.write(product(root, scripts, version, int(os.environ["SOURCE_DATE_EPOCH"])))
+        file.write(package)
