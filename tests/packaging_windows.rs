@@ -37,7 +37,9 @@ fn main() {
         wine::NEEDS.iter().copied().chain(["wixl", "msibuild", "makensis", &msi, &exe, &agent]).collect();
     let tests = vec![
         trial("the_tables_of_the_msi_hide_secrets_and_keep_the_service_alive", &[&msi], tables),
+        trial("the_dialogs_of_the_msi_refer_to_what_is_there", &[&msi], dialogs),
         trial("the_msi_does_what_a_deployment_needs", &under_wine, msi_deployed),
+        trial("who_opens_the_msi_by_hand_is_asked_and_told", &under_wine, by_hand),
         trial("options_that_are_wrong_undo_the_installation", &under_wine, wrong_options),
         trial("the_exe_takes_the_arguments_that_deployments_have", &under_wine, exe_deployed),
         trial("signatures_are_made_verified_and_broken", &["osslsigncode", "openssl", &agent, &msi, &exe], signatures),
@@ -235,6 +237,68 @@ fn search_for_canaries(site: &mut Site, token: &str) {
     site.steps.done(&format!("searched {} files for the token", files.len()));
 }
 
+fn by_hand() {
+    let mut site = Site::create();
+    let token = site.portal.token(&[]);
+    let package = Wine::outside(&msi_path(&dist()));
+    let command = format!("msiexec /i {package} CAFILE={}", Wine::outside(&site.portal.authority.ca));
+    let cut_off = format!("type:0:{}", &token[..40]);
+    let (whole, cloud) = (format!("type:0:{token}"), format!("type:2:{}", site.portal.cloud_name()));
+    let question = "see:Sign-in for this device";
+
+    let ran = site.wine.run_by_hand(&command, &[question, "click:Cancel", "see:Cancelled", "click:Close"]);
+    assert!(ran.text.contains("click:Close"), "{}", ran.text);
+    site.assert_nothing_left();
+    site.steps.done("cancelled");
+
+    let steps = [
+        question,
+        &cut_off,
+        "type:1:no domain",
+        &cloud,
+        "click:Install",
+        "see:USERDOMAIN",
+        "click:Back",
+        question,
+        "type:1:example.test",
+        "click:Install",
+        "see:the device token is cut off",
+        "click:OK",
+        "see:It did not work",
+        "click:Close",
+    ];
+    let ran = site.wine.run_by_hand(&command, &steps);
+    assert!(ran.text.contains("click:Close"), "{}", ran.text);
+    site.assert_nothing_left();
+    site.steps.done("wrong options named, and undone");
+
+    let steps = [
+        question,
+        &whole,
+        "type:1:example.test",
+        &cloud,
+        "click:Install",
+        "see:Nothing else is to be done",
+        "click:Close",
+    ];
+    let ran = site.wine.run_by_hand(&command, &steps);
+    assert!(ran.code == 0 && ran.text.contains("click:Close"), "{}", ran.text);
+    site.wait_until_signed_in();
+    assert_eq!(site.devices().len(), 1);
+    site.steps.done("installed, and signed in as a service");
+
+    let again = ["see:is installed", "click:Cancel", "see:Cancelled", "click:Close"];
+    let ran = site.wine.run_by_hand(&command, &again);
+    assert!(ran.text.contains("click:Close"), "{}", ran.text);
+    assert_eq!(site.agent(&["service", "status"]).code, 0, "cancelled, it goes on");
+    // Wine computes what is to be removed anew after the dialogs and then keeps the files: removing by hand is seen on Windows only.
+    let removed = site.msiexec("/x", &msi_path(&dist()), &[]);
+    assert_eq!(removed.code, 0, "{}", removed.text);
+    site.assert_nothing_left();
+    site.steps.done("removed");
+    search_for_canaries(&mut site, &token);
+}
+
 fn wrong_options() {
     let mut site = Site::create();
     let token = site.portal.token(&[]);
@@ -366,6 +430,48 @@ fn tables() {
     assert_eq!((number(service, "StartType"), text(service, "Arguments").as_str()), (2, "run --service"));
     let refusal = &rows(&mut package, "LaunchCondition")[0];
     assert_eq!(text(refusal, "Condition"), "NOT WIX_DOWNGRADE_DETECTED");
+}
+
+/// What Windows Installer's own validation (ICE17, ICE20, ICE31) asks of dialogs, and that no field gives its secret away or loses what was typed.
+fn dialogs() {
+    let mut package = msi::open(msi_path(&dist())).expect("the MSI can be read");
+    let controls = rows(&mut package, "Control");
+    let there = |dialog: &str, control: &str| {
+        controls.iter().any(|row| text(row, "Dialog_") == dialog && text(row, "Control") == control)
+    };
+    let dialogs = rows(&mut package, "Dialog");
+    for dialog in &dialogs {
+        let name = text(dialog, "Dialog");
+        for role in ["Control_First", "Control_Default", "Control_Cancel"] {
+            assert!(there(&name, &text(dialog, role)), "{name}: {role}");
+        }
+    }
+    let properties = rows(&mut package, "Property");
+    let property = |name: &str| {
+        let row = properties.iter().find(|row| text(row, "Property") == name).expect("the property is there");
+        text(row, "Value")
+    };
+    assert!(dialogs.iter().any(|dialog| text(dialog, "Dialog") == property("ErrorDialog")));
+    let styles = rows(&mut package, "TextStyle");
+    assert!(styles.iter().any(|style| text(style, "TextStyle") == property("DefaultUIFont")));
+    let secure = property("SecureCustomProperties");
+    for field in controls.iter().filter(|row| text(row, "Type") == "Edit") {
+        let bound = text(field, "Property");
+        assert!(secure.split(';').any(|name| name == bound), "`{bound}` passes to the elevated part");
+        // Password control attribute: 0x200000.
+        let masked = number(field, "Attributes") & 0x0020_0000 != 0;
+        assert_eq!(masked, bound == "DEVICETOKEN", "{bound}");
+    }
+    for event in rows(&mut package, "ControlEvent") {
+        assert!(there(&text(&event, "Dialog_"), &text(&event, "Control_")), "{:?}", text(&event, "Control_"));
+    }
+    for control in controls.iter().filter(|row| !row["Control_Next"].is_null()) {
+        assert!(there(&text(control, "Dialog_"), &text(control, "Control_Next")), "{:?}", text(control, "Control"));
+    }
+    let shown = rows(&mut package, "InstallUISequence");
+    for (name, sequence) in [("Done", -1), ("Cancelled", -2), ("Failed", -3), ("Options", 1230), ("Progress", 1280)] {
+        assert!(shown.iter().any(|row| text(row, "Action") == name && number(row, "Sequence") == sequence), "{name}");
+    }
 }
 
 fn rows(package: &mut Package<fs::File>, table: &str) -> Vec<Row> {

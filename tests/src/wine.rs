@@ -47,6 +47,8 @@ impl Wine {
         wine.run("wineboot", &["--init"]);
         // Until its services have ended with it: others that start meanwhile would not know of each other.
         let _ = wine.command(SERVER).arg("-w").status();
+        // Before there is a desktop: windows that nobody sees, where there is no screen.
+        wine.run("reg", &["add", r"HKCU\Software\Wine\Drivers", "/v", "Graphics", "/d", "null", "/f"]);
         let library = wine.drive().join("windows/system32/bcryptprimitives.dll");
         if !library.exists() {
             compile("bcryptprimitives.c", &library, &["-shared", "-lbcrypt"]);
@@ -87,6 +89,19 @@ impl Wine {
         let status = command.status().expect("Wine can be started");
         let text = String::from_utf8_lossy(&fs::read(&log).expect("the log is there")).into_owned();
         Ran { code: status.code().unwrap_or(-1), text }
+    }
+
+    /// Starts a program and does the steps in its dialogs, which are those of `hand.c`: `see:TEXT`, `type:N:TEXT`, `click:TEXT`.
+    ///
+    /// # Panics
+    /// Where it can't be started.
+    pub fn run_by_hand(&self, command: &str, steps: &[&str]) -> Ran {
+        let hand = self.drive().join("hand.exe");
+        if !hand.exists() {
+            compile("hand.c", &hand, &[]);
+        }
+        let arguments: Vec<&str> = std::iter::once(command).chain(steps.iter().copied()).collect();
+        self.run(r"C:\hand.exe", &arguments)
     }
 
     /// What `reg query` prints for `key` and what is below it; nothing where there is no such key.

@@ -2,7 +2,8 @@
 
 use crate::installer;
 use installer_options::{
-    Flavour, Layer, OPTIONS, OptionName, Origin, Parsed, RawOption, domain_from_file_name, parse_arguments,
+    Delivered, Flavour, InstallOptions, Layer, OPTIONS, OptionName, Origin, Parsed, RawOption, domain_from_file_name,
+    parse_arguments, parse_values,
 };
 use std::{ffi::OsString, path::PathBuf};
 use windows_sys::Win32::System::ApplicationInstallationAndServicing::{
@@ -22,6 +23,17 @@ const LARGEST_TOKEN: u64 = 4096;
 pub(crate) fn properties() -> impl Iterator<Item = String> {
     let for_agent = OPTIONS.iter().filter(|spec| spec.name != OptionName::LaunchTray);
     for_agent.flat_map(|spec| spec.spellings(Flavour::Msi))
+}
+
+/// What is wrong with these properties; nothing where there are none, since a policy may bring them.
+pub(crate) fn faults_of(given: impl Iterator<Item = (String, String)>) -> Vec<String> {
+    let origin = Origin::new(Layer::Install, Flavour::Msi, "the installer's dialog");
+    let parsed = parse_values(given.map(|(name, value)| (name, Delivered::Text(value))), &origin);
+    let mut faults: Vec<_> = parsed.faults.iter().map(ToString::to_string).collect();
+    if !parsed.options.is_empty() {
+        faults.extend(InstallOptions::check(&parsed.options).err().map(|faults| faults.to_string()));
+    }
+    faults
 }
 
 /// Installs `package` with the options on the command line of this process.

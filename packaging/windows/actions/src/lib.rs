@@ -16,8 +16,19 @@ use installer::{SUCCESS, Session};
 
 /// Names the data of the action that has it as its own name, as Windows Installer does.
 const CONFIGURE: &str = "ConfigureOptions";
+/// What is wrong with the options that the dialog has, for another dialog to show.
+const FAULTS: &str = "OPTIONFAULTS";
 /// The first line of that data: where the agent is.
 const PLACE: &str = "INSTALLDIR";
+
+/// Immediate, when somebody has filled in the dialog: puts what is wrong with the options into the property that the next dialog shows.
+#[unsafe(no_mangle)]
+pub extern "system" fn CheckOptions(session: u32) -> u32 {
+    let session = Session::new(session);
+    let given = arguments::properties().map(|name| (session.property(&name), name)).filter(|(value, _)| !value.is_empty());
+    let faults = arguments::faults_of(given.map(|(value, name)| (name, value)));
+    session.set_property(FAULTS, &faults.join("\r\n\r\n"))
+}
 
 /// Immediate: puts every install option that was given into the data of `ConfigureOptions`.
 #[unsafe(no_mangle)]
