@@ -25,7 +25,8 @@ const PLACE: &str = "INSTALLDIR";
 #[unsafe(no_mangle)]
 pub extern "system" fn CheckOptions(session: u32) -> u32 {
     let session = Session::new(session);
-    let given = arguments::properties().map(|name| (session.property(&name), name)).filter(|(value, _)| !value.is_empty());
+    let given =
+        arguments::properties().map(|name| (session.property(&name), name)).filter(|(value, _)| !value.is_empty());
     let faults = arguments::faults_of(given.map(|(value, name)| (name, value)));
     session.set_property(FAULTS, &faults.join("\r\n\r\n"))
 }
