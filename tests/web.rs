@@ -235,6 +235,9 @@ fn the_document_is_the_api_and_the_api_is_the_document() {
     let device = devices["items"][0]["id"].as_str().expect("a device").to_owned();
     let detail = call("getDevice", &format!("/devices/{device}"), None);
     let user = detail["people"][0]["name_id"].as_str().expect("a person").to_owned();
+    let asked = call("createDiagnosticsRequest", &format!("/devices/{device}/diagnostics-requests"), None);
+    let requests = call("listDiagnosticsRequests", &format!("/devices/{device}/diagnostics-requests"), None);
+    assert_eq!(requests["items"][0]["id"], asked["id"]);
     let code =
         call("createBreakGlassCode", &format!("/devices/{device}/break-glass-codes"), Some(json!({ "for": "1h" })));
     assert_eq!(code["code"].as_str().map(str::len), Some(19), "{code}");

@@ -15,6 +15,8 @@ use platform::paths::Paths;
 use saml::token::{DeviceToken, TokenError};
 use secrecy::ExposeSecret as _;
 
+use crate::age_file::{Recipient, RecipientInvalid};
+
 /// The largest CA file that is read, in octets.
 const LARGEST_CA_FILE: usize = 1024 * 1024;
 
@@ -39,8 +41,23 @@ pub struct Config {
     pub ca_pem: Option<Vec<u8>>,
     /// The way to the cloud.
     pub proxy: ProxySetting,
+    /// Whether the portal gets diagnostics when it asks.
+    pub diagnostics_requests: DiagnosticsRequests,
+    /// To whom diagnostics are encrypted.
+    pub support_key: Option<Recipient>,
     /// Names of facts that are not sent.
     pub disabled_facts: Vec<String>,
+}
+
+/// What becomes of a request of the portal's for diagnostics.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum DiagnosticsRequests {
+    /// It gets them.
+    Always,
+    /// Somebody at the device decides.
+    Ask,
+    /// It is refused.
+    Never,
 }
 
 /// The options could not be read or don't make a configuration. Each fault says what to write instead.
@@ -150,6 +167,9 @@ pub fn set(paths: &Paths, option: OptionName, value: &str) -> Result<(), ConfigE
     if !option.spec().stored {
         return Err(ConfigError::Faults(vec![format!("`{name}` is an option of installers and is not kept")]));
     }
+    if option == OptionName::SupportKey {
+        value.parse::<Recipient>().map_err(|error| ConfigError::Faults(vec![support_key_fault(error)]))?;
+    }
     if option == OptionName::DeviceToken {
         DeviceToken::parse(value).map_err(|error| ConfigError::Faults(vec![token_fault(&error)]))?;
     }
@@ -219,6 +239,9 @@ fn resolve(options: &InstallOptions) -> Result<Config, ConfigError> {
     }
     let token = options.device_token.as_ref().map(|token| DeviceToken::parse(token.expose_secret()));
     let token = token.transpose().map_err(|error| faults.push(token_fault(&error))).unwrap_or_default();
+    let support_key = options.support_key.as_ref().map(|text| text.parse::<Recipient>());
+    let support_key =
+        support_key.transpose().map_err(|error| faults.push(support_key_fault(error))).unwrap_or_default();
     let ca_pem = match &options.ca_file {
         Some(path) => {
             let pem = files::read(Path::new(path), LARGEST_CA_FILE)?;
@@ -240,10 +263,20 @@ fn resolve(options: &InstallOptions) -> Result<Config, ConfigError> {
             keep_token: options.keep_token,
             ca_pem,
             proxy: options.proxy.clone(),
+            diagnostics_requests: match options.diagnostics_requests.as_str() {
+                "always" => DiagnosticsRequests::Always,
+                "never" => DiagnosticsRequests::Never,
+                _ => DiagnosticsRequests::Ask,
+            },
+            support_key,
             disabled_facts: options.disabled_facts.clone(),
         }),
         _ => Err(ConfigError::Faults(faults)),
     }
+}
+
+fn support_key_fault(error: RecipientInvalid) -> String {
+    format!("`supportKey`: {error}")
 }
 
 /// What is wrong with a token, in the words of the option that brought it.

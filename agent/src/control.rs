@@ -33,6 +33,11 @@ pub enum Ask {
         /// As it was typed.
         code: String,
     },
+    /// Answer the portal's request for diagnostics.
+    Diagnostics {
+        /// Whether they may be sent.
+        allow: bool,
+    },
     /// Read the configuration again.
     Reload,
     /// Sign the asking person out.
@@ -114,6 +119,9 @@ pub struct Status {
     /// Until when local software is to let the device through whatever else stands here, because somebody has typed a break-glass code.
     #[serde(default)]
     pub break_glass_until: Option<String>,
+    /// Whether the portal asks for diagnostics: `waits` for somebody at the device, `allowed` or `refused`.
+    #[serde(default)]
+    pub diagnostics_request: Option<String>,
     /// What protects the key.
     pub key_protection: Option<String>,
     /// Since when the portal has the key; nothing before it has said so.

@@ -12,6 +12,7 @@ use saml::break_glass::{self, BreakGlassKey, Half, Parties};
 use saml::device::{
     DEREGISTER, DEVICE_ID, DeviceStatement, Evidence, EvidenceGrade, KEY_LIFE, KEY_SINCE, SIGNING_KEYS,
 };
+use saml::diagnostics::{self, DEVICE_HEADER, SIGNATURE_HEADER, UploadProof};
 use saml::logout::{LogoutRequest, UnverifiedLogoutResponse};
 use saml::name::{Attribute, EntityId, MessageId, NameId, NameIdFormat};
 use saml::refusal::{Refusal, RefusalCode};
@@ -43,6 +44,8 @@ pub struct KeptAlive {
     pub agreed: Option<BreakGlassKey>,
     /// The use of such a code that it was told of.
     pub reported: Option<Used>,
+    /// The diagnostics that it asks for: the request's id.
+    pub diagnostics: Option<String>,
     /// Its name for the key of such codes; none: it makes none.
     break_glass_key: Option<String>,
     /// Its half of an agreement on one.
@@ -51,13 +54,15 @@ pub struct KeptAlive {
     listed_as: Option<EntityId>,
 }
 
-/// What a keep-alive says of break-glass codes.
+/// What a keep-alive says of break-glass codes and diagnostics.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
     /// The key that the device has.
     pub key_name: Option<String>,
     /// The use that the portal has not heard of.
     pub used: Option<Used>,
+    /// The request for diagnostics that is refused.
+    pub refused: Option<String>,
 }
 
 /// What a keep-alive says besides.
@@ -83,6 +88,10 @@ impl KeptAlive {
             key_life_seconds: told(assertion, KEY_LIFE).and_then(|text| text.parse().ok()),
             agreed: None,
             reported: None,
+            // It becomes a part of an address.
+            diagnostics: told(assertion, diagnostics::REQUEST)
+                .filter(|id| id.bytes().all(|octet| octet.is_ascii_alphanumeric()))
+                .map(str::to_owned),
             break_glass_key: told(assertion, break_glass::KEY).map(str::to_owned),
             half: told(assertion, break_glass::PUBLIC_KEY).and_then(|text| STANDARD.decode(text).ok()),
             listed_as: told(assertion, DEVICE_ID).and_then(|text| text.parse().ok()),
@@ -108,10 +117,13 @@ fn told<'a>(assertion: &'a Assertion, name: &str) -> Option<&'a str> {
 /// # Errors
 /// [`SignInError`]; [`SignInError::Refused`] says that the device was removed, is in quarantine, is not known.
 pub async fn keep_alive(device: &mut Device, report: &Report, steps: &Steps) -> Result<KeptAlive, SignInError> {
-    let said = match report.used {
-        Some(used) => Said::default().with(break_glass::USED, format!("{} {}", used.count, used.at)),
-        None => Said::default(),
-    };
+    let mut said = Said::default();
+    if let Some(used) = report.used {
+        said = said.with(break_glass::USED, format!("{} {}", used.count, used.at));
+    }
+    if let Some(id) = &report.refused {
+        said = said.with(diagnostics::REFUSED, id.clone());
+    }
     let mut kept = tell_alive(device, &said, steps).await?;
     kept.reported = report.used;
     if kept.break_glass_key.is_some() && kept.break_glass_key != report.key_name {
@@ -250,6 +262,22 @@ fn verify(
         Answer::Verified(_) => Err(SignInError::RefusedWithoutCode),
         Answer::Refused(refused) => Ok(Err(refused.refusal().cloned().ok_or(SignInError::RefusedWithoutCode)?)),
     }
+}
+
+/// Sends the diagnostics that the portal has asked for with the request `id`, signed by the device's key.
+///
+/// # Errors
+/// [`SignInError`]; the portal asks again.
+pub async fn send_bundle(device: &mut Device, id: &str, bundle: Vec<u8>, steps: &Steps) -> Result<(), SignInError> {
+    enrolled_at(device)?;
+    let key = device.key(steps).await?;
+    let myself = saml::device::entity_id_of_key(key.public_key_spki());
+    let address = diagnostics::address(&device.config.cloud_url, id);
+    let proof = UploadProof { device: &myself, address: &address, bundle: &bundle };
+    let octets = proof.octets();
+    let signature = device::sign(&key, move |signer| signer.sign(&octets)).await?;
+    let headers = [(DEVICE_HEADER, myself.as_str().to_owned()), (SIGNATURE_HEADER, STANDARD.encode(signature))];
+    Ok(device.transport.upload(&address, &headers, bundle).await?)
 }
 
 /// Tells the portal that the owner of `session` has signed out.

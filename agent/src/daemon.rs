@@ -4,6 +4,7 @@ mod break_glass;
 mod browsers;
 mod farewell;
 mod sources;
+mod support;
 mod watchers;
 mod work;
 
@@ -27,6 +28,7 @@ use crate::browser::{BrowserAsk, SignOnAddress};
 use crate::config::{self, ConfigError};
 use crate::control::{self, Ask, Problem, Reply, Status};
 use crate::device::{CorrectedClock, Device};
+use crate::diagnostics::BundleError;
 use crate::failure::FailureCode;
 use crate::heartbeat::Heartbeat;
 use crate::machine::{self, Effect, Event, Moment, State};
@@ -36,6 +38,7 @@ use crate::steps::Steps;
 use break_glass::Codes;
 use saml::refusal::RefusalCode;
 use sources::{listen, watch_network, watch_options, watch_sessions};
+use support::Support;
 use watchers::Watchers;
 use work::{Job, Outcome, Work, for_farewell, for_service, outcome_of};
 
@@ -77,6 +80,8 @@ enum Mail {
     Browser(BrowserAsk),
     /// Somebody who was refused because of the device may be signed in now.
     Retry(SessionId),
+    /// Diagnostics that the portal asked for are there.
+    Collected { id: String, bundle: Result<Vec<u8>, BundleError> },
     /// What was in flight has ended.
     Finished { device: Box<Device>, job: Job, outcome: Outcome },
 }
@@ -101,6 +106,7 @@ struct Daemon {
     people: BTreeMap<SessionId, Person>,
     heartbeat: Heartbeat,
     codes: Codes,
+    support: Support,
     jobs: VecDeque<Job>,
     watchers: Watchers,
     browsers: SignOnAddress,
@@ -138,6 +144,7 @@ pub async fn run(paths: Paths, steps: Steps) -> Result<(), DaemonError> {
         people: BTreeMap::new(),
         heartbeat: Heartbeat::default(),
         codes: Codes::default(),
+        support: Support::default(),
         jobs: VecDeque::new(),
         watchers: Watchers::default(),
         browsers: SignOnAddress::default(),
@@ -187,6 +194,7 @@ impl Daemon {
                 tracing::debug!("the network has changed");
                 self.step_everybody(&Event::NetworkChanged);
             }
+            Mail::Collected { id, bundle } => self.collected(id, bundle),
             Mail::Finished { device, job, outcome } => self.finish(*device, job, outcome),
         }
         self.start_next_job();
@@ -276,6 +284,7 @@ impl Daemon {
             Ask::Reload | Ask::Deregister | Ask::Forgotten => {
                 reply(connection, Reply::Failed(Problem::not_allowed()));
             }
+            Ask::Diagnostics { allow } => self.diagnostics_asked(allow, peer, connection),
             Ask::BreakGlass { code } => self.break_glass_asked(&code, peer, connection),
             Ask::Watch => self.watch_asked(peer.clone(), connection),
             Ask::SignOut => self.sign_out_asked(peer, connection),
@@ -286,6 +295,7 @@ impl Daemon {
     fn status_for(&self, peer: &Peer) -> Status {
         let mut status = self.standing.status(&self.summary, self.visible_people(peer), self.now());
         status.break_glass_until = self.let_through_until().map(|until| until.to_string());
+        status.diagnostics_request = self.support.word().map(str::to_owned);
         status.with_set_aside(&self.paths.state_dir)
     }
 
@@ -356,7 +366,11 @@ impl Daemon {
         self.summary = DeviceSummary::of(&device);
         let keep_alive = match &outcome {
             Outcome::SignIn(Ok(Granted::Session(session))) => Some(session.keep_alive_seconds),
-            Outcome::SignIn(_) | Outcome::Browser(_) | Outcome::KeepAlive(_) | Outcome::Farewell(_) => None,
+            Outcome::SignIn(_)
+            | Outcome::Browser(_)
+            | Outcome::KeepAlive(_)
+            | Outcome::Farewell(_)
+            | Outcome::Bundle(_) => None,
         };
         if let Outcome::SignIn(Ok(Granted::Session(session))) = &outcome {
             self.await_browsers(session);
@@ -382,9 +396,10 @@ impl Daemon {
             }
             (Job::SignOut { connection, .. }, Outcome::Farewell(result)) => reply(connection, for_farewell(result)),
             (Job::Deregister { connection }, Outcome::Farewell(result)) => self.left(connection, result),
+            (Job::Bundle { id, .. }, Outcome::Bundle(result)) => self.bundle_sent(&id, result),
             (_, Outcome::KeepAlive(result)) => self.kept_alive(result),
             // A job has the outcome of its own work.
-            (_, Outcome::SignIn(_) | Outcome::Browser(_) | Outcome::Farewell(_)) => {}
+            (_, Outcome::SignIn(_) | Outcome::Browser(_) | Outcome::Farewell(_) | Outcome::Bundle(_)) => {}
         }
         if self.reload_wanted {
             self.reload();
@@ -498,7 +513,8 @@ impl Daemon {
             Job::Browser { session, ask } => {
                 Work::Browser { session: session.clone(), query: ask.query.clone(), port: ask.port }
             }
-            Job::KeepAlive => Work::KeepAlive(self.break_glass_report()),
+            Job::KeepAlive => Work::KeepAlive(self.report()),
+            Job::Bundle { id, bundle } => Work::Bundle { id: id.clone(), bundle: bundle.clone() },
             Job::SignOut { session, .. } => Work::SignOut { session: session.clone() },
             Job::Deregister { .. } => Work::Deregister,
         })
@@ -513,6 +529,7 @@ impl Daemon {
             // It may have gone away.
             Job::Browser { ask, .. } => drop(ask.answer.send(Err(code))),
             Job::Deregister { connection: Some(connection) } => reply(connection, Reply::Failed(Problem::of(code))),
+            Job::Bundle { id, .. } => self.begin_again(&id),
             Job::KeepAlive | Job::Deregister { connection: None } => {
                 let at = self.moment();
                 self.heartbeat.failed(None, at);

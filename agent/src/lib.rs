@@ -3,6 +3,7 @@
 //!
 //! [`sign_in::sign_in`] is the agent's side of the protocol in one function; [`daemon`] the loop around it.
 
+pub mod age_file;
 pub mod break_glass;
 pub mod browser;
 mod certificate;

@@ -107,6 +107,7 @@ impl Standing {
             device: summary.device.clone(),
             enrolled: summary.enrolled,
             break_glass_until: None,
+            diagnostics_request: None,
             key_protection: summary.key_protection.clone(),
             key_since: summary.key_since.clone(),
             token_waiting: summary.token_waiting,

@@ -237,6 +237,17 @@ impl Transport {
         self.body(response).await
     }
 
+    /// Sends `octets` to `url` with these headers.
+    ///
+    /// # Errors
+    /// [`TransportError`]; an answer that is no success is [`TransportError::Failing`].
+    pub async fn upload(&self, url: &str, headers: &[(&str, String)], octets: Vec<u8>) -> Result<(), TransportError> {
+        let request = self.client().await?.post(url).header("content-type", "application/octet-stream");
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, value));
+        let response = self.sort_out(request.body(octets).send().await).await?;
+        if response.status().is_success() { Ok(()) } else { Err(self.failing(&response)) }
+    }
+
     fn failing(&self, response: &reqwest::Response) -> TransportError {
         let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
         let elsewhere = header("location").and_then(|to| to.parse::<reqwest::Url>().ok());

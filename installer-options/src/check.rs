@@ -56,6 +56,10 @@ pub struct InstallOptions {
     pub disabled_facts: Vec<String>,
     /// The way to the cloud.
     pub proxy: ProxySetting,
+    /// Whether the portal gets diagnostics when it asks: `always`, `ask` or `never`.
+    pub diagnostics_requests: String,
+    /// The public key that diagnostics are encrypted to.
+    pub support_key: Option<String>,
     /// The directory of clouds.
     pub clouds: Vec<(String, CloudHost)>,
     shown: BTreeMap<OptionName, (Option<String>, Origin)>,
@@ -124,6 +128,8 @@ impl Checker<'_> {
             keep_token: self.flag(Name::KeepToken),
             disabled_facts: self.text(Name::DisabledFacts).map(|text| words(&text)).unwrap_or_default(),
             proxy: self.parsed(Name::Proxy, ProxySetting::parse, instead_of_proxy).unwrap_or(ProxySetting::System),
+            diagnostics_requests: self.text(Name::DiagnosticsRequests).unwrap_or_else(|| "ask".to_owned()),
+            support_key: self.text(Name::SupportKey),
             clouds: self.clouds(),
             shown: OPTIONS.iter().map(|spec| (spec.name, self.shown(spec.name))).collect(),
         };

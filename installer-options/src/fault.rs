@@ -167,6 +167,8 @@ pub(crate) fn placeholder(option: OptionName) -> &'static str {
         | OptionName::UninstallPassword
         | OptionName::Ownership
         | OptionName::DisabledFacts
+        | OptionName::DiagnosticsRequests
+        | OptionName::SupportKey
         | OptionName::Clouds
         | OptionName::Proxy => "VALUE",
     }

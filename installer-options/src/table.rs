@@ -291,6 +291,18 @@ options! {
         kind: Kind::Proxy, default: Some("system"),
         help: "The way to the cloud: `system` as the operating system is set up, `direct` without a proxy, or a proxy's `http://host:port`.",
     }
+    /// Whether the portal gets diagnostics when it asks.
+    DiagnosticsRequests {
+        canonical: "diagnosticsRequests", msi: &["DIAGNOSTICSREQUESTS"], arguments: &["diagnosticsRequests"], mac: Some("diagnosticsRequests"),
+        kind: Kind::Choice(&["always", "ask", "never"]), default: Some("ask"),
+        help: "Whether the portal gets diagnostics when it asks for them: `always`, `ask` after somebody at the device has allowed it, or `never`.",
+    }
+    /// To whom diagnostics are encrypted.
+    SupportKey {
+        canonical: "supportKey", msi: &["SUPPORTKEY"], arguments: &["supportKey"], mac: Some("supportKey"),
+        kind: Kind::Text(128),
+        help: "The public key of `age` (`age1…`) that diagnostics bundles are encrypted to; whoever has its other half can read them, the portal can't.",
+    }
     /// Where to read the device token.
     DeviceTokenFile {
         canonical: "deviceTokenFile", arguments: &["deviceTokenFile"], stored: false,

@@ -22,5 +22,7 @@
   !insertmacro ${DO} "--disabledFacts" "DISABLEDFACTS" "plain"
   !insertmacro ${DO} "--clouds" "CLOUDS" "plain"
   !insertmacro ${DO} "--proxy" "PROXY" "plain"
+  !insertmacro ${DO} "--diagnosticsRequests" "DIAGNOSTICSREQUESTS" "plain"
+  !insertmacro ${DO} "--supportKey" "SUPPORTKEY" "plain"
   !insertmacro ${DO} "--deviceTokenFile" "" "plain"
 !macroend

@@ -14,6 +14,7 @@ use sqlx::AnyConnection;
 
 use crate::break_glass;
 use crate::cloud::Cloud;
+use crate::diagnostics;
 use crate::evidence;
 use crate::identity_provider::Kind;
 use crate::policy::{AtLimit, OtherPerson, SignOn};
@@ -316,7 +317,8 @@ async fn keep_alive(
     if let Some(rotation) = &statement.rotation {
         standing.take_next_key(connection, rotation).await?;
     }
-    let told = break_glass::hear(connection, question, &statement.evidence, &standing.device).await?;
+    let mut told = break_glass::hear(connection, question, &statement.evidence, &standing.device).await?;
+    told.extend(diagnostics::hear(connection, question, &statement.evidence, &standing.device).await?);
     Ok(Grant {
         in_response_to: content.id.clone(),
         groups: Vec::new(),

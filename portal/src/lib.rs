@@ -13,6 +13,7 @@ pub mod clock;
 pub mod cloud;
 pub mod command;
 pub mod decision;
+mod diagnostics;
 pub mod door;
 pub mod evidence;
 pub mod farewell;

@@ -14,6 +14,7 @@ pub mod binding;
 pub mod break_glass;
 pub mod canonical;
 pub mod device;
+pub mod diagnostics;
 mod dsig;
 pub mod key;
 pub mod logout;

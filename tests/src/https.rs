@@ -55,6 +55,13 @@ impl Https {
         self.send(self.client.post(url).header("content-type", "text/xml; charset=utf-8").body(body.into()))
     }
 
+    /// Posts `body` with these headers.
+    #[must_use]
+    pub fn post_with(&self, url: &str, headers: &[(&str, String)], body: impl Into<Vec<u8>>) -> HttpAnswer {
+        let request = self.client.post(url).body(body.into());
+        self.send(headers.iter().fold(request, |request, (name, value)| request.header(*name, value)))
+    }
+
     /// The same, as a proxy passes it on for `forwarded_for`.
     #[must_use]
     pub fn post_soap_forwarded(&self, url: &str, body: String, forwarded_for: &str) -> HttpAnswer {

@@ -143,6 +143,7 @@ fn without_daemon(paths: &Paths) -> Status {
         device: None,
         enrolled: portal.is_some_and(|portal| portal.enrolled_by.is_some()),
         break_glass_until: let_through_until(paths),
+        diagnostics_request: None,
         key_protection: None,
         key_since: None,
         token_waiting: config.as_ref().is_some_and(|config| config.token.is_some()),
@@ -195,6 +196,14 @@ fn screen(status: &Status) -> String {
     }
     if let Some(until) = &status.break_glass_until {
         line("Emergency", &format!("a break-glass code has the device let through until {until}"));
+    }
+    if let Some(answer) = &status.diagnostics_request {
+        let next = if answer == "waits" {
+            "`countersign diagnostics --allow` or `--deny`; `--preview` shows what would be sent"
+        } else {
+            answer
+        };
+        line("Support", &format!("the portal asks for diagnostics: {next}"));
     }
     for person in &status.people {
         line("Person", &person_line(person));

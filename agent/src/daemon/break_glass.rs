@@ -61,10 +61,14 @@ impl Daemon {
         }
     }
 
-    /// What the next keep-alive says of the codes.
-    pub(super) fn break_glass_report(&self) -> Report {
+    /// What the next keep-alive says besides.
+    pub(super) fn report(&self) -> Report {
         let kept = self.codes.kept.as_ref();
-        Report { key_name: kept.and_then(BreakGlass::key_name), used: kept.and_then(BreakGlass::to_tell) }
+        Report {
+            key_name: kept.and_then(BreakGlass::key_name),
+            used: kept.and_then(BreakGlass::to_tell),
+            refused: self.support.refused(),
+        }
     }
 
     /// What a keep-alive has brought.

@@ -38,6 +38,7 @@ impl Daemon {
             Ok(kept_alive) => {
                 self.heartbeat.heard(kept_alive.interval_seconds, at);
                 self.break_glass_heard(&kept_alive);
+                self.diagnostics_heard(&kept_alive);
                 // What somebody had to mend has been mended.
                 for (id, person) in &self.people {
                     if matches!(person.state, State::Refused { code: Code::Refusal(code), .. } if is_of_device(code)) {

@@ -26,6 +26,8 @@ pub(super) enum Job {
     Browser { session: Box<UserSession>, ask: BrowserAsk },
     /// Tells the portal that the device is alive.
     KeepAlive,
+    /// Sends the diagnostics that the portal asked for.
+    Bundle { id: String, bundle: Vec<u8> },
     /// Tells the portal that somebody has signed out; the session has ended here already.
     SignOut { session: Box<Session>, connection: Connection },
     /// Tells the portal that the device leaves.
@@ -37,6 +39,7 @@ pub(super) enum Work {
     SignIn { session: Box<UserSession>, service: Option<EntityId> },
     Browser { session: Box<UserSession>, query: String, port: u16 },
     KeepAlive(Report),
+    Bundle { id: String, bundle: Vec<u8> },
     SignOut { session: Box<Session> },
     Deregister,
 }
@@ -47,6 +50,7 @@ pub(super) enum Outcome {
     Browser(Result<BrowserAnswer, SignInError>),
     KeepAlive(Result<Box<KeptAlive>, SignInError>),
     Farewell(Result<(), SignInError>),
+    Bundle(Result<(), SignInError>),
 }
 
 impl Outcome {
@@ -61,7 +65,7 @@ impl Outcome {
             Self::SignIn(result) => result.as_ref().err(),
             Self::Browser(result) => result.as_ref().err(),
             Self::KeepAlive(result) => result.as_ref().err(),
-            Self::Farewell(result) => result.as_ref().err(),
+            Self::Farewell(result) | Self::Bundle(result) => result.as_ref().err(),
         }
     }
 }
@@ -72,6 +76,7 @@ impl Work {
         match self {
             Self::SignIn { .. } => "nobody was signed in",
             Self::Browser { .. } => "nobody was signed in at the service that a browser has opened",
+            Self::Bundle { .. } => "the portal could not be given diagnostics",
             Self::KeepAlive(_) => "the portal could not be told that the device is alive",
             Self::SignOut { .. } => "the portal could not be told that somebody has signed out",
             Self::Deregister => "the portal could not be told that the device leaves",
@@ -91,6 +96,7 @@ impl Work {
             Self::KeepAlive(report) => {
                 Outcome::KeepAlive(conversation::keep_alive(device, &report, steps).await.map(Box::new))
             }
+            Self::Bundle { id, bundle } => Outcome::Bundle(conversation::send_bundle(device, &id, bundle, steps).await),
             Self::SignOut { session } => Outcome::Farewell(conversation::sign_out(device, &session, steps).await),
             Self::Deregister => Outcome::Farewell(conversation::deregister(device, steps).await),
         }

@@ -17,6 +17,7 @@ use zip::{CompressionMethod, ZipWriter};
 
 use super::pseudonyms::{Kind, Pseudonyms};
 use super::{Report, Seen, chain, table};
+use crate::age_file::{Recipient, SealError};
 use crate::control;
 use crate::logs::log_dir;
 
@@ -34,6 +35,9 @@ pub enum BundleError {
     /// The archive could not be made.
     #[error("can't make the archive")]
     Zip(#[from] zip::result::ZipError),
+    /// It could not be encrypted.
+    #[error(transparent)]
+    Seal(#[from] SealError),
     /// A part of it could not be written.
     #[error("can't make the archive")]
     Io(#[from] std::io::Error),
@@ -118,11 +122,21 @@ impl Bundle {
         self.parts.iter().map(|part| format!("==== {}/{}\n{}\n", self.folder, part.name, part.content)).collect()
     }
 
-    /// Writes it to `path`, readable by this account alone.
+    /// Writes it to `path`, readable by this account alone; encrypted where there is somebody to encrypt it `to`.
     ///
     /// # Errors
     /// [`BundleError`]; [`FileError::Exists`] where there is a file already.
-    pub fn write(&self, path: &Path) -> Result<u64, BundleError> {
+    pub fn write(&self, path: &Path, to: Option<&Recipient>) -> Result<u64, BundleError> {
+        let octets = self.octets(to)?;
+        files::write_new(path, &octets, Access::Private)?;
+        Ok(u64::try_from(octets.len()).unwrap_or(u64::MAX))
+    }
+
+    /// The archive itself; encrypted where there is somebody to encrypt it `to`.
+    ///
+    /// # Errors
+    /// [`BundleError`].
+    pub fn octets(&self, to: Option<&Recipient>) -> Result<Vec<u8>, BundleError> {
         let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
         let options =
             SimpleFileOptions::default().compression_method(CompressionMethod::Deflated).unix_permissions(0o600);
@@ -131,8 +145,10 @@ impl Bundle {
             archive.write_all(part.content.as_bytes())?;
         }
         let octets = archive.finish()?.into_inner();
-        files::write_new(path, &octets, Access::Private)?;
-        Ok(u64::try_from(octets.len()).unwrap_or(u64::MAX))
+        match to {
+            Some(recipient) => Ok(recipient.seal(&octets)?),
+            None => Ok(octets),
+        }
     }
 
     fn hidden(&self) -> String {
@@ -315,7 +331,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let bundle = bundle_of(Paths::below(dir.path()), false).await;
         let path = dir.path().join("bundle.zip");
-        let octets = bundle.write(&path).unwrap();
+        let octets = bundle.write(&path, None).unwrap();
         assert!(octets < 5_000_000);
         let read = files::read(&path, 5_000_000).unwrap().unwrap();
         let mut archive = zip::ZipArchive::new(Cursor::new(read)).unwrap();
@@ -337,7 +353,7 @@ mod tests {
         let bundle = bundle_of(Paths::below(dir.path()), false).await;
         let path = dir.path().join("bundle.zip");
         files::write_atomically(&path, b"precious", Access::Private).unwrap();
-        assert!(matches!(bundle.write(&path), Err(BundleError::File(FileError::Exists { .. }))));
+        assert!(matches!(bundle.write(&path, None), Err(BundleError::File(FileError::Exists { .. }))));
         assert_eq!(files::read(&path, 100).unwrap().unwrap(), b"precious");
     }
 

@@ -19,6 +19,8 @@ pub enum Noun {
     Token,
     /// A registered device.
     Device,
+    /// A request for a device's diagnostics.
+    Diagnostics,
     /// A demand of a tenant's policy.
     Rule,
     /// A person.
@@ -44,6 +46,7 @@ impl Noun {
             Self::Domain => "domain",
             Self::Token => "token",
             Self::Device => "device",
+            Self::Diagnostics => "diagnostics request",
             Self::Rule => "rule",
             Self::User => "user",
             Self::Service => "service",
@@ -65,6 +68,7 @@ impl fmt::Display for Noun {
             | Self::Domain
             | Self::Token
             | Self::Device
+            | Self::Diagnostics
             | Self::Rule
             | Self::User
             | Self::Service

@@ -9,6 +9,7 @@ pub mod api_key;
 pub mod audit;
 pub mod break_glass;
 pub mod device;
+pub mod diagnostics;
 pub mod domain;
 mod error;
 pub mod idp;

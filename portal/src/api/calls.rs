@@ -226,7 +226,7 @@ pub(super) mod tokens {
 
 pub(super) mod devices {
     use super::*;
-    use crate::admin::{AdminError, break_glass, device};
+    use crate::admin::{AdminError, break_glass, device, diagnostics};
     use crate::store::device::{DeviceFilter, DeviceState, Move};
 
     #[derive(Deserialize)]
@@ -286,6 +286,14 @@ pub(super) mod devices {
         };
         let state = device::step(&call.admin, call.part("device"), step).await?;
         Ok(json!({ "state": state.to_string() }))
+    }
+
+    pub(in crate::api) async fn ask_diagnostics(call: Call) -> Result<Value, Problem> {
+        Ok(json!(diagnostics::ask(&call.admin, call.part("device")).await?))
+    }
+
+    pub(in crate::api) async fn diagnostics(call: Call) -> Result<Value, Problem> {
+        Ok(json!({ "items": diagnostics::list(&call.admin, Some(call.part("device"))).await? }))
     }
 
     pub(in crate::api) async fn break_glass(call: Call) -> Result<Value, Problem> {

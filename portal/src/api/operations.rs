@@ -94,6 +94,8 @@ operations! {
     getDevice "GET" "/devices/{device}" "read" &[], None => Some("DeviceDetail"), calls::devices::one, "A device with its people";
     moveDevice "POST" "/devices/{device}/moves" "devices" &[], Some("Move") => Some("Moved"), calls::devices::step, "Move a device: remove, wipe, force-remove, quarantine, restore, approve, deny";
     createBreakGlassCode "POST" "/devices/{device}/break-glass-codes" "devices" &[], Some("NewBreakGlassCode") => Some("BreakGlassCode"), calls::devices::break_glass, "Make a code that lets a device through that can't reach the portal; it is in this answer and nowhere else";
+    createDiagnosticsRequest "POST" "/devices/{device}/diagnostics-requests" "devices" &[], None => Some("DiagnosticsRequest"), calls::devices::ask_diagnostics, "Ask a device for diagnostics; the request that it has not answered stands";
+    listDiagnosticsRequests "GET" "/devices/{device}/diagnostics-requests" "read" &[], None => Some("DiagnosticsRequestList"), calls::devices::diagnostics, "What a device was asked for, the newest first";
     listUsers "GET" "/tenants/{tenant}/users" "read" USERS, None => Some("UserPage"), calls::users::list, "The tenant's people, by name";
     putUser "PUT" "/tenants/{tenant}/users/{user}" "users" &[], None => Some("User"), calls::users::put, "Provision somebody; a repetition changes nothing";
     getUser "GET" "/users/{user}" "read" &[], None => Some("UserDetail"), calls::users::one, "A person with their devices";

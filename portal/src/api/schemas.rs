@@ -84,6 +84,11 @@ fn answers() -> Value {
         "DevicePage": page("Device"),
         "DeviceUse": used,
         "DeviceDetail": object(json!({ "device": reference("Device"), "people": { "type": "array", "items": reference("DeviceUse") } })),
+        "DiagnosticsRequest": object(json!({
+            "id": text(), "device_id": text(), "tenant_id": text(), "state": { "enum": ["asked", "refused", "kept"] }, "asked_by": text(),
+            "asked_at": time(), "expires_at": time(), "octets": { "type": ["integer", "null"] },
+        })),
+        "DiagnosticsRequestList": list("DiagnosticsRequest"),
         "BreakGlassCode": object(json!({ "code": text(), "until": time() })),
         "Moved": object(json!({ "state": text() })),
         "User": user,

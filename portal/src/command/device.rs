@@ -1,12 +1,14 @@
 //! `countersign-portal device`: the registered devices.
 
+use std::path::PathBuf;
+
 use clap::Subcommand;
 
 use super::{CommandError, Context};
 use crate::store::device::{Device as Row, Move};
 use crate::store::device_clone::CloneSign;
 use crate::table::table;
-use crate::{admin, evidence};
+use crate::{admin, evidence, files};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Device {
@@ -66,6 +68,30 @@ pub(super) enum Device {
         #[arg(long = "for", value_name = "DURATION", default_value = "4h", value_parser = humantime::parse_duration)]
         life: std::time::Duration,
     },
+    /// Ask a device for diagnostics; its policy decides whether somebody there has to allow it.
+    Diagnostics {
+        /// The device's entity ID.
+        id: String,
+    },
+    /// List what devices were asked for; one device's where it is named.
+    Bundles {
+        /// The device's entity ID.
+        id: Option<String>,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Read the diagnostics that a device has sent, or delete them before their thirty days are over.
+    Bundle {
+        /// The request.
+        request: String,
+        /// A file that is made for them, readable by you alone.
+        #[arg(long, value_name = "FILE", required_unless_present = "delete")]
+        output: Option<PathBuf>,
+        /// Delete them, and the request with them.
+        #[arg(long, conflicts_with = "output")]
+        delete: bool,
+    },
     /// Remove the devices now that were not heard for as long as the tenants' policies say; `serve` does so every hour.
     CleanUp,
 }
@@ -89,6 +115,23 @@ impl Device {
                     made.code, made.until, made.code
                 ))
             }
+            Self::Diagnostics { id } => {
+                let request = admin::diagnostics::ask(&context.admin, &id).await?;
+                Ok(format!(
+                    "{}\nthe device hears of it in its next keep-alive; `device bundles` shows what came of it\n",
+                    request.id
+                ))
+            }
+            Self::Bundles { id, json } => bundles(context, id.as_deref(), json).await,
+            Self::Bundle { request, output: Some(output), .. } => {
+                let bundle = admin::diagnostics::read(&context.admin, &request).await?;
+                files::write_new_private(&output, &bundle).map_err(admin::AdminError::from)?;
+                Ok(format!("wrote `{}`, {} octets\n", output.display(), bundle.len()))
+            }
+            Self::Bundle { request, output: None, .. } => {
+                admin::diagnostics::delete(&context.admin, &request).await?;
+                Ok(format!("deleted {request}\n"))
+            }
             Self::CleanUp => {
                 let removed = admin::device::clean_up(&context.admin.store, context.admin.now).await?;
                 Ok(format!("removed {removed} devices\n"))
@@ -108,6 +151,21 @@ async fn step(context: &Context, ids: &[String], step: Move) -> Result<String, C
         }
     }
     if failures.is_empty() { Ok(text) } else { Err(CommandError::Several(text + &failures.join("\n"))) }
+}
+
+async fn bundles(context: &Context, device: Option<&str>, json: bool) -> Result<String, CommandError> {
+    let requests = admin::diagnostics::list(&context.admin, device).await?;
+    if json {
+        return Ok(super::json(&requests));
+    }
+    let rows: Vec<_> = requests
+        .into_iter()
+        .map(|request| {
+            let octets = request.octets.map(|octets| octets.to_string()).unwrap_or_default();
+            [request.id, request.device_id, request.state, octets, request.asked_at.to_string(), request.asked_by]
+        })
+        .collect();
+    Ok(table(["REQUEST", "DEVICE", "STATE", "OCTETS", "ASKED", "BY"], &rows))
 }
 
 async fn clones(context: &Context, json: bool) -> Result<String, CommandError> {

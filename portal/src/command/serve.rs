@@ -22,8 +22,8 @@ use crate::cloud::Cloud;
 use crate::metrics::Metrics;
 use crate::sign_on::{Portal, Rates};
 use crate::signing::{CurrentKeys, SigningKeys};
-use crate::store::seen_request;
 use crate::store::signing_key::Purpose;
+use crate::store::{diagnostics, seen_request};
 use crate::{clock, door, files};
 
 /// How long requests that are being answered may take after SIGTERM.
@@ -275,6 +275,11 @@ async fn clean_up(portal: Arc<Portal>) {
     let mut ticks = tokio::time::interval(CLEAN_UP);
     loop {
         ticks.tick().await;
+        let now = clock::now();
+        let forgotten = portal.store.write(move |connection| Box::pin(diagnostics::forget_old(connection, now))).await;
+        if let Err(error) = forgotten {
+            tracing::warn!(error = &error as &dyn std::error::Error, "can't delete old diagnostics");
+        }
         match crate::admin::device::clean_up(&portal.store, clock::now()).await {
             Ok(0) => {}
             Ok(removed) => tracing::info!(removed, "removed devices that were not heard for long"),

@@ -1,5 +1,6 @@
 //! The portal's doors: what it answers over HTTPS, and to whom.
 
+mod diagnostics;
 mod saml;
 mod sso;
 
@@ -23,6 +24,7 @@ pub fn router(portal: Arc<Portal>) -> Router {
         .route("/saml/sso/continue", get(sso::go_on))
         .route("/saml/metadata", get(saml::metadata))
         .route("/saml/agent-metadata", get(saml::agent_metadata))
+        .route("/device/diagnostics/{request}", post(diagnostics::receive))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .merge(web::router())

@@ -19,6 +19,7 @@ pub mod device;
 pub mod device_clone;
 pub mod device_key;
 pub mod device_state;
+pub mod diagnostics;
 pub mod domain;
 #[cfg(test)]
 mod migration_tests;
