@@ -236,6 +236,31 @@ fn a_sign_on_that_nobody_waits_for_gives_no_response() {
 }
 
 #[test]
+fn a_transaction_that_is_late_is_not_believed() {
+    let house = house();
+    // With the portal's own key, so that its age is all that is wrong with it.
+    let keys = std::fs::read_dir(house.portal.data_dir.join("keys")).expect("the portal has keys");
+    let pkcs8 = keys.map(|entry| std::fs::read(entry.expect("an entry").path()).expect("it can be read"));
+    let algorithm = SignatureAlgorithm::EcdsaP256Sha256;
+    let mut signers = pkcs8.filter_map(|pkcs8| Pkcs8Signer::new(algorithm, &pkcs8, Box::new(SystemRandom::new())).ok());
+    let signer = signers.next().expect("one of them is for agents");
+    let address = format!("http://127.0.0.1:{}/sign-on", house.ports[0]);
+    let made_at = |issue_instant| {
+        let issuer = format!("{}/saml/metadata", house.portal.url()).parse().expect("an entity ID");
+        let request = AuthnRequest {
+            destination: Some(address.clone()),
+            acs_url: Some(ACS.to_owned()),
+            respond_to: Some(SERVICE.parse().expect("an entity ID")),
+            ..AuthnRequest::new(MessageId::from_random(platform::random::bytes()), issue_instant, issuer)
+        };
+        let query = signed_query(Direction::Request, &request.to_unsigned_xml(), None, &signer).expect("it signs");
+        outcome(&visit(&format!("{address}?{query}")))
+    };
+    assert_eq!(made_at(now().plus_seconds(-500)), "sign-on-not-trusted");
+    assert_eq!(made_at(now()), "sign-on-over", "believed by the device, and nothing that the portal has begun");
+}
+
+#[test]
 fn a_request_that_is_not_the_services_goes_nowhere() {
     let house = house();
     let service = OwnService::new();

@@ -103,7 +103,10 @@ fn opens_twice(house: &House, service: &Service) {
     let mut browser = Browser::start();
     browser.open_until(&service.private(), ASKED);
     let pictures = workspace_dir().join("target/screenshots");
-    browser.picture(&pictures.join("browser-first-visit.png"));
+    for (width, dark, name) in [(1280, false, "first-visit"), (390, true, "first-visit-narrow-dark")] {
+        browser.look(width, dark);
+        browser.picture(&pictures.join(format!("browser-{name}.png")));
+    }
     browser.click(ASKED);
     browser.wait_for_text(INSIDE);
     assert_eq!(person(&mut browser), house.user());
@@ -114,6 +117,15 @@ fn opens_twice(house: &House, service: &Service) {
     assert_eq!(person(&mut browser), house.user());
     // The device's own session came with its enrolment.
     assert_eq!(house.audited("sign-on", "ok"), 2);
+    // Whoever has signed out is told so, by the agent, in words.
+    house.agent.ok(&["sign-out"]);
+    browser.call("Network.deleteCookies", &json!({ "name": "mellon-cookie", "url": service.base }));
+    browser.open_until(&service.private(), "You were not signed in");
+    assert!(browser.text().contains("signed-out"), "{}", browser.text());
+    browser.picture(&pictures.join("browser-signed-out-narrow-dark.png"));
+    browser.open_until(&format!("{}/saml/sso?SAMLRequest=x", house.portal.url()), "You were not signed in");
+    browser.look(1280, false);
+    browser.picture(&pictures.join("browser-request-refused.png"));
 }
 
 /// Whom the service takes the person for who sees its page.
