@@ -26,6 +26,7 @@ use tests::wine::{self, Ran, Wine};
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 const NEWER: &str = "99.1.0";
 const SERVICE_KEY: &str = r"HKLM\System\CurrentControlSet\Services\Countersign";
+const EVENTS_KEY: &str = r"HKLM\System\CurrentControlSet\Services\EventLog\Application\Countersign";
 const UNINSTALL_KEY: &str = r"HKLM\Software\Microsoft\Windows\CurrentVersion\Uninstall";
 
 fn main() {
@@ -146,6 +147,7 @@ impl Site {
         assert!(!self.wine.drive().join("ProgramData/Countersign").exists(), "key, state and options are gone");
         assert_eq!(self.wine.registry(SERVICE_KEY), None, "the service is gone");
         assert_eq!(self.wine.registry(r"HKLM\Software\Countersign"), None, "the key is gone");
+        assert_eq!(self.wine.registry(EVENTS_KEY), None, "the source of events is gone");
         let listed = self.wine.registry(UNINSTALL_KEY).unwrap_or_default();
         assert!(!listed.contains("Countersign"), "the list of programs does not have it: {listed}");
         assert!(self.devices().iter().all(|device| device["state"] == "unregistered"), "the portal was told");
@@ -174,6 +176,7 @@ fn msi_deployed() {
     let service = site.wine.registry(SERVICE_KEY).expect("the service is registered");
     assert!(service.contains(r"Countersign\countersign.exe") && service.contains("run --service"), "{service}");
     assert!(!service.contains(&token), "the token is on no command line");
+    assert!(site.wine.registry(EVENTS_KEY).is_some_and(|events| events.contains("EventCreate.exe")));
     let options = site.options();
     assert!(options.contains("a-b=c+d/e f") && !options.contains("deviceToken"), "{options}");
 
@@ -428,6 +431,10 @@ fn tables() {
     );
     let service = &rows(&mut package, "ServiceInstall")[0];
     assert_eq!((number(service, "StartType"), text(service, "Arguments").as_str()), (2, "run --service"));
+    let registry = rows(&mut package, "Registry");
+    let messages = registry.iter().find(|row| text(row, "Name") == "EventMessageFile").expect("a source of events");
+    // `#%` is the mark of an expandable text.
+    assert_eq!(text(messages, "Value"), r"#%%SystemRoot%\System32\EventCreate.exe");
     let refusal = &rows(&mut package, "LaunchCondition")[0];
     assert_eq!(text(refusal, "Condition"), "NOT WIX_DOWNGRADE_DETECTED");
 }

@@ -15,6 +15,7 @@ pub mod clock;
 pub mod device;
 pub mod device_key;
 pub mod environment;
+pub mod event_log;
 pub mod file_standing;
 pub mod files;
 pub mod log_file;

@@ -29,7 +29,7 @@ pub(super) struct Run {
 
 impl Run {
     pub(super) async fn run(self, paths: Paths) -> Result<Outcome, CommandError> {
-        logs::begin(&paths, self.log, self.log_json);
+        logs::begin(&paths, self.log, self.log_json, self.service);
         let steps = if self.steps { Steps::told_to(print_step) } else { Steps::silent() };
         if !self.service {
             daemon::run(paths, steps).await?;

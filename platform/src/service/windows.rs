@@ -1,4 +1,5 @@
 use super::{ServiceError, ServiceState, ServiceStatus};
+use crate::event_log;
 use std::{
     ffi::{OsStr, OsString},
     time::{Duration, Instant},
@@ -64,6 +65,7 @@ pub(super) fn install() -> Result<(), ServiceError> {
         actions: Some(RESTARTS.map(restart).to_vec()),
     };
     service.set_description(DESCRIPTION).map_err(failed("describe"))?;
+    event_log::register().map_err(|error| failed("name the event source of")(Error::Winapi(error.into())))?;
     service.update_failure_actions(actions).map_err(failed("set the failure actions of"))?;
     // An end with an error that the service reported itself counts too.
     service.set_failure_actions_on_non_crash_failures(true).map_err(failed("set the failure actions of"))
@@ -74,6 +76,7 @@ pub(super) fn uninstall() -> Result<bool, ServiceError> {
     let Some(service) = open("remove", access)? else { return Ok(false) };
     stop_service(&service)?;
     service.delete().map_err(failed("remove"))?;
+    event_log::unregister().map_err(|error| failed("forget the event source of")(Error::Winapi(error.into())))?;
     Ok(true)
 }
 
