@@ -115,9 +115,10 @@ mod tests {
     #[test]
     fn a_key_is_read_and_anything_else_is_not() {
         assert!(ALICE.parse::<Recipient>().is_ok());
-        assert_eq!(ALICE.to_uppercase().parse::<Recipient>(), ALICE.parse());
         let mistyped = ALICE.replace("zvky", "zvkq");
-        for text in ["", "age1", "alice", &mistyped, "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4"] {
+        // As the program `age` does, which writes and takes small letters.
+        let capitals = ALICE.to_uppercase();
+        for text in ["", "age1", "alice", &mistyped, &capitals, "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4"] {
             assert_eq!(text.parse::<Recipient>(), Err(RecipientInvalid), "{text}");
         }
     }
