@@ -3,6 +3,7 @@
 //! Parts of the source that are canonical as they stand go to the sink in one piece, however many nodes they hold.
 
 use super::document::{Attribute, Binding, Declaration, Document, Element, Kind, Span, Tag, Value};
+use super::lanes::same_name;
 use super::name::Namespace;
 use super::work::turns;
 
@@ -250,8 +251,9 @@ impl<'d, S: Sink> Stream<'d, '_, S> {
 
     fn want_rendered(&mut self, namespace: Rendered<'d>) {
         turns(self.rendered.len() + self.wanted.len());
-        let same_prefix =
-            |rendered: &&Rendered<'_>| rendered.binding == namespace.binding || rendered.prefix == namespace.prefix;
+        let same_prefix = |rendered: &&Rendered<'_>| {
+            rendered.binding == namespace.binding || same_name(rendered.prefix.as_bytes(), namespace.prefix.as_bytes())
+        };
         let nearest = self.rendered.iter().rev().find(same_prefix);
         let in_force = match nearest {
             Some(rendered) if rendered.binding == namespace.binding => return,

@@ -1,5 +1,6 @@
 //! The parsed document: one arena in document order, so that a subtree is a range.
 
+use super::lanes::same_name;
 use super::name::Namespace;
 use crate::rejection::{Rejection, RejectionReason};
 
@@ -193,7 +194,7 @@ impl<'d> Element<'d> {
     #[inline]
     pub(crate) fn is(self, namespace: Namespace, local: &str) -> bool {
         let tag = self.tag();
-        tag.namespace == namespace && self.document.octets(tag.local) == local.as_bytes()
+        tag.namespace == namespace && same_name(self.document.octets(tag.local), local.as_bytes())
     }
 
     #[inline]
@@ -221,7 +222,8 @@ impl<'d> Element<'d> {
     pub(crate) fn attribute(self, local: &str) -> Option<&'d str> {
         let attributes = self.document.attributes_of(self.tag());
         let (document, local) = (self.document, local.as_bytes());
-        let found = attributes.iter().find(|a| a.binding == Binding::None && document.octets(a.local) == local);
+        let found =
+            attributes.iter().find(|a| a.binding == Binding::None && same_name(document.octets(a.local), local));
         found.map(|a| self.document.value(a.value))
     }
 

@@ -72,6 +72,18 @@ fn before(octets: &[u8], first_of: impl Fn(&[u8; LANES]) -> usize, is_last: impl
     before + rest.iter().position(|&b| is_last(b)).unwrap_or(rest.len())
 }
 
+/// Whether two names are the same. Most are short, and cost less than the call that compares memory of any length.
+#[inline]
+pub(super) fn same_name(one: &[u8], other: &[u8]) -> bool {
+    one.len() == other.len()
+        && match one.len() {
+            0..4 => one.iter().zip(other).all(|(one, other)| one == other),
+            4..8 => one.first_chunk::<4>() == other.first_chunk() && one.last_chunk::<4>() == other.last_chunk(),
+            8..=16 => one.first_chunk::<8>() == other.first_chunk() && one.last_chunk::<8>() == other.last_chunk(),
+            _ => one == other,
+        }
+}
+
 fn at_most(lanes: u8x16, most: u8) -> u8x16 {
     lanes.min(u8x16::splat(most)).simd_eq(lanes)
 }
@@ -128,6 +140,20 @@ mod tests {
             assert_eq!(name_length(format!("{text}:y").as_bytes()), length);
             assert_eq!(before_stop::<b'"', b'\''>(text.as_bytes()), length);
             assert_eq!(before_stop::<b'"', b'\''>(format!("{text}\" z=\"").as_bytes()), length);
+        }
+    }
+
+    #[test]
+    fn names_are_the_same_where_every_byte_is() {
+        for length in 0..40 {
+            let name: Vec<u8> = (0..length).map(|place| b'a' + place % 26).collect();
+            assert!(same_name(&name, &name.clone()));
+            assert!(!same_name(&name, &[name.as_slice(), b"a"].concat()));
+            for place in 0..name.len() {
+                let mut other = name.clone();
+                other[place] ^= 1;
+                assert!(!same_name(&name, &other), "{length}: {place}");
+            }
         }
     }
 

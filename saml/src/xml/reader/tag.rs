@@ -1,6 +1,7 @@
 //! A start tag: its attributes in canonical order, its declarations, and what its prefixes are bound to.
 
 use super::super::document::{Attribute, Binding, Declaration, Kind, Span, Tag, Value};
+use super::super::lanes::same_name;
 use super::super::name::{Namespace, is_namespace_name};
 use super::super::scan::{QName, Scanned};
 use super::super::work::turns;
@@ -173,7 +174,7 @@ impl Reader<'_> {
         for &index in self.scope.iter().rev() {
             turns(1);
             let Some(declaration) = self.declarations.get(index as usize) else { continue };
-            if self.scanner.octets(declaration.prefix) == wanted {
+            if same_name(self.scanner.octets(declaration.prefix), wanted) {
                 return Ok(if declaration.namespace == Namespace::None {
                     Binding::None
                 } else {
