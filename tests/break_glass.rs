@@ -7,11 +7,7 @@ use tests::portal::Portal;
 use tests::program::Program;
 
 fn serve(portal: &Portal) -> Program {
-    let mut command = portal.serve_command();
-    command.args(["--keep-alive", "1"]);
-    let mut program = Program::start(command);
-    program.wait_for(|line| line.contains("\"serving\""));
-    program
+    portal.serve_with(&["--keep-alive", "1"])
 }
 
 /// A portal, a device that has agreed on a key with it, and the device's id.

@@ -17,11 +17,7 @@ fn pair() -> (TempDir, Portal, Program, Agent) {
 }
 
 fn serve(portal: &Portal) -> Program {
-    let mut command = portal.serve_command();
-    command.args(["--keep-alive", "1"]);
-    let mut program = Program::start(command);
-    program.wait_for(|line| line.contains("\"serving\""));
-    program
+    portal.serve_with(&["--keep-alive", "1"])
 }
 
 fn device(portal: &Portal) -> (String, String) {

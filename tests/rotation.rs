@@ -23,11 +23,7 @@ fn pair() -> (TempDir, Portal, Program, Agent) {
 }
 
 fn serve(portal: &Portal) -> Program {
-    let mut command = portal.serve_command();
-    command.args(["--keep-alive", "1"]);
-    let mut program = Program::start(command);
-    program.wait_for(|line| line.contains("\"serving\""));
-    program
+    portal.serve_with(&["--keep-alive", "1"])
 }
 
 /// The portal's signing keys for `purpose`: identifier and state, the oldest first.
@@ -137,11 +133,7 @@ fn a_key_for_services_is_listed_before_it_signs() {
 
 /// Serves the portal so that a device's key is old at once.
 fn serve_with_short_keys(portal: &Portal) -> Program {
-    let mut command = portal.serve_command();
-    command.args(["--keep-alive", "1", "--key-life", "1s"]);
-    let mut program = Program::start(command);
-    program.wait_for(|line| line.contains("\"serving\""));
-    program
+    portal.serve_with(&["--keep-alive", "1", "--key-life", "1s"])
 }
 
 fn is_rotation(line: &str) -> bool {

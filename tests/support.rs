@@ -42,10 +42,7 @@ struct House {
 fn house(options: &[&str]) -> House {
     let dir = tempfile::tempdir().expect("a directory can be made");
     let portal = Portal::create(dir.path());
-    let mut command = portal.serve_command();
-    command.args(["--keep-alive", "1"]);
-    let mut serving = Program::start(command);
-    serving.wait_for(|line| line.contains("\"serving\""));
+    let serving = portal.serve_with(&["--keep-alive", "1"]);
     let agent = Agent::in_dir(&dir.path().join("agent"));
     assert!(agent.configure_with(&portal, &portal.token(&[]), options).status.success());
     let running = agent.start_signed_in();

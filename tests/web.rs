@@ -28,10 +28,7 @@ struct House {
 fn house() -> House {
     let dir = tempfile::tempdir().expect("a directory can be made");
     let portal = Portal::create(dir.path());
-    let mut command = portal.serve_command();
-    command.args(["--keep-alive", "1"]);
-    let mut serving = Program::start(command);
-    serving.wait_for(|line| line.contains("\"serving\""));
+    let serving = portal.serve_with(&["--keep-alive", "1"]);
     House { portal, _serving: serving, dir }
 }
 

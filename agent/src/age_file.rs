@@ -1,7 +1,7 @@
 //! Encrypting a file to somebody's `age` key (age-encryption.org/v1, X25519 recipients), so that only they can read it.
 //!
 //! Only sealing, and over the primitives that the agent has anyway: the `age` crate brings some 100 further ones for its other half. What
-//! is sealed here is judged by the real `age` program (`tests/diagnostics.rs`).
+//! is sealed here is judged by the real `age` program (`tests/support.rs`).
 
 use std::str::FromStr;
 

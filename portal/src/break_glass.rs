@@ -9,6 +9,7 @@ use saml::refusal::RefusalCode;
 use sqlx::AnyConnection;
 
 use crate::decision::{Question, Stop};
+use crate::evidence;
 use crate::store::audit::{self, Entry};
 use crate::store::break_glass;
 use crate::store::device::Device;
@@ -20,10 +21,7 @@ pub(crate) async fn hear(
     evidence: &Evidence,
     device: &Device,
 ) -> Result<Vec<(&'static str, String)>, Stop> {
-    let said = |name: &str| {
-        let attribute = evidence.attributes.iter().find(|attribute| attribute.name == name);
-        attribute.and_then(|attribute| attribute.values.first())
-    };
+    let said = |name: &str| evidence::value(&evidence.attributes, name);
     if let Some(used) = said(USED) {
         note_use(connection, question, device, used).await?;
     }

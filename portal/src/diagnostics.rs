@@ -5,6 +5,7 @@ use saml::diagnostics::{REFUSED, REQUEST};
 use sqlx::AnyConnection;
 
 use crate::decision::{Question, Stop};
+use crate::evidence;
 use crate::store::audit::{self, Entry};
 use crate::store::device::Device;
 use crate::store::diagnostics;
@@ -16,8 +17,7 @@ pub(crate) async fn hear(
     evidence: &Evidence,
     device: &Device,
 ) -> Result<Vec<(&'static str, String)>, Stop> {
-    let refused = evidence.attributes.iter().find(|attribute| attribute.name == REFUSED);
-    if let Some(id) = refused.and_then(|attribute| attribute.values.first())
+    if let Some(id) = evidence::value(&evidence.attributes, REFUSED)
         && diagnostics::refuse(connection, id, &device.id, question.now).await?
     {
         let entry = Entry {

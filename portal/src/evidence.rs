@@ -88,7 +88,8 @@ pub fn fingerprint(facts: &Facts) -> String {
     fact(FINGERPRINT).cloned().or_else(installation).unwrap_or_default()
 }
 
-fn value<'a>(attributes: &'a [Attribute], name: &str) -> Option<&'a str> {
+/// The first value of the attribute of that name.
+pub(crate) fn value<'a>(attributes: &'a [Attribute], name: &str) -> Option<&'a str> {
     let attribute = attributes.iter().find(|attribute| attribute.name == name)?;
     attribute.values.first().map(String::as_str)
 }

@@ -139,7 +139,15 @@ impl Portal {
     /// Serves it; returns when it accepts connections.
     #[must_use]
     pub fn serve(&self) -> Program {
-        let mut program = Program::start(self.serve_command());
+        self.serve_with(&[])
+    }
+
+    /// Serves it with further options; returns when it accepts connections.
+    #[must_use]
+    pub fn serve_with(&self, options: &[&str]) -> Program {
+        let mut command = self.serve_command();
+        command.args(options);
+        let mut program = Program::start(command);
         program.wait_for(|line| line.contains("\"serving\""));
         program
     }
