@@ -41,6 +41,8 @@ pub struct Assertion {
     pub session_not_on_or_after: Option<UtcTime>,
     /// `AuthnContextClassRef`.
     pub authn_context: String,
+    /// `AuthenticatingAuthority`: who else had a part in it, besides the issuer (Core 2.7.2.2).
+    pub authenticating_authorities: Vec<EntityId>,
     /// The attributes of all attribute statements.
     pub attributes: Vec<Attribute>,
 }
@@ -86,9 +88,11 @@ impl Assertion {
             .optional_attribute("SessionIndex", self.session_index.as_deref())
             .optional_attribute("SessionNotOnOrAfter", session_end.as_deref())
             .start(SAML, "AuthnContext")
-            .leaf(SAML, "AuthnContextClassRef", &self.authn_context)
-            .end()
-            .end();
+            .leaf(SAML, "AuthnContextClassRef", &self.authn_context);
+        for authority in &self.authenticating_authorities {
+            writer.leaf(SAML, "AuthenticatingAuthority", authority.as_str());
+        }
+        writer.end().end();
         if !self.attributes.is_empty() {
             writer.start(SAML, "AttributeStatement");
             for attribute in &self.attributes {
@@ -137,6 +141,7 @@ impl Assertion {
             session_index: statements.session_index,
             session_not_on_or_after: statements.session_not_on_or_after,
             authn_context: statements.authn_context,
+            authenticating_authorities: statements.authorities,
             attributes: statements.attributes,
         })
     }
@@ -263,6 +268,7 @@ struct Statements {
     session_index: Option<String>,
     session_not_on_or_after: Option<UtcTime>,
     authn_context: String,
+    authorities: Vec<EntityId>,
     attributes: Vec<Attribute>,
 }
 
@@ -284,12 +290,19 @@ impl Statements {
         parts.optional(SAML, "SubjectLocality");
         let context = parts.required(SAML, "AuthnContext")?;
         parts.finish()?;
-        let class = Sequence::new(context)?.required(SAML, "AuthnContextClassRef")?;
+        let mut context = Sequence::new(context)?;
+        let class = context.required(SAML, "AuthnContextClassRef")?;
+        context.optional(SAML, "AuthnContextDecl");
+        context.optional(SAML, "AuthnContextDeclRef");
+        let authorities = context.many(SAML, "AuthenticatingAuthority");
+        let authorities = authorities.map(|id| wire::entity_id(id.text()?)).collect::<Result<Vec<_>, _>>()?;
+        context.finish()?;
         Ok(Self {
             authn_instant: wire::instant(authn.required_attribute("AuthnInstant")?)?,
             session_index: authn.attribute("SessionIndex").map(str::to_owned),
             session_not_on_or_after: authn.attribute("SessionNotOnOrAfter").map(wire::instant).transpose()?,
             authn_context: wire::uri(class.text()?)?,
+            authorities,
             attributes,
         })
     }

@@ -47,7 +47,9 @@ pub struct AuthnRequest {
     pub name_id_policy: Option<NameIdPolicy>,
     /// `RequestedAuthnContext`.
     pub requested_authn_context: Option<RequestedAuthnContext>,
-    /// `Scoping/RequesterID`.
+    /// `Scoping/@ProxyCount`: how many identity providers may pass the request on, one after the other (Core 3.4.1.2).
+    pub proxy_count: Option<u32>,
+    /// `Scoping/RequesterID`: for whom the issuer asks.
     pub requesters: Vec<EntityId>,
 }
 
@@ -56,6 +58,8 @@ pub struct AuthnRequest {
 pub struct NameIdPolicy {
     /// `Format`.
     pub format: Option<NameIdFormat>,
+    /// `SPNameQualifier`: whose namespace the name is to be in, where that is not the requester's own.
+    pub sp_name_qualifier: Option<String>,
     /// `AllowCreate`: the user may be created by signing in.
     pub allow_create: bool,
 }
@@ -116,6 +120,7 @@ impl AuthnRequest {
             subject: None,
             name_id_policy: None,
             requested_authn_context: None,
+            proxy_count: None,
             requesters: Vec::new(),
         }
     }
@@ -160,7 +165,8 @@ impl AuthnRequest {
         if let Some(policy) = &self.name_id_policy {
             let format = policy.format.as_ref().map(NameIdFormat::uri);
             writer.start(SAMLP, "NameIDPolicy").optional_attribute("AllowCreate", truth(policy.allow_create));
-            writer.optional_attribute("Format", format).end();
+            writer.optional_attribute("Format", format);
+            writer.optional_attribute("SPNameQualifier", policy.sp_name_qualifier.as_deref()).end();
         }
         if let Some(context) = &self.requested_authn_context {
             writer.start(SAMLP, "RequestedAuthnContext").attribute("Comparison", context.comparison.as_str());
@@ -169,8 +175,9 @@ impl AuthnRequest {
             }
             writer.end();
         }
-        if !self.requesters.is_empty() {
-            writer.start(SAMLP, "Scoping");
+        if self.proxy_count.is_some() || !self.requesters.is_empty() {
+            let count = self.proxy_count.map(|count| count.to_string());
+            writer.start(SAMLP, "Scoping").optional_attribute("ProxyCount", count.as_deref());
             for requester in &self.requesters {
                 writer.leaf(SAMLP, "RequesterID", requester.as_str());
             }
@@ -220,7 +227,8 @@ impl AuthnRequest {
         let subject = children.optional(SAML, "Subject").map(read_subject).transpose()?;
         let name_id_policy = children.optional(SAMLP, "NameIDPolicy").map(read_policy).transpose()?;
         let context = children.optional(SAMLP, "RequestedAuthnContext").map(read_context).transpose()?;
-        let requesters = children.optional(SAMLP, "Scoping").map(read_scoping).transpose()?.unwrap_or_default();
+        let scoping = children.optional(SAMLP, "Scoping").map(read_scoping).transpose()?;
+        let (proxy_count, requesters) = scoping.unwrap_or_default();
         children.finish()?;
         let index = element
             .attribute("AssertionConsumerServiceIndex")
@@ -241,6 +249,7 @@ impl AuthnRequest {
             subject,
             name_id_policy,
             requested_authn_context: context,
+            proxy_count,
             requesters,
         })
     }
@@ -289,7 +298,8 @@ fn read_policy(element: Element<'_>) -> Result<NameIdPolicy, Rejection> {
     element.only_attributes(&["Format", "SPNameQualifier", "AllowCreate"])?;
     Sequence::new(element)?.finish()?;
     let format = element.attribute("Format").map(NameIdFormat::from_uri);
-    Ok(NameIdPolicy { format, allow_create: wire::optional_boolean(element, "AllowCreate")? })
+    let sp_name_qualifier = element.attribute("SPNameQualifier").map(str::to_owned);
+    Ok(NameIdPolicy { format, sp_name_qualifier, allow_create: wire::optional_boolean(element, "AllowCreate")? })
 }
 
 fn read_context(element: Element<'_>) -> Result<RequestedAuthnContext, Rejection> {
@@ -307,11 +317,15 @@ fn read_context(element: Element<'_>) -> Result<RequestedAuthnContext, Rejection
     Ok(RequestedAuthnContext { comparison, class_refs })
 }
 
-fn read_scoping(element: Element<'_>) -> Result<Vec<EntityId>, Rejection> {
+fn read_scoping(element: Element<'_>) -> Result<(Option<u32>, Vec<EntityId>), Rejection> {
+    element.only_attributes(&["ProxyCount"])?;
+    let count = element
+        .attribute("ProxyCount")
+        .map(|text| text.parse().map_err(|_| Rejection::about(RejectionReason::BadValue, text)));
     let mut children = Sequence::new(element)?;
     children.optional(SAMLP, "IDPList");
     let requesters =
         children.many(SAMLP, "RequesterID").map(|id| wire::entity_id(id.text()?)).collect::<Result<_, _>>()?;
     children.finish()?;
-    Ok(requesters)
+    Ok((count.transpose()?, requesters))
 }

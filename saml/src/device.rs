@@ -27,10 +27,17 @@ pub fn sign_on_url(port: u16) -> String {
     format!("http://127.0.0.1:{port}{SIGN_ON_PATH}")
 }
 
+/// Path under the portal's address where a device brings the requests of services that speak ECP.
+pub const ECP_PATH: &str = "/saml/ecp";
+
 /// Name of the attribute that tells a device since when its present key is registered.
 pub const KEY_SINCE: &str = "urn:countersign:1.0:device-key:since";
 /// Name of the attribute that tells a device after how many seconds it brings its next key; absent: it keeps the one it has.
 pub const KEY_LIFE: &str = "urn:countersign:1.0:device-key:life";
+/// Name of the attribute with the services that the person may open, each as a JSON object: `entity_id`, and where they are known `name` and
+/// `initiator`, the address at which the service itself begins a sign-on. It is in the answer to a request whose `thrpty:RespondTo` is the
+/// portal itself.
+pub const SERVICES: &str = "urn:countersign:1.0:services";
 /// Name of the attribute that tells a device by which entity ID the portal lists it, which stays when its key changes.
 pub const DEVICE_ID: &str = "urn:countersign:device:id";
 /// Name of the attribute by which a device hears that the portal's signing keys are others: [`signing_keys_digest`] of them.

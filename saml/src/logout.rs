@@ -246,6 +246,21 @@ unverified! {
     UnverifiedLogoutResponse, "LogoutResponse", VerifiedLogoutResponse
 }
 
+impl UnverifiedLogoutResponse {
+    /// Reads an answer that nobody signed: for one that came back on the TLS connection on which the request was sent, by which its sender is
+    /// known (Bindings 3.2.2). One that is signed has to be verified.
+    pub fn accept_from_channel(self, expect: &RequestExpectations<'_>) -> Result<LogoutResponse, Rejection> {
+        let element = self.message.element();
+        if crate::dsig::signature_of(element, crate::dsig::Place::AfterIssuer)?.is_some() {
+            return Err(RejectionReason::NoPinnedKey.into());
+        }
+        crate::dsig::check_census(self.message.document(), &[element], &[])?;
+        let response = LogoutResponse::read(element)?;
+        check(response.destination.as_deref(), response.issue_instant, expect)?;
+        Ok(response)
+    }
+}
+
 /// A logout request that a pinned key signed, for this address and now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VerifiedLogoutRequest {

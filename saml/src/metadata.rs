@@ -114,6 +114,12 @@ pub struct SpMetadata {
     pub authn_requests_signed: bool,
     /// `NameIDFormat`, in order of preference.
     pub name_id_formats: Vec<NameIdFormat>,
+    /// `mdui:DisplayName` (Metadata Extensions for Login and Discovery User Interface 2.1.2), in English where it is there in several
+    /// languages; else `OrganizationDisplayName`.
+    pub display_name: Option<String>,
+    /// `init:RequestInitiator`: where a browser is sent that is to begin a sign-on at the service itself (Service Provider Request Initiation
+    /// Protocol and Profile 2.3).
+    pub request_initiator: Option<String>,
 }
 
 impl IdpMetadata {
@@ -195,6 +201,7 @@ impl SpMetadata {
             .attribute("AuthnRequestsSigned", truth(self.authn_requests_signed))
             .attribute("WantAssertionsSigned", truth(self.want_assertions_signed))
             .attribute("protocolSupportEnumeration", PROTOCOL);
+        self.write_extensions(&mut writer);
         write_keys(&mut writer, &self.signing_certificates);
         write_endpoints(&mut writer, "SingleLogoutService", &self.slo);
         for format in &self.name_id_formats {
@@ -210,6 +217,24 @@ impl SpMetadata {
                 .end();
         }
         writer.finish()
+    }
+
+    fn write_extensions(&self, writer: &mut Writer) {
+        if self.request_initiator.is_none() && self.display_name.is_none() {
+            return;
+        }
+        writer.start(MD, "Extensions");
+        if let Some(location) = &self.request_initiator {
+            let init = Namespace::RequestInitiation;
+            writer.start(init, "RequestInitiator").attribute("Binding", init.uri()).attribute("Location", location);
+            writer.end();
+        }
+        if let Some(name) = &self.display_name {
+            let mdui = Namespace::UserInterface;
+            writer.start(mdui, "UIInfo").start(mdui, "DisplayName");
+            writer.prefixed_attribute(Namespace::Xml, "lang", "en").text(name).end().end();
+        }
+        writer.end();
     }
 
     /// Reads a document that the administrator vouches for; a signature in it is not looked at.
@@ -270,8 +295,34 @@ impl SpMetadata {
             want_assertions_signed: wire::optional_boolean(role, "WantAssertionsSigned")?,
             authn_requests_signed: wire::optional_boolean(role, "AuthnRequestsSigned")?,
             name_id_formats: formats.collect::<Result<_, Rejection>>()?,
+            display_name: display_name(element, role)?,
+            request_initiator: request_initiator(role)?,
         })
     }
+}
+
+/// What people call the service: extensions that are not understood are passed over, as everywhere.
+fn display_name(entity: Element<'_>, role: Element<'_>) -> Result<Option<String>, Rejection> {
+    let of_role = extensions(role).filter(|element| element.is(Namespace::UserInterface, "DisplayName"));
+    let organisation =
+        children(entity, "Organization").flat_map(|organisation| children(organisation, "OrganizationDisplayName"));
+    let names: Vec<_> = of_role.chain(organisation).collect();
+    let in_english = names.iter().find(|name| name.attribute_in(Namespace::Xml, "lang") == Some("en"));
+    let Some(name) = in_english.or(names.first()) else { return Ok(None) };
+    let name = name.text()?.split_whitespace().collect::<Vec<_>>().join(" ");
+    Ok(Some(name).filter(|name| !name.is_empty()))
+}
+
+/// Profile 2.3.1: `Binding` is the profile's own.
+fn request_initiator(role: Element<'_>) -> Result<Option<String>, Rejection> {
+    let init = Namespace::RequestInitiation;
+    let initiator = extensions(role)
+        .find(|element| element.is(init, "RequestInitiator") && element.attribute("Binding") == Some(init.uri()));
+    initiator.map(location).transpose()
+}
+
+fn extensions<'d>(role: Element<'d>) -> impl Iterator<Item = Element<'d>> {
+    children(role, "Extensions").flat_map(Element::descendants)
 }
 
 /// An ID that is another for every content, so that nobody has to bring randomness along.
@@ -454,6 +505,8 @@ mod tests {
             want_assertions_signed: true,
             authn_requests_signed: false,
             name_id_formats: vec![NameIdFormat::EmailAddress],
+            display_name: Some("Wiki & more".into()),
+            request_initiator: Some("https://sp.example/start".into()),
         }
     }
 
@@ -461,6 +514,26 @@ mod tests {
     fn both_kinds_survive_the_round_trip() {
         assert_eq!(IdpMetadata::parse(idp().to_xml().as_bytes()).unwrap(), idp());
         assert_eq!(SpMetadata::parse(sp().to_xml().as_bytes()).unwrap(), sp());
+    }
+
+    #[test]
+    fn a_service_is_called_by_its_english_name_or_its_organisation_s() {
+        let xml = sp().to_xml();
+        let named = |names: &str, organisation: &str| {
+            let xml = xml.replace("<mdui:DisplayName xml:lang=\"en\">Wiki &amp; more</mdui:DisplayName>", names);
+            let xml = xml.replace("</md:EntityDescriptor>", &format!("{organisation}</md:EntityDescriptor>"));
+            SpMetadata::parse(xml.as_bytes()).unwrap().display_name
+        };
+        let name = |language, name| format!("<mdui:DisplayName xml:lang=\"{language}\">{name}</mdui:DisplayName>");
+        assert_eq!(named(&[name("de", "Das Wiki"), name("en", "The\nwiki")].concat(), "").as_deref(), Some("The wiki"));
+        assert_eq!(named(&name("de", "Das Wiki"), "").as_deref(), Some("Das Wiki"));
+        let organisation = "<md:Organization><md:OrganizationName xml:lang=\"en\">ex</md:OrganizationName>\
+            <md:OrganizationDisplayName xml:lang=\"en\">Example</md:OrganizationDisplayName>\
+            <md:OrganizationURL xml:lang=\"en\">https://ex</md:OrganizationURL></md:Organization>";
+        assert_eq!(named("", organisation).as_deref(), Some("Example"));
+        assert_eq!(named("", ""), None);
+        let elsewhere = xml.replace("https://sp.example/start", "javascript:alert(1)");
+        assert_eq!(SpMetadata::parse(elsewhere.as_bytes()).unwrap_err().reason(), RejectionReason::BadValue);
     }
 
     #[test]

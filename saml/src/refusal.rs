@@ -47,6 +47,8 @@ pub enum SecondLevelStatus {
     NoPassive,
     /// Not every participant of a session was logged out.
     PartialLogout,
+    /// The request may not be passed on to another identity provider.
+    ProxyCountExceeded,
     /// The request is understood and refused.
     RequestDenied,
     /// The request is of a kind that is not supported.
@@ -78,13 +80,14 @@ impl TopLevelStatus {
 }
 
 impl SecondLevelStatus {
-    const NAMED: [(Self, &'static str); 9] = [
+    const NAMED: [(Self, &'static str); 10] = [
         (Self::AuthnFailed, "AuthnFailed"),
         (Self::InvalidAttrNameOrValue, "InvalidAttrNameOrValue"),
         (Self::InvalidNameIdPolicy, "InvalidNameIDPolicy"),
         (Self::NoAuthnContext, "NoAuthnContext"),
         (Self::NoPassive, "NoPassive"),
         (Self::PartialLogout, "PartialLogout"),
+        (Self::ProxyCountExceeded, "ProxyCountExceeded"),
         (Self::RequestDenied, "RequestDenied"),
         (Self::RequestUnsupported, "RequestUnsupported"),
         (Self::UnknownPrincipal, "UnknownPrincipal"),
@@ -238,6 +241,27 @@ refusals! {
     SignOnOver "sign-on-over" 48 Never Requester/RequestDenied
         "nobody waits for this sign-on: its minute is over, or it was begun for another service"
         "open the service again";
+    SignOnLoop "sign-on-loop" 49 Never Responder/RequestDenied
+        "the sign-on came back to where it had been: identity providers send it to each other"
+        "compare which identity provider each of them asks, and end the circle at one of them";
+    ProxyNotAllowed "proxy-not-allowed" 80 Never Responder/ProxyCountExceeded
+        "the service lets the portal ask no other identity provider"
+        "sign in with a device, or let whoever runs the service allow it (`Scoping/ProxyCount`)";
+    ResponseUnsolicited "response-unsolicited" 81 Never Requester/RequestDenied
+        "the identity provider sent an answer that nobody has asked for"
+        "open the service first: sign-on begins there, and not at the identity provider";
+    IdpRefused "idp-refused" 82 Never Responder/AuthnFailed
+        "the identity provider has signed nobody in"
+        "try once more; if it stays like this, ask whoever runs the identity provider";
+    IdpDomain "idp-domain" 83 Never Responder/RequestDenied
+        "the identity provider answered for a person of a domain that is not mapped to it"
+        "sign in there with the account of your organisation, or map the domain to it at the portal";
+    IdpName "idp-name" 84 Never Responder/InvalidNameIdPolicy
+        "the identity provider did not name the person as `user@domain`"
+        "let it send the person's address as NameID, of the format `emailAddress`";
+    ServiceNotAllowed "service-not-allowed" 85 Later Responder/RequestDenied
+        "the service is for other people or groups than this person and their groups"
+        "add the person or one of their groups to the service at the portal, if they are to use it";
 }
 
 /// The text is none of the codes.
@@ -287,7 +311,9 @@ mod tests {
         let codes: HashSet<_> = RefusalCode::ALL.iter().map(|code| code.code()).collect();
         assert_eq!(codes.len(), RefusalCode::ALL.len());
         for (place, code) in RefusalCode::ALL.iter().enumerate() {
-            assert_eq!(usize::from(code.exit_code()), 20 + place);
+            // 50 to 79 are the agent's own.
+            let exit_code = if place < 30 { 20 + place } else { 50 + place };
+            assert_eq!(usize::from(code.exit_code()), exit_code);
             assert_eq!(code.code().parse::<RefusalCode>().unwrap(), *code);
         }
         assert!("Malformed".parse::<RefusalCode>().is_err());

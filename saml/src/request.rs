@@ -138,6 +138,18 @@ impl UnverifiedRequest {
         VerifiedRequest::read(covered, expect)
     }
 
+    /// As [`UnverifiedRequest::verify_from_service`], for a request that the service's client has brought along: a service that speaks ECP does
+    /// not know where its client goes with it, and may leave `Destination` out (Profiles 4.2.4.1).
+    pub fn verify_from_client(
+        self,
+        keys: &[VerifyingKey],
+        algorithms: ServiceAlgorithms,
+        expect: &RequestExpectations<'_>,
+    ) -> Result<VerifiedRequest, Rejection> {
+        let covered = self.message.verify(keys, algorithms.accepted())?;
+        VerifiedRequest::read_undirected(covered, expect)
+    }
+
     /// Reads a request that nobody signed, for a service provider whose record allows that: it can ask for nothing but an assertion sent to
     /// an address in the issuer's own metadata. A request that is signed has to be verified.
     pub fn accept_unsigned(self, expect: &RequestExpectations<'_>) -> Result<UnsignedRequest, Rejection> {
@@ -177,13 +189,19 @@ pub struct VerifiedRequest {
 
 impl VerifiedRequest {
     pub(crate) fn read(covered: Covered<'_>, expect: &RequestExpectations<'_>) -> Result<Self, Rejection> {
-        let request = AuthnRequest::read(covered.element())?;
+        let verified = Self::read_undirected(covered, expect)?;
         // A signed message has to say where it goes (Bindings 3.4.5.2 and 3.5.5.2).
-        let destination = request
-            .destination
-            .as_deref()
-            .ok_or_else(|| Rejection::about(RejectionReason::MissingAttribute, "Destination"))?;
-        check_destination(destination, expect)?;
+        if verified.request.destination.is_none() {
+            return Err(Rejection::about(RejectionReason::MissingAttribute, "Destination"));
+        }
+        Ok(verified)
+    }
+
+    fn read_undirected(covered: Covered<'_>, expect: &RequestExpectations<'_>) -> Result<Self, Rejection> {
+        let request = AuthnRequest::read(covered.element())?;
+        if let Some(destination) = &request.destination {
+            check_destination(destination, expect)?;
+        }
         check_fresh(request.issue_instant, expect.now, expect.max_age_seconds, expect.max_skew_seconds)?;
         Ok(Self { request })
     }
@@ -264,11 +282,16 @@ pub(crate) mod tests {
                 rotation: None,
             }),
             subject: Some(NameId { format: NameIdFormat::EmailAddress, value: "alice@example.com".into() }),
-            name_id_policy: Some(NameIdPolicy { format: Some(NameIdFormat::EmailAddress), allow_create: true }),
+            name_id_policy: Some(NameIdPolicy {
+                format: Some(NameIdFormat::EmailAddress),
+                sp_name_qualifier: None,
+                allow_create: true,
+            }),
             requested_authn_context: Some(RequestedAuthnContext {
                 comparison: Comparison::Minimum,
                 class_refs: vec!["urn:oasis:names:tc:SAML:2.0:ac:classes:X509".into()],
             }),
+            proxy_count: Some(2),
             requesters: vec!["https://service.example/metadata".parse().unwrap()],
             ..AuthnRequest::new(
                 MessageId::from_random([1; 20]),
@@ -314,6 +337,24 @@ pub(crate) mod tests {
         let mut changed = xml.clone();
         changed.replace_range(digest..digest + 1, if &xml[digest..=digest] == "A" { "B" } else { "A" });
         assert_eq!(reason(&changed, &[key]), RejectionReason::SignatureMismatch);
+    }
+
+    #[test]
+    fn only_what_a_client_brings_along_may_leave_its_destination_out() {
+        let signer = p256();
+        let keys = [signer.verifying_key().unwrap()];
+        let signed = |destination: Option<&str>| {
+            let request = AuthnRequest { destination: destination.map(str::to_owned), ..full_request(b"k") };
+            UnverifiedRequest::parse(request.sign(&signer).unwrap().xml.as_bytes()).unwrap()
+        };
+        let brought = |destination| {
+            signed(destination).verify_from_client(&keys, ServiceAlgorithms::Current, &EXPECT).map_err(|r| r.reason())
+        };
+        assert!(brought(None).is_ok());
+        assert_eq!(brought(Some("https://other")).unwrap_err(), RejectionReason::WrongDestination);
+        let directed = signed(None).verify_from_service(&keys, ServiceAlgorithms::Current, &EXPECT);
+        assert_eq!(directed.unwrap_err().reason(), RejectionReason::MissingAttribute);
+        assert_eq!(signed(None).verify(&keys, &EXPECT).unwrap_err().reason(), RejectionReason::MissingAttribute);
     }
 
     #[test]

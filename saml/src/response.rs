@@ -368,6 +368,7 @@ mod tests {
                     session_index: Some("_s".into()),
                     session_not_on_or_after: None,
                     authn_context: "urn:oasis:names:tc:SAML:2.0:ac:classes:X509".into(),
+                    authenticating_authorities: vec!["https://upstream.example".parse().unwrap()],
                     attributes: vec![attribute],
                 }),
             }

@@ -53,7 +53,11 @@ fn request(key: &[u8]) -> AuthnRequest {
             rotation: None,
         }),
         subject: Some(name_id()),
-        name_id_policy: Some(NameIdPolicy { format: Some(NameIdFormat::EmailAddress), allow_create: true }),
+        name_id_policy: Some(NameIdPolicy {
+            format: Some(NameIdFormat::EmailAddress),
+            sp_name_qualifier: None,
+            allow_create: true,
+        }),
         requested_authn_context: Some(RequestedAuthnContext {
             comparison: Comparison::Minimum,
             class_refs: vec!["urn:oasis:names:tc:SAML:2.0:ac:classes:X509".into()],
@@ -86,6 +90,7 @@ fn response() -> Response {
             session_index: Some("_session".into()),
             session_not_on_or_after: Some(NOW.plus_seconds(36_000)),
             authn_context: "urn:oasis:names:tc:SAML:2.0:ac:classes:X509".into(),
+            authenticating_authorities: Vec::new(),
             attributes: vec![attribute("urn:oid:0.9.2342.19200300.100.1.3", "alice@example.com")],
         }),
     }
@@ -143,6 +148,8 @@ fn write_corpus() {
         want_assertions_signed: true,
         authn_requests_signed: true,
         name_id_formats: vec![NameIdFormat::EmailAddress, NameIdFormat::Persistent],
+        display_name: None,
+        request_initiator: None,
     };
     let awkward = "<a:r xmlns:a='urn:a' xmlns='urn:d' xml:lang=\"de\" z='1' a:y=\"2\"><b xmlns=''/>x &amp; &#13;&gt;\r\n<a:c\n xmlns:a='urn:b'  q='\t&quot;'/></a:r>";
     let unsigned = request(key.spki_der()).to_unsigned_xml();

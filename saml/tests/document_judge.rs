@@ -101,6 +101,7 @@ fn response(now: UtcTime) -> Response {
             session_index: Some("_session".into()),
             session_not_on_or_after: None,
             authn_context: "urn:oasis:names:tc:SAML:2.0:ac:classes:X509".into(),
+            authenticating_authorities: Vec::new(),
             attributes: vec![mail],
         }),
     }

@@ -72,6 +72,7 @@ pub(super) fn response(filler: usize) -> Response {
             session_index: Some("_session".into()),
             session_not_on_or_after: None,
             authn_context: "urn:oasis:names:tc:SAML:2.0:ac:classes:X509".into(),
+            authenticating_authorities: Vec::new(),
             attributes: attributes(3, filler),
         }),
     }

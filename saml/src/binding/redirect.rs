@@ -53,6 +53,12 @@ pub fn signed_query(
     Ok(query)
 }
 
+/// The address that a browser is sent to: the endpoint's own, which may have a query already, and the message's query (Bindings 3.4.4).
+pub fn address(location: &str, query: &str) -> String {
+    let joint = if location.contains('?') { '&' } else { '?' };
+    format!("{location}{joint}{query}")
+}
+
 /// The query for a message, without a signature.
 pub fn unsigned_query(direction: Direction, unsigned_xml: &str, relay_state: Option<&str>) -> String {
     let deflated = miniz_oxide::deflate::compress_to_vec(unsigned_xml.as_bytes(), 6);
@@ -372,6 +378,18 @@ mod tests {
         let signed = signed_query(Direction::Request, &request.to_unsigned_xml(), None, &p256()).unwrap();
         let refused = RedirectedRequest::parse(&signed).unwrap().accept_unsigned(&EXPECT).unwrap_err();
         assert_eq!(refused.reason(), RejectionReason::NoPinnedKey);
+    }
+
+    #[test]
+    fn an_address_keeps_the_query_that_it_has() {
+        assert_eq!(
+            address("https://idp.example.test/sso", "SAMLRequest=x"),
+            "https://idp.example.test/sso?SAMLRequest=x"
+        );
+        assert_eq!(
+            address("https://idp.example.test/?sso=1", "SAMLRequest=x"),
+            "https://idp.example.test/?sso=1&SAMLRequest=x"
+        );
     }
 
     #[test]

@@ -49,6 +49,8 @@ namespaces! {
     Soap "S" "http://schemas.xmlsoap.org/soap/envelope/";
     Paos "paos" "urn:liberty:paos:2003-08";
     Ecp "ecp" "urn:oasis:names:tc:SAML:2.0:profiles:SSO:ecp";
+    RequestInitiation "init" "urn:oasis:names:tc:SAML:profiles:SSO:request-init";
+    UserInterface "mdui" "urn:oasis:names:tc:SAML:metadata:ui";
     ExclusiveC14n "ec" "http://www.w3.org/2001/10/xml-exc-c14n#";
     SchemaInstance "xsi" "http://www.w3.org/2001/XMLSchema-instance";
     Xml "xml" "http://www.w3.org/XML/1998/namespace";

@@ -126,6 +126,7 @@ fn response() -> Result<Response, Failed> {
             session_index: None,
             session_not_on_or_after: None,
             authn_context: "urn:oasis:names:tc:SAML:2.0:ac:classes:X509".into(),
+            authenticating_authorities: Vec::new(),
             attributes: vec![mail],
         }),
     })
