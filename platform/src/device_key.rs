@@ -1,40 +1,38 @@
 //! The device key: ECDSA on P-256, made on this device and never leaving it.
 //!
 //! One file, `device-key.pem`, in the agent's state directory. Its PEM label (RFC 7468) says which rung of the ladder holds the key: `PRIVATE KEY` is
-//! PKCS#8 in the file itself, `TSS2 PRIVATE KEY` a key that a TPM has wrapped. A label that this build does not know is an error, so that a key
-//! held by hardware is never replaced by accident. A second file, `device-key.protection`, remembers that hardware once held a key here: from
-//! then on none is made in a file, until [`destroy`] is asked for.
+//! PKCS#8 in the file itself, `TSS2 PRIVATE KEY` a key that a TPM has wrapped, `CNG PRIVATE KEY` the name of a key that Windows keeps. A label
+//! that this build does not know is an error, so that a key held by hardware is never replaced by accident. A second file,
+//! `device-key.protection`, remembers what held a key here better than a file: from then on none is made that is held less well, until
+//! [`destroy`] is asked for. A third, `device-key.left-over`, has the keys that Windows is still to delete.
 
+#[cfg(any(windows, test))]
+mod cng;
+#[cfg(any(target_os = "linux", windows, test))]
+mod der;
 mod hardware;
+mod ladder;
+mod left_over;
 mod pem;
+mod rung;
+#[cfg(test)]
+mod tests;
 #[cfg(target_os = "linux")]
-mod tpm;
-#[cfg(not(target_os = "linux"))]
-#[path = "device_key/no_tpm.rs"]
 mod tpm;
 
 pub use hardware::HardwareFault;
+pub use ladder::Ladder;
 
-use crate::files::{self, Access, FileError};
-use crate::set_aside::remove_set_aside;
+use crate::files::FileError;
 use ring::{
     rand::SystemRandom,
     signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair},
 };
+use rung::HeldKey;
 use std::{
     fmt,
     path::{Path, PathBuf},
 };
-use tpm::TpmKey;
-
-const FILE_NAME: &str = "device-key.pem";
-/// The key that is to take the place of the one in `FILE_NAME`.
-const NEXT_NAME: &str = "device-key-next.pem";
-const RECORD_NAME: &str = "device-key.protection";
-const MAX_OCTETS: usize = 16 * 1024;
-const PKCS8_LABEL: &str = "PRIVATE KEY";
-/// The label of draft-bottomley-tpm2-keys.
-const TPM_LABEL: &str = "TSS2 PRIVATE KEY";
 
 /// SubjectPublicKeyInfo of an uncompressed P-256 point without the point (RFC 5480 section 2).
 const SPKI_PREFIX: [u8; 26] = [
@@ -161,8 +159,8 @@ pub struct DeviceKey {
 }
 
 enum Holder {
-    File(EcdsaKeyPair),
-    Tpm(TpmKey),
+    File(Box<EcdsaKeyPair>),
+    Held(Box<dyn HeldKey>),
 }
 
 impl fmt::Debug for DeviceKey {
@@ -190,15 +188,23 @@ impl DeviceKey {
                 let signature = pair.sign(&SystemRandom::new(), octets).map_err(|_| KeyError::Sign)?;
                 signature.as_ref().try_into().map_err(|_| KeyError::Sign)
             }
-            Holder::Tpm(key) => key.sign(octets).map_err(|source| KeyError::Hardware { doing: "sign with", source }),
+            Holder::Held(key) => key.sign(octets).map_err(|source| KeyError::Hardware { doing: "sign with", source }),
         }
     }
 
     /// What keeps this key from being copied.
-    pub const fn protection(&self) -> KeyProtection {
+    pub fn protection(&self) -> KeyProtection {
         match &self.holder {
             Holder::File(_) => KeyProtection::File,
-            Holder::Tpm(_) => KeyProtection::Tpm,
+            Holder::Held(key) => key.protection(),
+        }
+    }
+
+    /// What the system deletes the key by; `None` where its file is all that there is of it.
+    fn reference(&self) -> Option<String> {
+        match &self.holder {
+            Holder::File(_) => None,
+            Holder::Held(key) => key.reference(),
         }
     }
 
@@ -206,12 +212,12 @@ impl DeviceKey {
         // This also checks that the public key belongs to the private one, and that the point is on the curve.
         let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8, &SystemRandom::new()).ok()?;
         let spki = spki_of(pair.public_key().as_ref())?;
-        Some(Self { holder: Holder::File(pair), spki })
+        Some(Self { holder: Holder::File(Box::new(pair)), spki })
     }
 
-    fn from_tpm(key: TpmKey) -> Option<Self> {
+    fn from_held(key: Box<dyn HeldKey>) -> Option<Self> {
         let spki = spki_of(key.point())?;
-        Some(Self { holder: Holder::Tpm(key), spki })
+        Some(Self { holder: Holder::Held(key), spki })
     }
 }
 
@@ -224,101 +230,11 @@ fn spki_of(point: &[u8]) -> Option<[u8; SPKI_PREFIX.len() + 65]> {
 pub struct Made {
     /// The key.
     pub key: DeviceKey,
-    /// Why no better rung of the ladder holds it; nothing where the best does.
-    pub passed_over: Option<HardwareFault>,
+    /// Why no better rung of the ladder holds it, the best one's reason first; nothing where the best does.
+    pub passed_over: Vec<HardwareFault>,
 }
 
-/// The rungs on which a key can be kept, best first: the TPM, then a file.
-#[derive(Clone, Debug)]
-pub struct Ladder {
-    tpm: PathBuf,
-}
-
-impl Default for Ladder {
-    /// The TPM that the kernel offers. There is neither an option nor a variable for another place: who can put something else there is root.
-    fn default() -> Self {
-        Self::with_tpm(tpm::DEVICE_PATH)
-    }
-}
-
-impl Ladder {
-    /// A ladder whose TPM answers at another place, which may be a Unix socket.
-    pub fn with_tpm(path: impl Into<PathBuf>) -> Self {
-        Self { tpm: path.into() }
-    }
-
-    /// The key in `state_dir`; `None` when none was ever made there. Hardware is not asked: the first signature is.
-    ///
-    /// # Errors
-    ///
-    /// A key that is damaged, open to others, or out of reach is an error that names the next action, and never leads to a new key.
-    pub fn load(&self, state_dir: &Path) -> Result<Option<DeviceKey>, KeyError> {
-        self.load_file(state_dir.join(FILE_NAME))
-    }
-
-    fn load_file(&self, path: PathBuf) -> Result<Option<DeviceKey>, KeyError> {
-        let Some(text) =
-            files::read_private(&path, MAX_OCTETS).map_err(|source| KeyError::File { doing: "read", source })?
-        else {
-            return Ok(None);
-        };
-        let damaged = |found| KeyError::Damaged { path: path.clone(), found };
-        let (label, der) = pem::decode(&text).map_err(damaged)?;
-        let key = match label.as_str() {
-            PKCS8_LABEL => DeviceKey::from_pkcs8(&der),
-            TPM_LABEL if cfg!(target_os = "linux") => TpmKey::from_der(&self.tpm, &der).and_then(DeviceKey::from_tpm),
-            _ => return Err(KeyError::UnknownProtection { path: path.clone(), label }),
-        };
-        key.map(Some).ok_or_else(|| damaged("it is not a whole P-256 key"))
-    }
-
-    /// Makes a key with the best protection that works here; it is on the disk before this returns.
-    ///
-    /// # Errors
-    ///
-    /// [`KeyError::Exists`] when there is one, whatever its state; [`KeyError::Downgrade`] when hardware held one before and does not take
-    /// another; [`KeyError::Hardware`] when the hardware may be ready at the next try; and when the key cannot be stored.
-    pub fn create(&self, state_dir: &Path) -> Result<Made, KeyError> {
-        self.create_file(state_dir, FILE_NAME)
-    }
-
-    fn create_file(&self, state_dir: &Path, name: &str) -> Result<Made, KeyError> {
-        let failed = |source| KeyError::File { doing: "store", source };
-        files::create_private_dir(state_dir).map_err(failed)?;
-        let path = state_dir.join(name);
-        if files::read_private(&path, MAX_OCTETS).map_or(true, |found| found.is_some()) {
-            return Err(KeyError::Exists { path });
-        }
-        let made = match TpmKey::create(&self.tpm) {
-            Ok(key) => {
-                // First the record: a crash between the two leaves a device that is too careful, and never one that forgets.
-                files::write_atomically(&state_dir.join(RECORD_NAME), b"tpm\n", Access::Private).map_err(failed)?;
-                let pem = pem::encode(TPM_LABEL, &key.to_der());
-                (DeviceKey::from_tpm(key), pem, None)
-            }
-            Err(source) if was_held_by_hardware(state_dir)? => return Err(KeyError::Downgrade { source }),
-            Err(source) if source.is_passing() => return Err(KeyError::Hardware { doing: "make", source }),
-            Err(source) => {
-                let document = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new())
-                    .map_err(|_| KeyError::Generate)?;
-                (DeviceKey::from_pkcs8(document.as_ref()), pem::encode(PKCS8_LABEL, document.as_ref()), Some(source))
-            }
-        };
-        let (Some(key), pem, passed_over) = made else { return Err(KeyError::Generate) };
-        match files::write_new(&path, &pem, Access::Private) {
-            Ok(()) => Ok(Made { key, passed_over }),
-            Err(FileError::Exists { path }) => Err(KeyError::Exists { path }),
-            Err(source) => Err(failed(source)),
-        }
-    }
-}
-
-fn was_held_by_hardware(state_dir: &Path) -> Result<bool, KeyError> {
-    let record = files::read_private(&state_dir.join(RECORD_NAME), MAX_OCTETS);
-    record.map(|record| record.is_some()).map_err(|source| KeyError::File { doing: "read what protected", source })
-}
-
-/// [`Ladder::load`] with this device's own hardware.
+/// [`Ladder::load`] of this device.
 ///
 /// # Errors
 ///
@@ -327,7 +243,7 @@ pub fn load(state_dir: &Path) -> Result<Option<DeviceKey>, KeyError> {
     Ladder::default().load(state_dir)
 }
 
-/// [`Ladder::create`] with this device's own hardware.
+/// [`Ladder::create`] of this device.
 ///
 /// # Errors
 ///
@@ -336,225 +252,74 @@ pub fn create(state_dir: &Path) -> Result<Made, KeyError> {
     Ladder::default().create(state_dir)
 }
 
-/// The key that [`create_next`] made and [`adopt_next`] has not put in its place yet.
+/// [`Ladder::load_next`] of this device.
 ///
 /// # Errors
 ///
-/// As [`load`].
+/// As there.
 pub fn load_next(state_dir: &Path) -> Result<Option<DeviceKey>, KeyError> {
-    Ladder::default().load_file(state_dir.join(NEXT_NAME))
+    Ladder::default().load_next(state_dir)
 }
 
-/// Makes the key that is to take the place of the present one, which stays. Its protection is the best that works, and never a file where hardware
-/// held a key here before.
+/// [`Ladder::create_next`] of this device.
 ///
 /// # Errors
 ///
-/// As [`create`].
+/// As there.
 pub fn create_next(state_dir: &Path) -> Result<Made, KeyError> {
-    Ladder::default().create_file(state_dir, NEXT_NAME)
+    Ladder::default().create_next(state_dir)
 }
 
-/// Puts the next key in the place of the present one, which is gone from then on; after a crash it is one or the other.
+/// [`Ladder::adopt_next`] of this device.
 ///
 /// # Errors
 ///
-/// When there is none, or it can't be put there.
+/// As there.
 pub fn adopt_next(state_dir: &Path) -> Result<(), KeyError> {
-    let adopted = files::replace(&state_dir.join(NEXT_NAME), &state_dir.join(FILE_NAME));
-    adopted.map_err(|source| KeyError::File { doing: "replace", source })
+    Ladder::default().adopt_next(state_dir)
 }
 
-/// Removes a next key that can't be used; `true` when there was one.
+/// [`Ladder::discard_next`] of this device.
 ///
 /// # Errors
 ///
-/// When it is there and cannot be removed.
+/// As there.
 pub fn discard_next(state_dir: &Path) -> Result<bool, KeyError> {
-    files::remove(&state_dir.join(NEXT_NAME)).map_err(|source| KeyError::File { doing: "remove", source })
+    Ladder::default().discard_next(state_dir)
 }
 
-/// Sets a damaged key aside, so that another can be made: the file is renamed and kept, the next key's too where there is one, and that
-/// hardware held the key is remembered. Returns where it is now.
+/// [`Ladder::set_aside`] of this device.
 ///
 /// # Errors
 ///
-/// When it cannot be renamed.
+/// As there.
 pub fn set_aside(state_dir: &Path, stamp: &str) -> Result<PathBuf, KeyError> {
-    let failed = |source| KeyError::File { doing: "set aside", source };
-    let next = state_dir.join(NEXT_NAME);
-    if next.exists() {
-        crate::set_aside::set_aside(&next, stamp).map_err(failed)?;
-    }
-    crate::set_aside::set_aside(&state_dir.join(FILE_NAME), stamp).map_err(failed)
+    Ladder::default().set_aside(state_dir, stamp)
 }
 
-/// Removes the key for good, what was set aside of it, and the memory of what protected it; `true` when there was one.
+/// [`Ladder::destroy`] of this device.
 ///
 /// # Errors
 ///
-/// When it is there and cannot be removed.
+/// As there.
 pub fn destroy(state_dir: &Path) -> Result<bool, KeyError> {
-    let failed = |source| KeyError::File { doing: "remove", source };
-    let removed = abandon(state_dir)?;
-    for name in [FILE_NAME, NEXT_NAME] {
-        remove_set_aside(&state_dir.join(name)).map_err(failed)?;
-    }
-    files::remove(&state_dir.join(RECORD_NAME)).map_err(failed)?;
-    Ok(removed)
+    Ladder::default().destroy(state_dir)
 }
 
-/// Removes a key that its hardware has lost, so that another can be made; that hardware held it is remembered. `true` when there was one.
+/// [`Ladder::abandon`] of this device.
 ///
 /// # Errors
 ///
-/// When it is there and cannot be removed.
+/// As there.
 pub fn abandon(state_dir: &Path) -> Result<bool, KeyError> {
-    discard_next(state_dir)?;
-    files::remove(&state_dir.join(FILE_NAME)).map_err(|source| KeyError::File { doing: "remove", source })
+    Ladder::default().abandon(state_dir)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use ring::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
-
-    /// A ladder without hardware, whatever the machine has.
-    fn create(state: &Path) -> Result<Made, KeyError> {
-        Ladder::with_tpm("/nowhere/tpmrm0").create(state)
-    }
-
-    fn state() -> (tempfile::TempDir, PathBuf) {
-        let dir = tempfile::tempdir().unwrap();
-        let state = dir.path().join("state");
-        (dir, state)
-    }
-
-    #[test]
-    fn a_key_survives_a_restart_and_its_signature_verifies() {
-        let (_dir, state) = state();
-        assert!(load(&state).unwrap().is_none());
-        let made = create(&state).unwrap().key;
-        let loaded = load(&state).unwrap().unwrap();
-        assert_eq!(made.public_key_spki(), loaded.public_key_spki());
-        let signature = loaded.sign(b"octets").unwrap();
-        let point = &loaded.public_key_spki()[SPKI_PREFIX.len()..];
-        UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).verify(b"octets", &signature).unwrap();
-        assert!(UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).verify(b"other", &signature).is_err());
-    }
-
-    #[test]
-    fn an_existing_key_is_never_replaced_even_a_damaged_one() {
-        let (_dir, state) = state();
-        create(&state).unwrap();
-        files::write_atomically(&state.join(FILE_NAME), b"rubbish", Access::Private).unwrap();
-        assert!(matches!(create(&state), Err(KeyError::Exists { .. })));
-        let error = load(&state).unwrap_err().to_string();
-        assert!(error.contains("device-key.pem") && error.contains("device token"), "{error}");
-    }
-
-    #[test]
-    fn every_cut_and_every_flipped_octet_is_damage_and_never_another_key() {
-        let (_dir, state) = state();
-        let key = create(&state).unwrap().key;
-        let path = state.join(FILE_NAME);
-        let whole = files::read_private(&path, MAX_OCTETS).unwrap().unwrap();
-        let spki = key.public_key_spki().to_vec();
-        for cut in 0..whole.len() - 1 {
-            files::write_atomically(&path, &whole[..cut], Access::Private).unwrap();
-            assert!(load(&state).is_err(), "cut at {cut}");
-        }
-        for at in 0..whole.len() {
-            let mut flipped = whole.clone();
-            flipped[at] ^= 0x02;
-            files::write_atomically(&path, &flipped, Access::Private).unwrap();
-            if let Ok(Some(loaded)) = load(&state) {
-                assert_eq!(loaded.public_key_spki(), spki, "flipped at {at}");
-            }
-        }
-    }
-
-    #[test]
-    fn a_key_held_elsewhere_is_not_mistaken_for_none() {
-        let (_dir, state) = state();
-        files::create_private_dir(&state).unwrap();
-        let text = pem::encode("CNG PRIVATE KEY", b"blob");
-        files::write_atomically(&state.join(FILE_NAME), &text, Access::Private).unwrap();
-        assert!(matches!(load(&state), Err(KeyError::UnknownProtection { label, .. }) if label == "CNG PRIVATE KEY"));
-        assert!(matches!(create(&state), Err(KeyError::Exists { .. })));
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn a_loose_or_linked_key_is_an_error_with_the_next_action_and_stays() {
-        use std::os::unix::fs::{PermissionsExt, symlink};
-        let (dir, state) = state();
-        create(&state).unwrap();
-        let path = state.join(FILE_NAME);
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
-        let KeyError::File { source, .. } = load(&state).unwrap_err() else { panic!("not an error of the file") };
-        assert!(source.to_string().contains("chmod 600"), "{source}");
-        assert!(matches!(create(&state), Err(KeyError::Exists { .. })));
-        let elsewhere = dir.path().join("elsewhere.pem");
-        std::fs::rename(&path, &elsewhere).unwrap();
-        symlink(&elsewhere, &path).unwrap();
-        assert!(matches!(load(&state), Err(KeyError::File { source: FileError::NotAFile { .. }, .. })));
-        assert!(matches!(create(&state), Err(KeyError::Exists { .. })));
-        assert!(elsewhere.exists());
-    }
-
-    #[test]
-    fn a_file_does_not_follow_hardware_unless_the_key_is_destroyed() {
-        let (_dir, state) = state();
-        files::create_private_dir(&state).unwrap();
-        files::write_atomically(&state.join(RECORD_NAME), b"tpm\n", Access::Private).unwrap();
-        assert!(matches!(create(&state), Err(KeyError::Downgrade { .. })));
-        assert!(!abandon(&state).unwrap());
-        assert!(matches!(create(&state), Err(KeyError::Downgrade { .. })), "abandoning remembers");
-        destroy(&state).unwrap();
-        let made = create(&state).unwrap();
-        assert_eq!(made.key.protection(), KeyProtection::File);
-        assert!(matches!(made.passed_over, Some(HardwareFault::Absent { .. } | HardwareFault::NotSupported)));
-    }
-
-    #[test]
-    fn the_next_key_takes_the_place_of_the_present_one_when_it_is_adopted() {
-        let (_dir, state) = state();
-        let present = create(&state).unwrap().key;
-        assert!(load_next(&state).unwrap().is_none());
-        let next = Ladder::with_tpm("/nowhere/tpmrm0").create_file(&state, NEXT_NAME).unwrap().key;
-        assert_eq!(load(&state).unwrap().unwrap().public_key_spki(), present.public_key_spki());
-        assert_eq!(load_next(&state).unwrap().unwrap().public_key_spki(), next.public_key_spki());
-        adopt_next(&state).unwrap();
-        assert_eq!(load(&state).unwrap().unwrap().public_key_spki(), next.public_key_spki());
-        assert!(load_next(&state).unwrap().is_none() && adopt_next(&state).is_err());
-    }
-
-    #[test]
-    fn destroying_tells_whether_there_was_a_key() {
-        let (_dir, state) = state();
-        create(&state).unwrap();
-        assert!(destroy(&state).unwrap());
-        assert!(!destroy(&state).unwrap());
-        assert!(load(&state).unwrap().is_none());
-    }
-
-    #[test]
-    fn a_damaged_key_is_kept_aside_until_the_device_forgets() {
-        let (_dir, state) = state();
-        create(&state).unwrap();
-        files::write_atomically(&state.join(FILE_NAME), b"rubbish", Access::Private).unwrap();
-        let aside = set_aside(&state, "20261122T071500Z").unwrap();
-        assert_eq!(std::fs::read(&aside).unwrap(), b"rubbish");
-        create(&state).unwrap();
-        assert!(load(&state).unwrap().is_some() && aside.exists());
-        destroy(&state).unwrap();
-        assert!(!aside.exists());
-    }
-
-    #[test]
-    fn nothing_of_the_key_shows_in_debug_output() {
-        let (_dir, state) = state();
-        assert_eq!(format!("{:?}", create(&state).unwrap().key), "DeviceKey { protection: File, .. }");
-    }
+/// [`Ladder::sweep`] of this device.
+///
+/// # Errors
+///
+/// As there.
+pub fn sweep(state_dir: &Path) -> Result<(), KeyError> {
+    Ladder::default().sweep(state_dir)
 }

@@ -1,7 +1,7 @@
 //! The one door to the operating system.
 //!
 //! A facade on top (one module a subject), and below it one leaf file for each system with the same signatures. What a system cannot do is a
-//! typed error or an `Unknown` with its reason, never a silent success.
+//! typed error or an `Unknown` with its reason, never a silent success. `tests/contract` holds every leaf that can be run to the same checks.
 
 #![expect(
     clippy::disallowed_methods,

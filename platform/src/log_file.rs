@@ -162,9 +162,10 @@ mod tests {
     #[test]
     fn a_log_goes_on_after_a_restart() {
         let dir = tempfile::tempdir().unwrap();
+        let place = dir.path().join("log");
         for number in 0..2 {
-            writeln!(LogFile::open(dir.path()).unwrap(), "run {number}").unwrap();
+            writeln!(LogFile::open(&place).unwrap(), "run {number}").unwrap();
         }
-        assert_eq!(read_tail(dir.path(), 1000).unwrap().unwrap(), "run 0\nrun 1\n");
+        assert_eq!(read_tail(&place, 1000).unwrap().unwrap(), "run 0\nrun 1\n");
     }
 }

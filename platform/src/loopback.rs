@@ -28,6 +28,7 @@ pub fn owner(theirs: SocketAddrV4, ours: SocketAddrV4) -> io::Result<Peer> {
 #[cfg(all(test, any(target_os = "linux", windows)))]
 mod tests {
     use super::*;
+    use std::io::{Read as _, Write as _};
     use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 
     fn v4(address: SocketAddr) -> SocketAddrV4 {
@@ -37,8 +38,11 @@ mod tests {
     #[test]
     fn the_end_that_is_open_is_ours_and_a_closed_one_is_nobodys() {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        let (server, theirs) = listener.accept().unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (mut server, theirs) = listener.accept().unwrap();
+        // Wine says whose a connection is from when its owner first used it.
+        client.write_all(b"?").unwrap();
+        server.read_exact(&mut [0]).unwrap();
         let ours = v4(server.local_addr().unwrap());
         let peer = owner(v4(theirs), ours).unwrap();
         assert!(peer.same_user, "{peer:?}");

@@ -44,7 +44,7 @@ impl StoreChanges {
     /// Returns after a change; pending for ever once the system has ended the subscription.
     pub(crate) async fn next(&mut self) {
         if self.heard.recv().await.is_none() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }

@@ -1,4 +1,8 @@
-//! This process.
+//! This process, and programs that a person has it run.
+
+use std::{ffi::OsString, io, path::PathBuf, process::Command};
+
+use crate::random;
 
 /// The process id.
 pub fn id() -> u32 {
@@ -28,6 +32,30 @@ pub(crate) fn parent_is_init() -> bool {
     return rustix::process::getppid().is_some_and(|parent| parent.as_raw_nonzero().get() == 1);
     #[cfg(not(unix))]
     false
+}
+
+/// A path for a file of this process alone, which nobody can guess; `extension` says what it holds.
+pub fn temporary_file(extension: &str) -> PathBuf {
+    let name: String = random::bytes::<16>().iter().map(|octet| format!("{octet:02x}")).collect();
+    std::env::temp_dir().join(format!("countersign-{name}.{extension}"))
+}
+
+/// Runs the program that `command` begins with, with its arguments, this process's streams and one variable more, until it ends; returns its
+/// exit code, or 128 and the number of the signal that has ended it.
+///
+/// # Errors
+///
+/// Where it can't be started.
+pub async fn run(command: &[OsString], (variable, value): (&'static str, OsString)) -> io::Result<u8> {
+    let (program, arguments) = command.split_first().ok_or(io::ErrorKind::InvalidInput)?;
+    let mut command = Command::new(program);
+    command.args(arguments).env(variable, value);
+    let ended = tokio::task::spawn_blocking(move || command.status()).await.map_err(io::Error::other)??;
+    #[cfg(unix)]
+    if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&ended) {
+        return Ok(u8::try_from(128 + signal).unwrap_or(u8::MAX));
+    }
+    Ok(ended.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(u8::MAX))
 }
 
 fn parse_resident(status: &str) -> Option<u64> {

@@ -16,7 +16,13 @@ mod imp;
 #[path = "session/windows.rs"]
 mod imp;
 #[cfg(target_os = "linux")]
+mod keytab;
+#[cfg(target_os = "linux")]
 mod logind;
+#[cfg(any(target_os = "macos", test))]
+mod open_directory;
+#[cfg(any(target_os = "linux", target_os = "macos", test))]
+mod standing;
 #[cfg(target_os = "linux")]
 mod utmp;
 #[cfg(any(windows, test))]
@@ -51,7 +57,7 @@ pub enum EvidenceGrade {
     Local,
     /// The device's management gave the name.
     Managed,
-    /// A directory authenticated the person (Active Directory, Entra ID, Kerberos realm).
+    /// The account is a directory's (Active Directory, Entra ID, Kerberos realm), and this machine is joined to it.
     Directory,
 }
 
@@ -83,7 +89,7 @@ pub struct UserEvidence {
     pub principal: Option<String>,
     /// One sentence for `whoami`: why this grade.
     pub reason: String,
-    /// Further observations by name, for `whoami` and the portal's audit.
+    /// Further observations by name, for `whoami`: they prove nothing.
     pub attributes: Vec<(&'static str, String)>,
 }
 

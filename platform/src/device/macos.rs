@@ -16,7 +16,7 @@ pub(super) fn facts() -> Vec<Fact> {
                 "machine-id.hash" => {
                     ("gethostuuid", super::machine_hash().map_or(FactValue::Unknown("gethostuuid gave nothing"), one))
                 }
-                _ => ("", FactValue::Unknown(REASON)),
+                _ => ("build", FactValue::Unknown(REASON)),
             };
             Fact { name, value, source, sensitivity: *sensitivity }
         })

@@ -73,7 +73,7 @@ fn fact(name: &str) -> (&'static str, FactValue) {
         "timezone" => {
             ("TimeZoneInformation", known(text(&format!(r"{CONTROL}\TimeZoneInformation"), "TimeZoneKeyName")))
         }
-        _ => ("", FactValue::Unknown(NOT_READ)),
+        _ => ("build", FactValue::Unknown(NOT_READ)),
     }
 }
 

@@ -28,7 +28,7 @@ pub enum HardwareFault {
     },
     /// It refuses every authorisation for some time after wrong ones.
     #[error(
-        "the TPM is locked after failed authorisations: wait, or have its owner reset it (`tpm2_dictionarylockout --clear-lockout`)"
+        "the TPM is locked after failed authorisations: wait, or have its owner reset it (`tpm2_dictionarylockout --clear-lockout`; on Windows `Unblock-Tpm`)"
     )]
     LockedOut,
     /// Keys can be made with the owner's password only.
@@ -53,6 +53,86 @@ pub enum HardwareFault {
         /// `TPM_RC` of TPM 2.0 part 2, 6.6.
         code: u32,
     },
+    /// Windows reaches no TPM.
+    #[error("this device has no TPM 2.0 that Windows keeps keys in ({said})")]
+    NoTpm {
+        /// Who says so.
+        said: String,
+    },
+    /// Windows lacks who keeps keys.
+    #[error("Windows has no `{provider}` ({code:#010x})")]
+    NoProvider {
+        /// Its name in CNG.
+        provider: &'static str,
+        /// The status.
+        code: u32,
+    },
+    /// The agent's account may not use the machine's keys.
+    #[error(
+        "the agent's account may not use the machine's keys of `{provider}` ({code:#010x}): run the agent as a service, which is LocalSystem"
+    )]
+    ProviderDenied {
+        /// Its name in CNG.
+        provider: &'static str,
+        /// The status.
+        code: u32,
+    },
+    /// It says itself that it may work later.
+    #[error("`{provider}` is not ready ({code:#010x}): the next try may succeed")]
+    NotReady {
+        /// Its name in CNG.
+        provider: &'static str,
+        /// The status.
+        code: u32,
+    },
+    /// It did not answer in time.
+    #[error("`{provider}` did not answer within {seconds} s: the next try may succeed")]
+    NoAnswer {
+        /// Its name in CNG.
+        provider: &'static str,
+        /// How long it was waited for.
+        seconds: u64,
+    },
+    /// It has no key of that name.
+    #[error(
+        "`{provider}` does not have the device key any more: it was deleted, the TPM was cleared, or the key's file is another machine's: the key is lost, and the device has to be enrolled again with a device token"
+    )]
+    KeyGone {
+        /// Its name in CNG.
+        provider: &'static str,
+    },
+    /// It has another key under that name.
+    #[error(
+        "what `{provider}` signed is not the device key's: the key is lost, and the device has to be enrolled again with a device token"
+    )]
+    OtherKey {
+        /// Its name in CNG.
+        provider: &'static str,
+    },
+    /// It makes no key that stays where it is.
+    #[error("`{provider}` makes keys here that can be exported")]
+    Exportable {
+        /// Its name in CNG.
+        provider: &'static str,
+    },
+    /// It refused a call for a reason that has no case of its own.
+    #[error("`{call}` of `{provider}` failed ({code:#010x})")]
+    Provider {
+        /// Its name in CNG.
+        provider: &'static str,
+        /// The call.
+        call: String,
+        /// The status (an `HRESULT`).
+        code: u32,
+    },
+    /// What it gave makes no sense.
+    #[error("what `{provider}` gave was not understood: {what}")]
+    ProviderGarbled {
+        /// Its name in CNG.
+        provider: &'static str,
+        /// What was wrong.
+        what: String,
+    },
     /// It could not be spoken with.
     #[error("could not speak with the TPM at `{path}`")]
     Link {
@@ -74,12 +154,20 @@ impl HardwareFault {
     /// Whether the next try may succeed without anybody doing anything.
     #[must_use]
     pub const fn is_passing(&self) -> bool {
-        matches!(self, Self::Busy { .. } | Self::LockedOut | Self::Link { .. })
+        matches!(
+            self,
+            Self::Busy { .. } | Self::LockedOut | Self::Link { .. } | Self::NotReady { .. } | Self::NoAnswer { .. }
+        )
     }
 
     /// Whether the key is gone for good, so that only a new one helps.
     #[must_use]
     pub const fn is_loss_of_the_key(&self) -> bool {
-        matches!(self, Self::OtherTpm)
+        matches!(self, Self::OtherTpm | Self::KeyGone { .. } | Self::OtherKey { .. })
+    }
+
+    /// Whether there is nothing that could hold a key.
+    pub(super) const fn is_absence(&self) -> bool {
+        matches!(self, Self::Absent { .. } | Self::NotSupported | Self::NoTpm { .. } | Self::NoProvider { .. })
     }
 }

@@ -7,7 +7,9 @@
 mod blob;
 mod link;
 
+use super::KeyProtection;
 use super::hardware::HardwareFault;
+use super::rung::{HeldKey, Rung};
 use blob::Blob;
 use link::{Link, MAX_OCTETS};
 use ring::digest::{SHA256, digest};
@@ -34,31 +36,63 @@ pub(super) const DEVICE_PATH: &str = "/dev/tpmrm0";
 /// How long the TPM may take for making a key or for a signature, all of its commands together.
 const TIME_LIMIT: Duration = Duration::from_secs(10);
 
+/// The label of draft-bottomley-tpm2-keys.
+const LABEL: &str = "TSS2 PRIVATE KEY";
+
+/// The TPM at a place.
+#[derive(Debug)]
+pub(super) struct TpmRung {
+    path: PathBuf,
+}
+
+impl TpmRung {
+    pub(super) const fn new(path: PathBuf) -> Self {
+        Self { path }
+    }
+}
+
+impl Rung for TpmRung {
+    fn protection(&self) -> KeyProtection {
+        KeyProtection::Tpm
+    }
+
+    fn label(&self) -> &'static str {
+        LABEL
+    }
+
+    fn reference(&self, _name: &str) -> Option<String> {
+        None
+    }
+
+    fn create(&self, _name: &str) -> Result<Box<dyn HeldKey>, HardwareFault> {
+        let mut tpm = Tpm::open(&self.path)?;
+        let parent = tpm.primary()?;
+        let made = tpm.create(parent);
+        tpm.flush(parent)?;
+        let made = made?;
+        let blob = Blob { public: octets(&made.out_public)?, private: octets(&made.out_private)? };
+        let key = TpmKey::from_blob(&self.path, blob);
+        key.map(|key| Box::new(key) as _).ok_or_else(|| garbled("it made another key than it was asked for"))
+    }
+
+    fn read(&self, der: &[u8]) -> Option<Box<dyn HeldKey>> {
+        Some(Box::new(TpmKey::from_blob(&self.path, Blob::from_der(der)?)?))
+    }
+
+    fn delete(&self, _reference: &str) -> Option<Result<(), HardwareFault>> {
+        None
+    }
+}
+
 /// A wrapped key and the TPM that is to use it.
 #[derive(Debug)]
-pub(super) struct TpmKey {
+struct TpmKey {
     path: PathBuf,
     blob: Blob,
     point: [u8; 65],
 }
 
 impl TpmKey {
-    /// Has the TPM make a key.
-    pub(super) fn create(path: &Path) -> Result<Self, HardwareFault> {
-        let mut tpm = Tpm::open(path)?;
-        let parent = tpm.primary()?;
-        let made = tpm.create(parent);
-        tpm.flush(parent)?;
-        let made = made?;
-        let blob = Blob { public: octets(&made.out_public)?, private: octets(&made.out_private)? };
-        Self::from_blob(path, blob).ok_or_else(|| garbled("it made another key than it was asked for"))
-    }
-
-    /// Reads the file's form; the TPM is not asked.
-    pub(super) fn from_der(path: &Path, der: &[u8]) -> Option<Self> {
-        Self::from_blob(path, Blob::from_der(der)?)
-    }
-
     fn from_blob(path: &Path, blob: Blob) -> Option<Self> {
         let (public, rest) = Tpm2bPublic::unmarshal(&blob.public).ok()?;
         let (_, private_rest) = Tpm2bPrivate::unmarshal(&blob.private).ok()?;
@@ -73,18 +107,30 @@ impl TpmKey {
         let whole = rest.is_empty() && private_rest.is_empty();
         (as_wanted && whole).then(|| Self { path: path.to_owned(), blob, point })
     }
+}
 
-    pub(super) fn to_der(&self) -> Vec<u8> {
-        self.blob.to_der()
+impl HeldKey for TpmKey {
+    fn protection(&self) -> KeyProtection {
+        KeyProtection::Tpm
     }
 
-    /// The public key, uncompressed (SEC 1, 2.3.3).
-    pub(super) const fn point(&self) -> &[u8; 65] {
+    fn label(&self) -> &'static str {
+        LABEL
+    }
+
+    fn point(&self) -> &[u8; 65] {
         &self.point
     }
 
-    /// r ‖ s over the SHA-256 of `octets`: one signature of the TPM.
-    pub(super) fn sign(&self, octets: &[u8]) -> Result<[u8; 64], HardwareFault> {
+    fn to_der(&self) -> Vec<u8> {
+        self.blob.to_der()
+    }
+
+    fn reference(&self) -> Option<String> {
+        None
+    }
+
+    fn sign(&self, octets: &[u8]) -> Result<[u8; 64], HardwareFault> {
         let mut tpm = Tpm::open(&self.path)?;
         let parent = tpm.primary()?;
         let key = tpm.load(parent, &self.blob);

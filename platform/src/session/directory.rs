@@ -2,32 +2,12 @@
 //!
 //! Only what root writes is believed. A Kerberos credential cache is the user's own file: its principal is reported and proves nothing.
 
-use super::EvidenceGrade;
+use super::{keytab, standing::Standing};
 use std::path::{Path, PathBuf};
 
 const MOST_OCTETS: usize = 1024 * 1024;
 /// Users of systemd-homed (systemd's UIDS-GIDS).
 const HOMED: std::ops::RangeInclusive<u32> = 60_001..=60_513;
-
-/// What the machine says about an account.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Standing {
-    pub(super) grade: EvidenceGrade,
-    pub(super) principal: Option<String>,
-    /// The half of a sentence that follows "the account … ".
-    pub(super) because: String,
-    pub(super) attributes: Vec<(&'static str, String)>,
-}
-
-impl Standing {
-    fn local(because: impl Into<String>) -> Self {
-        Self { grade: EvidenceGrade::Local, principal: None, because: because.into(), attributes: Vec::new() }
-    }
-
-    fn directory(principal: Option<String>, because: String) -> Self {
-        Self { grade: EvidenceGrade::Directory, principal, because, attributes: Vec::new() }
-    }
-}
 
 /// The files of one machine, below `root`.
 pub(super) struct Machine {
@@ -56,27 +36,41 @@ impl Machine {
         }
         let services = self.name_services();
         let asks = |service: &str| services.iter().any(|known| known == service);
-        if !self.path("etc/krb5.keytab").exists() && (asks("sss") || asks("winbind")) {
-            return Standing::local(
-                "comes from a name service, but the machine has no keytab and so is not joined to a domain",
-            );
+        let by_sssd = asks("sss") && self.path("etc/sssd/sssd.conf").exists();
+        if !by_sssd && !asks("winbind") {
+            return Standing::local("comes from no name service that vouches for a directory");
         }
-        if asks("sss") && self.path("etc/sssd/sssd.conf").exists() {
-            return self.standing_by_sssd(name);
+        let join = self.join();
+        if let Join::None(why) = join {
+            return Standing::local(format!("comes from a name service, but {why} and so is not joined to a domain"));
         }
-        if asks("winbind") {
-            return self.standing_by_winbind(name);
-        }
-        Standing::local("comes from no name service that vouches for a directory")
+        if by_sssd { self.standing_by_sssd(name, &join) } else { self.standing_by_winbind(name, &join) }
     }
 
-    fn standing_by_sssd(&self, name: &str) -> Standing {
-        let Some(domains) = self.text("etc/sssd/sssd.conf").map(|text| sssd_domains(&text)) else {
+    fn join(&self) -> Join {
+        let path = self.path("etc/krb5.keytab");
+        if !path.exists() {
+            return Join::None("the machine has no keytab");
+        }
+        match crate::files::read(&path, MOST_OCTETS) {
+            Ok(Some(octets)) => match keytab::realms(&octets) {
+                Some(realms) if !realms.is_empty() => Join::To(realms),
+                _ => Join::None("the machine's keytab holds no key"),
+            },
+            Ok(None) => Join::None("the machine has no keytab"),
+            Err(_) => Join::Hidden,
+        }
+    }
+
+    fn standing_by_sssd(&self, name: &str, join: &Join) -> Standing {
+        let Some(texts) = self.sssd_texts() else {
             return Standing::local("comes from SSSD, whose configuration only root may read");
         };
-        let (account, suffix) = match name.rsplit_once('@') {
-            Some((account, suffix)) => (account, Some(suffix)),
-            None => (name, None),
+        let domains = sssd_domains(&texts);
+        let (account, suffix) = match (name.split_once('\\'), name.rsplit_once('@')) {
+            (Some((domain, account)), _) => (account, Some(domain)),
+            (None, Some((account, suffix))) => (account, Some(suffix)),
+            (None, None) => (name, None),
         };
         let matching: Vec<&SssdDomain> =
             domains.iter().filter(|domain| suffix.is_none_or(|suffix| domain.is_called(suffix))).collect();
@@ -85,6 +79,10 @@ impl Machine {
                 None,
                 "comes from SSSD, from a trusted domain without a section of its own".to_owned(),
             ),
+            [domain] if domain.is_directory() && !join.is_to(&domain.realm) => Standing::local(format!(
+                "comes from SSSD's domain `{}`, but the machine's keytab holds no key of the realm `{}`",
+                domain.name, domain.realm
+            )),
             [domain] if domain.is_directory() => {
                 let principal = format!("{account}@{}", domain.realm);
                 Standing::directory(
@@ -103,12 +101,32 @@ impl Machine {
         }
     }
 
-    fn standing_by_winbind(&self, name: &str) -> Standing {
+    /// sssd.conf and its snippets, what counts first: the last snippet by name overrules the others, and all of them the file.
+    fn sssd_texts(&self) -> Option<Vec<String>> {
+        let main = self.text("etc/sssd/sssd.conf")?;
+        let entries = std::fs::read_dir(self.path("etc/sssd/conf.d")).into_iter().flatten().map_while(Result::ok);
+        let mut snippets: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(|path| is_snippet(path)).collect();
+        snippets.sort();
+        let mut texts = Vec::new();
+        for snippet in snippets.iter().rev() {
+            texts.push(read_text(snippet)?);
+        }
+        texts.push(main);
+        Some(texts)
+    }
+
+    fn standing_by_winbind(&self, name: &str, join: &Join) -> Standing {
         let global = self.text("etc/samba/smb.conf").map(|text| section(&text, "global")).unwrap_or_default();
         let setting = |key: &str| global.iter().find(|(known, _)| known == key).map(|(_, value)| value.as_str());
         let separator = setting("winbind separator").and_then(|value| value.chars().next()).unwrap_or('\\');
         let (domain, account) =
             name.split_once(separator).map_or((None, name), |(domain, account)| (Some(domain), account));
+        if let Some(realm) = setting("realm").filter(|realm| !join.is_to(realm)) {
+            return Standing::local(format!(
+                "comes from winbind, but the machine's keytab holds no key of the realm `{}`",
+                realm.to_uppercase()
+            ));
+        }
         let own = domain
             .is_none_or(|domain| setting("workgroup").is_some_and(|workgroup| workgroup.eq_ignore_ascii_case(domain)));
         let principal = setting("realm").filter(|_| own).map(|realm| format!("{account}@{}", realm.to_uppercase()));
@@ -130,15 +148,25 @@ impl Machine {
         line.split_whitespace().map(str::to_owned).collect()
     }
 
-    /// The principal of the user's file credential cache, if it is theirs.
+    /// The principal of the newest of the user's file credential caches: `kinit` names it `krb5cc_UID`, SSSD and sshd put a suffix behind.
     fn ticket_principal(&self, uid: u32) -> Option<String> {
         use std::os::unix::fs::MetadataExt;
-        let path = self.path(&format!("tmp/krb5cc_{uid}"));
-        let metadata = std::fs::symlink_metadata(&path).ok()?;
-        if !metadata.is_file() || metadata.uid() != uid {
-            return None;
-        }
-        ccache_principal(&crate::files::read(&path, MOST_OCTETS).ok()??)
+        let name = format!("krb5cc_{uid}");
+        let entries = std::fs::read_dir(self.path("tmp")).ok()?.map_while(Result::ok);
+        let caches = entries.filter(|entry| {
+            let found = entry.file_name();
+            found
+                .to_str()
+                .and_then(|found| found.strip_prefix(&name))
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
+        });
+        // What a link leads to is not looked at: `metadata` of an entry is the link's own.
+        let own = caches.filter_map(|entry| {
+            let metadata = entry.metadata().ok().filter(|metadata| metadata.is_file() && metadata.uid() == uid)?;
+            Some((metadata.modified().ok()?, entry.path()))
+        });
+        let (_, newest) = own.max()?;
+        ccache_principal(&crate::files::read(&newest, MOST_OCTETS).ok()??)
     }
 
     fn path(&self, relative: &str) -> PathBuf {
@@ -148,6 +176,33 @@ impl Machine {
     fn text(&self, relative: &str) -> Option<String> {
         read_text(&self.path(relative))
     }
+}
+
+/// Whether the machine is joined, as its keytab tells.
+enum Join {
+    /// Half a sentence says why not.
+    None(&'static str),
+    /// There is a keytab that this process may not read.
+    Hidden,
+    /// To these realms.
+    To(Vec<String>),
+}
+
+impl Join {
+    /// A keytab that only root may read is taken for one of the right realm, since root alone can have put it there.
+    fn is_to(&self, realm: &str) -> bool {
+        match self {
+            Self::None(_) => false,
+            Self::Hidden => true,
+            Self::To(realms) => realms.iter().any(|known| known.eq_ignore_ascii_case(realm)),
+        }
+    }
+}
+
+/// sssd.conf(5): `*.conf`, unless hidden.
+fn is_snippet(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    !name.starts_with('.') && name.ends_with(".conf")
 }
 
 fn read_text(path: &Path) -> Option<String> {
@@ -171,16 +226,17 @@ impl SssdDomain {
     }
 }
 
-/// The domains that sssd.conf(5) switches on.
-fn sssd_domains(text: &str) -> Vec<SssdDomain> {
+/// The domains that sssd.conf(5) switches on; in `texts` what counts first comes first.
+fn sssd_domains(texts: &[String]) -> Vec<SssdDomain> {
+    let section = |wanted: &str| texts.iter().flat_map(|text| section(text, wanted)).collect::<Vec<_>>();
     let value = |section: &[(String, String)], key: &str| {
         section.iter().find(|(known, _)| known == key).map(|(_, value)| value.clone())
     };
-    let active = value(&section(text, "sssd"), "domains").unwrap_or_default();
+    let active = value(&section("sssd"), "domains").unwrap_or_default();
     let names = active.split(',').map(str::trim).filter(|name| !name.is_empty());
     names
         .map(|name| {
-            let settings = section(text, &format!("domain/{name}"));
+            let settings = section(&format!("domain/{name}"));
             let id_provider = value(&settings, "id_provider").unwrap_or_default();
             // Names may come from LDAP while Kerberos checks the password.
             let provider = match value(&settings, "auth_provider") {

@@ -1,9 +1,8 @@
 //! systemd-logind over D-Bus (org.freedesktop.login1(5)).
 
 use super::{
-    SessionChange, SessionError, SessionId, UserEvidence, UserSession,
-    directory::{Machine, Standing},
-    imp::stable_id,
+    SessionChange, SessionError, SessionId, UserEvidence, UserSession, directory::Machine, imp::stable_id,
+    standing::Standing,
 };
 use std::{collections::HashMap, fmt, future::poll_fn, io::ErrorKind, pin::Pin, time::Duration};
 use zbus::{

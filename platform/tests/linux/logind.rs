@@ -22,6 +22,16 @@ pub(crate) fn trials() -> Vec<Trial> {
             missing().or(unless_root()).or(unless_account()),
             users_see_their_own,
         ),
+        needing(
+            "logind: what holds for every session service holds for it, for whoever asks",
+            missing().or(unless_root()).or(unless_account()),
+            holds_for_every_service,
+        ),
+        needing(
+            "sessions: what holds for every session service holds for utmp and without any",
+            None,
+            holds_without_logind,
+        ),
         needing("logind: changes arrive as events and cost nothing between", missing(), changes_arrive),
         needing("logind: a bus without logind means the owner of the process", missing(), no_logind),
         needing(
@@ -87,6 +97,29 @@ fn users_see_their_own() {
     bus.add_session("2", own + 1, "alice", true);
     bus.add_session("5", own, "bob", true);
     assert_eq!(sessions(&bus, Some(own)), [format!("5 bob Some({own}) active=true remote=false local logind")]);
+}
+
+fn holds_for_every_service() {
+    let own = ordinary_account().unwrap();
+    let bus = Bus::with_logind();
+    let holds = |user: Option<u32>, more: &[(&str, &str)]| {
+        let environment = [&bus.environment()[..], more].concat();
+        assert_eq!(Probe::start("any-sessions", "", user, &environment).all(), ["holds"], "{user:?} {more:?}");
+    };
+    holds(None, &[AS_A_SERVICE]);
+    bus.add_session("2", own, "alice", true);
+    bus.add_session("5", own + 1, "bob@corp.example.com", false);
+    for user in [None, Some(own)] {
+        holds(user, &[AS_A_SERVICE]);
+        holds(user, &[]);
+    }
+}
+
+fn holds_without_logind() {
+    let nowhere = ("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/run/nowhere/bus");
+    for environment in [&[nowhere][..], &[nowhere, AS_A_SERVICE]] {
+        assert_eq!(Probe::start("any-sessions", "", None, environment).all(), ["holds"], "{environment:?}");
+    }
 }
 
 fn changes_arrive() {

@@ -15,6 +15,12 @@
 )]
 
 #[cfg(target_os = "linux")]
+#[path = "../contract/device_key.rs"]
+mod any_device_key;
+#[cfg(target_os = "linux")]
+#[path = "../contract/sessions.rs"]
+mod any_sessions;
+#[cfg(target_os = "linux")]
 mod bus;
 #[cfg(target_os = "linux")]
 mod channel;

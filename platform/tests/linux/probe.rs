@@ -22,6 +22,10 @@ pub(crate) fn play(role: &str) {
     let object = platform::environment::var(OBJECT).unwrap_or_default();
     match role {
         "sessions" => runtime.block_on(sessions()),
+        "any-sessions" => {
+            runtime.block_on(crate::any_sessions::hold());
+            println!("holds");
+        }
         "watch" => runtime.block_on(watch()),
         "network" => runtime.block_on(network()),
         "write" => write_for_ever(Path::new(&object)),

@@ -15,7 +15,8 @@ use ring::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
 use crate::needing;
 
 pub(crate) fn trials() -> Vec<Trial> {
-    let tests: [(&str, fn()); 10] = [
+    let tests: [(&str, fn()); 11] = [
+        ("tpm: what holds for every device key holds for one in a TPM", holds_for_every_key),
         ("tpm: a key survives restarts of the agent and of the TPM, and its signatures verify", survives_restarts),
         ("tpm: what the file holds cannot sign without the TPM", nothing_leaves),
         ("tpm: a key of another machine's TPM is lost, and says so", of_another_machine),
@@ -123,7 +124,7 @@ fn state() -> (tempfile::TempDir, PathBuf) {
 /// A key in this TPM.
 fn made(tpm: &Swtpm, state: &Path) -> DeviceKey {
     let made = tpm.ladder().create(state).unwrap();
-    assert!(made.passed_over.is_none(), "{made:?}");
+    assert!(made.passed_over.is_empty(), "{made:?}");
     assert_eq!(made.key.protection(), KeyProtection::Tpm);
     made.key
 }
@@ -142,6 +143,11 @@ fn fault(error: KeyError) -> HardwareFault {
         None
     };
     of_hardware.expect("a fault of the hardware")
+}
+
+fn holds_for_every_key() {
+    let tpm = Swtpm::new();
+    crate::any_device_key::hold(&tpm.ladder());
 }
 
 fn survives_restarts() {
@@ -204,7 +210,7 @@ fn gone() {
     device_key::destroy(&state).unwrap();
     let made = tpm.ladder().create(&state).unwrap();
     assert_eq!(made.key.protection(), KeyProtection::File);
-    assert!(matches!(made.passed_over, Some(HardwareFault::Absent { .. })));
+    assert!(matches!(made.passed_over[..], [HardwareFault::Absent { .. }]));
 }
 
 fn busy() {

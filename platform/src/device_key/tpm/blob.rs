@@ -1,5 +1,7 @@
 //! A key that a TPM has wrapped, as other programs write it too: `TPMKey` of draft-bottomley-tpm2-keys, in DER.
 
+use super::super::der::{OCTET_STRING, SEQUENCE, take, value};
+
 /// `id-loadablekey`, 2.23.133.10.1.3.
 const LOADABLE_KEY: [u8; 6] = [0x67, 0x81, 0x05, 0x0a, 0x01, 0x03];
 /// `TPM_RH_OWNER`: the parent is the primary key that the draft describes, made anew each time.
@@ -7,9 +9,7 @@ const OWNER: [u8; 4] = [0x40, 0x00, 0x00, 0x01];
 
 const BOOLEAN: u8 = 0x01;
 const INTEGER: u8 = 0x02;
-const OCTET_STRING: u8 = 0x04;
 const OBJECT_IDENTIFIER: u8 = 0x06;
-const SEQUENCE: u8 = 0x30;
 const EMPTY_AUTH: u8 = 0xa0;
 
 /// Both halves of a wrapped key, each a whole TPM2B structure.
@@ -43,32 +43,6 @@ impl Blob {
         let whole = rest.is_empty() && content.is_empty();
         (ours && whole).then(|| Self { public: public.to_vec(), private: private.to_vec() })
     }
-}
-
-/// One value of DER (X.690 8.1); nothing here is longer than 65,535 octets.
-fn value(tag: u8, content: &[u8]) -> Vec<u8> {
-    let [.., high, low] = content.len().to_be_bytes();
-    let mut out = vec![tag];
-    match (high, low) {
-        (0, 0..=0x7f) => out.push(low),
-        (0, _) => out.extend([0x81, low]),
-        _ => out.extend([0x82, high, low]),
-    }
-    out.extend_from_slice(content);
-    out
-}
-
-/// The content of the first value, which has to have this tag and the shortest form of its length, and what follows.
-fn take(tag: u8, der: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (length, rest) = match der {
-        [first, length @ 0..=0x7f, rest @ ..] if *first == tag => (usize::from(*length), rest),
-        [first, 0x81, length @ 0x80..=0xff, rest @ ..] if *first == tag => (usize::from(*length), rest),
-        [first, 0x82, high @ 1..=0xff, low, rest @ ..] if *first == tag => {
-            (usize::from(u16::from_be_bytes([*high, *low])), rest)
-        }
-        _ => return None,
-    };
-    rest.split_at_checked(length)
 }
 
 #[cfg(test)]
