@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 
 use crate::failure::FailureCode;
+use crate::sign_in::ServiceList;
 
 /// The longest line, in octets.
 const LONGEST_LINE: u64 = 512 * 1024;
@@ -27,6 +28,13 @@ pub enum Ask {
     SignIn {
         /// The service's entity ID.
         service: Option<String>,
+    },
+    /// List the services that the asking person may open.
+    Services,
+    /// Sign the asking person in at a service that speaks ECP.
+    Ecp {
+        /// The envelope with which the service has answered.
+        envelope: String,
     },
     /// Take a break-glass code.
     BreakGlass {
@@ -60,6 +68,17 @@ pub enum Reply {
         acs_url: String,
         /// The value of the form's `SAMLResponse`.
         saml_response: String,
+    },
+    /// The services that the asking person may open.
+    Services(ServiceList),
+    /// What is to be posted to a service that speaks ECP.
+    Ecp {
+        /// Where.
+        url: String,
+        /// The envelope.
+        envelope: String,
+        /// Why it is a SOAP fault, if it is one.
+        problem: Option<Problem>,
     },
     /// It was done.
     Done,

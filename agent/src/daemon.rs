@@ -32,7 +32,7 @@ use crate::diagnostics::BundleError;
 use crate::failure::FailureCode;
 use crate::heartbeat::Heartbeat;
 use crate::machine::{self, Effect, Event, Moment, State};
-use crate::sign_in::{Code, Granted};
+use crate::sign_in::{Code, Granted, Wanted};
 use crate::standing::{DeviceSummary, Standing};
 use crate::steps::Steps;
 use break_glass::Codes;
@@ -40,7 +40,7 @@ use saml::refusal::RefusalCode;
 use sources::{listen, watch_network, watch_options, watch_sessions};
 use support::Support;
 use watchers::Watchers;
-use work::{Job, Outcome, Work, for_farewell, for_service, outcome_of};
+use work::{Job, Outcome, Work, for_asked, for_ecp, for_farewell, outcome_of};
 
 /// The longest sleep: timers stand still while a laptop is asleep, so the clock is looked at again after this long.
 const LONGEST_SLEEP: Duration = Duration::from_secs(300);
@@ -288,6 +288,8 @@ impl Daemon {
             Ask::BreakGlass { code } => self.break_glass_asked(&code, peer, connection),
             Ask::Watch => self.watch_asked(peer.clone(), connection),
             Ask::SignOut => self.sign_out_asked(peer, connection),
+            Ask::Services => self.services_asked(peer, connection),
+            Ask::Ecp { envelope } => self.ecp_asked(envelope, peer, connection),
             Ask::SignIn { service } => self.sign_in_asked(service, peer, connection),
         }
     }
@@ -321,7 +323,8 @@ impl Daemon {
         };
         match service.parse() {
             Ok(service) => {
-                self.jobs.push_back(Job::Service { session: Box::new(own.session.clone()), service, connection });
+                let wanted = Wanted::Service(service);
+                self.jobs.push_back(Job::Asked { session: Box::new(own.session.clone()), wanted, connection });
             }
             Err(_) => {
                 let problem = Problem {
@@ -368,6 +371,7 @@ impl Daemon {
             Outcome::SignIn(Ok(Granted::Session(session))) => Some(session.keep_alive_seconds),
             Outcome::SignIn(_)
             | Outcome::Browser(_)
+            | Outcome::Ecp(_)
             | Outcome::KeepAlive(_)
             | Outcome::Farewell(_)
             | Outcome::Bundle(_) => None,
@@ -389,17 +393,21 @@ impl Daemon {
         }
         match (job, outcome) {
             (Job::Session(id), Outcome::SignIn(result)) => self.step(&id, outcome_of(result)),
-            (Job::Service { connection, .. }, Outcome::SignIn(result)) => reply(connection, for_service(result)),
+            (Job::Asked { connection, .. }, Outcome::SignIn(result)) => reply(connection, for_asked(result)),
             (Job::Browser { ask, .. }, Outcome::Browser(result)) => {
                 // The browser may have gone away.
                 let _ = ask.answer.send(result.map_err(|error| error.code()));
             }
+            (Job::Ecp { connection, .. }, Outcome::Ecp(result)) => reply(connection, for_ecp(result)),
             (Job::SignOut { connection, .. }, Outcome::Farewell(result)) => reply(connection, for_farewell(result)),
             (Job::Deregister { connection }, Outcome::Farewell(result)) => self.left(connection, result),
             (Job::Bundle { id, .. }, Outcome::Bundle(result)) => self.bundle_sent(&id, result),
             (_, Outcome::KeepAlive(result)) => self.kept_alive(result),
             // A job has the outcome of its own work.
-            (_, Outcome::SignIn(_) | Outcome::Browser(_) | Outcome::Farewell(_) | Outcome::Bundle(_)) => {}
+            (
+                _,
+                Outcome::SignIn(_) | Outcome::Browser(_) | Outcome::Ecp(_) | Outcome::Farewell(_) | Outcome::Bundle(_),
+            ) => {}
         }
         if self.reload_wanted {
             self.reload();
@@ -484,7 +492,7 @@ impl Daemon {
                 }
             };
             if device.state.is_leaving()
-                && matches!(work, Work::SignIn { .. } | Work::Browser { .. } | Work::KeepAlive(_))
+                && matches!(work, Work::SignIn { .. } | Work::Browser { .. } | Work::Ecp { .. } | Work::KeepAlive(_))
             {
                 self.standing = Standing::Ready(device);
                 self.refuse(job, Code::Failure(FailureCode::Leaving));
@@ -506,13 +514,14 @@ impl Daemon {
 
     fn work_of(&self, job: &Job) -> Option<Work> {
         Some(match job {
-            Job::Session(id) => Work::SignIn { session: Box::new(self.people.get(id)?.session.clone()), service: None },
-            Job::Service { session, service, .. } => {
-                Work::SignIn { session: session.clone(), service: Some(service.clone()) }
+            Job::Session(id) => {
+                Work::SignIn { session: Box::new(self.people.get(id)?.session.clone()), wanted: Wanted::Session }
             }
+            Job::Asked { session, wanted, .. } => Work::SignIn { session: session.clone(), wanted: wanted.clone() },
             Job::Browser { session, ask } => {
                 Work::Browser { session: session.clone(), query: ask.query.clone(), port: ask.port }
             }
+            Job::Ecp { session, envelope, .. } => Work::Ecp { session: session.clone(), envelope: envelope.clone() },
             Job::KeepAlive => Work::KeepAlive(self.report()),
             Job::Bundle { id, bundle } => Work::Bundle { id: id.clone(), bundle: bundle.clone() },
             Job::SignOut { session, .. } => Work::SignOut { session: session.clone() },
@@ -523,7 +532,7 @@ impl Daemon {
     fn refuse(&mut self, job: Job, code: Code) {
         match job {
             Job::Session(id) => self.step(&id, Event::failed_here(code)),
-            Job::Service { connection, .. } | Job::SignOut { connection, .. } => {
+            Job::Asked { connection, .. } | Job::Ecp { connection, .. } | Job::SignOut { connection, .. } => {
                 reply(connection, Reply::Failed(Problem::of(code)));
             }
             // It may have gone away.

@@ -1,6 +1,7 @@
 //! The device: its configuration, its key, its standing with the portal, and its clock. One thing at a time owns it, so
 //! that its requests are numbered and sent in one order.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use platform::clock;
@@ -11,6 +12,7 @@ use saml::metadata::IdpMetadata;
 use saml::name::EntityId;
 use saml::rejection::RejectionReason;
 use saml::time::UtcTime;
+use tokio::task::JoinHandle;
 
 use crate::break_glass::BreakGlass;
 use crate::config::{self, Config};
@@ -102,17 +104,23 @@ impl Device {
         }
     }
 
-    /// Forgets who it was: key, state and what is left of the token. Options that name no secret stay.
+    /// Forgets who it was: key, state and what is left of the token. Options that name no secret stay. What is returned ends when what keeps
+    /// keys has deleted this device's, or has refused to.
     ///
     /// # Errors
     /// [`SignInError`]; the key goes first, so that whatever is left can sign nothing.
-    pub fn forget(self) -> Result<(), SignInError> {
+    pub fn forget(self) -> Result<JoinHandle<()>, SignInError> {
         device_key::destroy(&self.paths.state_dir)?;
         self.state.forget()?;
         if let Err(error) = config::forget_token(&self.paths) {
             tracing::warn!(error = &error as &dyn std::error::Error, "a device token may be left in the options");
         }
-        Ok(())
+        Ok(delete_former_keys(self.paths.state_dir))
+    }
+
+    /// [`delete_former_keys`] of this device.
+    pub fn delete_former_keys(&self) -> JoinHandle<()> {
+        delete_former_keys(self.paths.state_dir.clone())
     }
 
     /// Whether the key is registered with the configured cloud.
@@ -149,13 +157,12 @@ impl Device {
         let state_dir = self.paths.state_dir.clone();
         let made = tokio::task::spawn_blocking(move || device_key::create(&state_dir)).await;
         let made = made.map_err(|_| KeyError::Generate)??;
-        if let Some(fault) = &made.passed_over {
-            tracing::info!(protection = %made.key.protection(), reason = %fault, "no hardware holds the device key");
+        let reasons: Vec<_> = made.passed_over.iter().map(ToString::to_string).collect();
+        if !reasons.is_empty() {
+            tracing::info!(protection = %made.key.protection(), reason = %reasons.join("; "), "nothing better holds the device key");
         }
-        steps.done("key-made", || match &made.passed_over {
-            None => format!("P-256, protection: {}", made.key.protection()),
-            Some(fault) => format!("P-256, protection: {}; {fault}", made.key.protection()),
-        });
+        let protection = format!("P-256, protection: {}", made.key.protection());
+        steps.done("key-made", || [vec![protection], reasons].concat().join("; "));
         Ok(Arc::clone(self.key.insert(Arc::new(made.key))))
     }
 
@@ -264,6 +271,16 @@ impl Device {
     fn metadata_url(&self) -> String {
         format!("{}/saml/agent-metadata", self.config.cloud_url)
     }
+}
+
+/// Has what keeps keys delete those of this device that no file names any more, off this task's thread. One that it does not delete is no reason to
+/// stop: it is asked again with the next key.
+pub fn delete_former_keys(state_dir: PathBuf) -> JoinHandle<()> {
+    tokio::task::spawn_blocking(move || {
+        if let Err(error) = device_key::sweep(&state_dir) {
+            tracing::warn!(error = &error as &dyn std::error::Error, "a former device key was not deleted");
+        }
+    })
 }
 
 /// Two machines never go by one key: what was copied goes, key first, so that whatever dies in between is done again.

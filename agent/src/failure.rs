@@ -137,6 +137,18 @@ failures! {
     BrowserOwnerUnknown, "browser-owner-unknown", 64,
         "the operating system does not tell whose browser this is",
         "close the page and open the service again";
+    ServiceNotUnderstood, "service-not-understood", 65,
+        "the service does not answer with an ECP request that can be passed on",
+        "open its address in a browser: if it asks there for a sign-in by SAML, whoever runs the service has to switch ECP on";
+    ServiceAddressDiffers, "service-address-differs", 66,
+        "the service wants the answer at another address than the portal has on record for it",
+        "whoever runs the service gives the portal its current metadata; it was told, and nothing was signed for that address";
+    ServiceUnreachable, "service-unreachable", 67,
+        "the service does not answer, or its certificate is not trusted here",
+        "open its address in a browser on this computer; a CA of its own is named with `--ca-file`";
+    ServiceRefused, "service-refused", 68,
+        "the service did not accept the Response, or does not let this person in",
+        "see the service's own log; its clock and its copy of the portal's metadata are the usual causes";
 }
 
 impl fmt::Display for FailureCode {

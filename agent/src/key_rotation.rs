@@ -32,6 +32,8 @@ pub async fn rotate_if_due(
     tell_alive(device, &Said { next: Some(&next), ..Said::default() }, steps).await?;
     device.adopt_next_key(Arc::clone(&next))?;
     let kept = tell_alive(device, &Said::default(), steps).await?;
+    // Nobody waits for it: the former key signs nothing that the portal would believe.
+    drop(device.delete_former_keys());
     tracing::info!(protection = %next.protection(), "the device has another key");
     steps.done("key-rotated", || saml::device::entity_id_of_key(next.public_key_spki()).to_string());
     Ok(Some(kept))

@@ -11,11 +11,12 @@ use platform::event_log::{EventLog, Severity};
 use platform::log_file::LogFile;
 use platform::paths::Paths;
 use tracing::{Level, Metadata};
+use tracing_subscriber::Layer;
 use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
-use tracing_subscriber::{EnvFilter, Layer};
 
 /// The directory of the agent's log.
 #[must_use]
@@ -25,7 +26,7 @@ pub fn log_dir(paths: &Paths) -> PathBuf {
 
 /// Begins to log: to standard error, as JSON where `json`, and always as JSON to the agent's own file. Where that can't be
 /// opened the agent goes on without it, and says so. A `service` of Windows writes warnings and errors to the Event Log too.
-pub fn begin(paths: &Paths, filter: EnvFilter, json: bool, service: bool) {
+pub fn begin(paths: &Paths, filter: Targets, json: bool, service: bool) {
     let plain = (!json).then(|| tracing_subscriber::fmt::layer().with_ansi(false).with_writer(io::stderr));
     let as_json = json.then(|| tracing_subscriber::fmt::layer().json().with_writer(io::stderr));
     let (file, error) = match LogFile::open(&log_dir(paths)) {

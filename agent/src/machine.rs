@@ -286,6 +286,10 @@ fn needs_somebody(code: Code) -> bool {
             | F::GoldenImage
             | F::SignOnNotTrusted
             | F::BrowserOwnerUnknown
+            | F::ServiceNotUnderstood
+            | F::ServiceAddressDiffers
+            | F::ServiceUnreachable
+            | F::ServiceRefused
             | F::KeyLost
             | F::BreakGlassRefused
             | F::BreakGlassWaiting

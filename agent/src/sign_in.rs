@@ -8,13 +8,14 @@ use platform::device_key::{DeviceKey, KeyError};
 use platform::principal::NameFault;
 use platform::random;
 use platform::session::UserSession;
-use saml::device::{DeviceStatement, Enrolment};
+use saml::device::{DeviceStatement, Enrolment, SERVICES};
 use saml::name::{EntityId, MessageId, NameIdFormat};
 use saml::refusal::{Refusal, RefusalCode};
 use saml::rejection::Rejection;
 use saml::request::{AuthnRequest, Comparison, NameIdPolicy, RequestedAuthnContext};
-use saml::response::{Answer, InResponseTo, ResponseExpectations, UnverifiedResponse};
+use saml::response::{Answer, Assertion, InResponseTo, ResponseExpectations, UnverifiedResponse};
 use saml::token::{EnrolmentProof, TokenId};
+use serde::{Deserialize, Serialize};
 
 use crate::browser::Transaction;
 use crate::device::{self, Device};
@@ -80,6 +81,9 @@ pub enum SignInError {
     /// What came back isn't proven to be the portal's answer to this request.
     #[error("the answer was not trusted")]
     NotTrusted(#[source] Rejection),
+    /// A service's envelope can't be read as an ECP request.
+    #[error("what the service asks for was not understood")]
+    ServiceNotUnderstood(#[source] Rejection),
     /// What a browser brought along is not the portal's, not for this device, or too old.
     #[error("the sign-on that a browser brought along was not trusted")]
     SignOnNotTrusted(#[source] Rejection),
@@ -105,6 +109,7 @@ impl SignInError {
             | Self::RefusedWithoutCode => FailureCode::AnswerNotUnderstood,
             Self::NotTrusted(_) => FailureCode::AnswerNotTrusted,
             Self::SignOnNotTrusted(_) => FailureCode::SignOnNotTrusted,
+            Self::ServiceNotUnderstood(_) => FailureCode::ServiceNotUnderstood,
             Self::KeysNotVouchedFor(_) => FailureCode::PortalKeysUnknown,
         })
     }
@@ -138,6 +143,7 @@ impl SignInError {
             | Self::Transport(_)
             | Self::NotUnderstood(_)
             | Self::NotTrusted(_)
+            | Self::ServiceNotUnderstood(_)
             | Self::SignOnNotTrusted(_) => Way::SignIn,
         }
     }
@@ -213,6 +219,40 @@ pub enum Granted {
     Session(Session),
     /// A Response for a service, to be posted to its assertion consumer service.
     ForService(ServiceResponse),
+    /// The services that the person may open.
+    Services(ServiceList),
+}
+
+/// The services that a person may open.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct ServiceList {
+    /// The portal's entity ID, by which services know it.
+    pub identity_provider: String,
+    /// By entity ID.
+    pub services: Vec<ListedService>,
+}
+
+/// A service that the person may open, as the portal lists it.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct ListedService {
+    /// Its entity ID.
+    pub entity_id: String,
+    /// What people call it.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// Where the service itself begins a sign-on.
+    #[serde(default)]
+    pub initiator: Option<String>,
+}
+
+impl ServiceList {
+    /// What the assertion lists; an entry that this version does not understand is passed over.
+    fn of(assertion: &Assertion) -> Self {
+        let attribute = assertion.attributes.iter().find(|attribute| attribute.name == SERVICES);
+        let values = attribute.into_iter().flat_map(|attribute| &attribute.values);
+        let services = values.filter_map(|value| serde_json::from_str(value).ok()).collect();
+        Self { identity_provider: assertion.issuer.to_string(), services }
+    }
 }
 
 /// A Response for a service: whoever posts it first is signed in there. It is shown to the person that it names only.
@@ -233,6 +273,8 @@ pub enum Wanted {
     Service(EntityId),
     /// The end of a sign-on that a service has begun.
     Begun(Transaction),
+    /// The services that the person may open.
+    Services,
 }
 
 impl Wanted {
@@ -240,7 +282,7 @@ impl Wanted {
     #[must_use]
     pub fn service(&self) -> Option<&EntityId> {
         match self {
-            Self::Session => None,
+            Self::Session | Self::Services => None,
             Self::Service(service) => Some(service),
             Self::Begun(transaction) => Some(&transaction.service),
         }
@@ -389,10 +431,13 @@ fn number_and_fill(
     Ok(AuthnRequest {
         destination: Some(portal.soap_url.clone()),
         is_passive: true,
-        respond_to: service.cloned(),
+        respond_to: match wanted {
+            Wanted::Services => portal.issuer(),
+            Wanted::Session | Wanted::Service(_) | Wanted::Begun(_) => service.cloned(),
+        },
         transaction: match wanted {
             Wanted::Begun(transaction) => Some(transaction.id.clone()),
-            Wanted::Session | Wanted::Service(_) => None,
+            Wanted::Session | Wanted::Service(_) | Wanted::Services => None,
         },
         device: Some(DeviceStatement {
             sequence,
@@ -402,7 +447,11 @@ fn number_and_fill(
             rotation: None,
         }),
         subject: Some(identity.name_id.clone()),
-        name_id_policy: Some(NameIdPolicy { format: Some(NameIdFormat::EmailAddress), allow_create: true }),
+        name_id_policy: Some(NameIdPolicy {
+            format: Some(NameIdFormat::EmailAddress),
+            sp_name_qualifier: None,
+            allow_create: true,
+        }),
         requested_authn_context: Some(RequestedAuthnContext {
             comparison: Comparison::Minimum,
             class_refs: vec![X509.to_owned()],
@@ -442,7 +491,9 @@ fn verify(
             let begun = claimed_request.as_ref().map_or(InResponseTo::Unsolicited, InResponseTo::Exactly);
             (Some(transaction.acs_url.as_str()), begun)
         }
-        Wanted::Session | Wanted::Service(_) => (claimed_destination.as_deref(), InResponseTo::Unsolicited),
+        Wanted::Session | Wanted::Service(_) | Wanted::Services => {
+            (claimed_destination.as_deref(), InResponseTo::Unsolicited)
+        }
     };
     let expect = ResponseExpectations {
         issuer: &issuer,
@@ -456,6 +507,9 @@ fn verify(
         Answer::Verified(assertion) if service.is_some() => {
             let acs_url = assertion.assertion().recipient.clone();
             Ok(Verdict::Granted(Granted::ForService(ServiceResponse { acs_url, xml })))
+        }
+        Answer::Verified(assertion) if *wanted == Wanted::Services => {
+            Ok(Verdict::Granted(Granted::Services(ServiceList::of(assertion.assertion()))))
         }
         Answer::Verified(assertion) => Ok(Verdict::Granted(Granted::Session(Session::opened_by(&assertion)))),
         Answer::Refused(refused) => {

@@ -237,6 +237,25 @@ impl Transport {
         self.body(response).await
     }
 
+    /// Asks for `url` with these headers, or posts `body` to it, and returns whatever answers.
+    ///
+    /// # Errors
+    /// [`TransportError`], where nothing answers.
+    pub(crate) async fn ask(
+        &self,
+        url: &str,
+        headers: &[(&str, String)],
+        body: Option<String>,
+    ) -> Result<reqwest::Response, TransportError> {
+        let client = self.client().await?;
+        let request = match body {
+            Some(body) => client.post(url).body(body),
+            None => client.get(url),
+        };
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, value));
+        self.sort_out(request.send().await).await
+    }
+
     /// Sends `octets` to `url` with these headers.
     ///
     /// # Errors
@@ -315,6 +334,19 @@ impl Transport {
             _ => Err(self.unreachable(None, source)),
         }
     }
+}
+
+/// As much of the body as there may be in `limit` octets; what is longer is cut off.
+pub(crate) async fn beginning(mut response: reqwest::Response, limit: usize) -> Result<Vec<u8>, reqwest::Error> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await? {
+        body.extend_from_slice(&chunk);
+        if body.len() >= limit {
+            body.truncate(limit);
+            break;
+        }
+    }
+    Ok(body)
 }
 
 /// The proxy that requests to `host` go through now.

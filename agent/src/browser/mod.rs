@@ -47,7 +47,16 @@ pub struct BrowserAsk {
     /// Whose browser it is.
     pub owner: Peer,
     /// Where the answer goes.
-    pub answer: oneshot::Sender<Result<BrowserAnswer, Code>>,
+    pub answer: oneshot::Sender<Result<BrowserEnd, Code>>,
+}
+
+/// Where a browser goes from here.
+#[derive(Debug)]
+pub enum BrowserEnd {
+    /// To the service, with a Response.
+    Posts(BrowserAnswer),
+    /// Back to the portal, at this address: somebody else answers for the person.
+    GoesBack(String),
 }
 
 /// What the browser takes to the service.
@@ -150,7 +159,7 @@ async fn write(stream: &mut TcpStream, answer: &str) {
     let _ = tokio::time::timeout(WRITE_TIMEOUT, written).await;
 }
 
-async fn ask(query: String, port: u16, owner: Peer, give: &impl Fn(BrowserAsk) -> bool) -> Result<BrowserAnswer, Code> {
+async fn ask(query: String, port: u16, owner: Peer, give: &impl Fn(BrowserAsk) -> bool) -> Result<BrowserEnd, Code> {
     let (answer, answered) = oneshot::channel();
     if !give(BrowserAsk { query, port, owner, answer }) {
         return Err(Code::Failure(FailureCode::NotRunning));

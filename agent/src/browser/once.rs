@@ -9,7 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use platform::{loopback, random};
 use tokio::net::TcpListener;
 
-use super::{ASK_TIMEOUT, BrowserAnswer, page, read_head, request, write};
+use super::{ASK_TIMEOUT, BrowserAnswer, BrowserEnd, page, read_head, request, write};
 
 /// How long the page waits for its browser: as long as a person waits, and less than the Response lives.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -71,7 +71,7 @@ impl OneTimePage {
             let Ok(Ok(head)) = tokio::time::timeout(ASK_TIMEOUT, read_head(&mut stream)).await else { continue };
             match request::parse(&head, self.port, PATH) {
                 Ok(query) if query == self.secret => {
-                    write(&mut stream, &page::of(Ok(answer))).await;
+                    write(&mut stream, &page::of(Ok(BrowserEnd::Posts(answer)))).await;
                     return Ok(());
                 }
                 Ok(_) => write(&mut stream, &page::refused(request::Refused::NoSuchPage)).await,

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use platform::random;
 
-use super::{BrowserAnswer, Refused};
+use super::{BrowserAnswer, BrowserEnd, Refused};
 use crate::sign_in::Code;
 
 const STYLE: &str = "html{color-scheme:light dark;background:#f5f6f8;color:#17202b}\
@@ -18,9 +18,12 @@ const STYLE: &str = "html{color-scheme:light dark;background:#f5f6f8;color:#1720
     .soft{color:#9dabba}button{background:#84b4ff;border-color:#84b4ff;color:#0c1626}button:focus-visible{outline-color:#84b4ff}}";
 
 /// The whole answer of HTTP to a browser that was sent here.
-pub(super) fn of(answer: Result<BrowserAnswer, Code>) -> String {
-    match answer {
-        Ok(answer) => http("200 OK", "Signing in", &form(&answer), true),
+pub(super) fn of(end: Result<BrowserEnd, Code>) -> String {
+    match end {
+        Ok(BrowserEnd::Posts(answer)) => http("200 OK", "Signing in", &form(&answer), true),
+        Ok(BrowserEnd::GoesBack(url)) => {
+            format!("HTTP/1.1 303 See Other\r\nLocation: {url}\r\n{FIXED}Content-Length: 0\r\n\r\n")
+        }
         Err(code) => http("403 Forbidden", "Not signed in", &problem(code), false),
     }
 }
@@ -127,7 +130,7 @@ mod tests {
             response: ServiceResponse { acs_url: format!("https://a.example/{hostile}"), xml: "<x/>".to_owned() },
             relay_state: Some(hostile.to_owned()),
         };
-        let text = of(Ok(answer));
+        let text = of(Ok(BrowserEnd::Posts(answer)));
         assert_eq!(text.matches("<script").count(), 1, "{text}");
         assert!(text.contains("value=\"&quot;&gt;&lt;script&gt;alert(1)&lt;/script&gt;&lt;x y=&#39;\""), "{text}");
         let (head, body) = text.split_once("\r\n\r\n").unwrap();

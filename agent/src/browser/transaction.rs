@@ -1,10 +1,11 @@
-//! The portal's own request, which a browser brings along: who sent it says its signature, and nothing else.
+//! The portal's own request, which a browser brings along, or the answer to a service's request: who sent it says its signature, and nothing
+//! else.
 
 use saml::binding::redirect::RedirectedRequest;
 use saml::device::sign_on_url;
 use saml::name::{EntityId, MessageId};
 use saml::rejection::{Rejection, RejectionReason};
-use saml::request::{RequestExpectations, ServiceAlgorithms};
+use saml::request::{AuthnRequest, RequestExpectations, ServiceAlgorithms, UnverifiedRequest};
 use saml::time::UtcTime;
 
 use crate::device_state::PinnedPortal;
@@ -46,12 +47,37 @@ impl Transaction {
             max_skew_seconds: SKEW_SECONDS,
         };
         let received = request.verify(&portal.keys(), ServiceAlgorithms::Current, &expect)?;
-        let request = received.message.into_request();
+        Self::of(received.message.into_request(), received.relay_state)
+    }
+
+    /// Believes what the portal has answered at `url` to a service's request, if the device's own portal has signed it just now.
+    ///
+    /// # Errors
+    /// [`Rejection`].
+    pub fn verify_answer(
+        answer: UnverifiedRequest,
+        url: &str,
+        portal: &PinnedPortal,
+        now: UtcTime,
+    ) -> Result<Self, Rejection> {
+        if portal.issuer().as_ref() != Some(answer.claimed_issuer()) {
+            return Err(RejectionReason::NoPinnedKey.into());
+        }
+        let expect = RequestExpectations {
+            destinations: &[url],
+            now,
+            max_age_seconds: LIFE_SECONDS,
+            max_skew_seconds: SKEW_SECONDS,
+        };
+        Self::of(answer.verify(&portal.keys(), &expect)?.into_request(), None)
+    }
+
+    fn of(request: AuthnRequest, relay_state: Option<String>) -> Result<Self, Rejection> {
         Ok(Self {
             id: request.id,
             service: request.respond_to.ok_or(RejectionReason::MissingElement)?,
             acs_url: request.acs_url.ok_or(RejectionReason::MissingAttribute)?,
-            relay_state: received.relay_state,
+            relay_state,
         })
     }
 }

@@ -22,7 +22,7 @@ impl BreakGlass {
         let until = match control::ask(paths, &Ask::BreakGlass { code: code.clone() }).await {
             Ok(Reply::Status(status)) => status.break_glass_until.unwrap_or_default(),
             Ok(Reply::Failed(problem)) => return Err(CommandError::Problem(problem)),
-            Ok(Reply::Done | Reply::ServiceResponse { .. }) => {
+            Ok(Reply::Done | Reply::ServiceResponse { .. } | Reply::Services(_) | Reply::Ecp { .. }) => {
                 return Err(CommandError::Problem(Problem::failure(FailureCode::NotRunning)));
             }
             Err(ControlError::Channel(_)) => without_daemon(paths, &code)?,

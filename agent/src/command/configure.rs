@@ -146,7 +146,7 @@ pub(super) async fn reload(paths: &Paths) -> Result<bool, CommandError> {
     match control::ask(paths, &Ask::Reload).await {
         Ok(Reply::Done) => Ok(true),
         Ok(Reply::Failed(problem)) => Err(CommandError::Problem(problem)),
-        Ok(Reply::Status(_) | Reply::ServiceResponse { .. }) => {
+        Ok(Reply::Status(_) | Reply::ServiceResponse { .. } | Reply::Services(_) | Reply::Ecp { .. }) => {
             Err(CommandError::Problem(Problem::failure(crate::failure::FailureCode::NotRunning)))
         }
         Err(ControlError::Channel(_)) => Ok(false),

@@ -9,7 +9,7 @@ use super::{CommandError, Outcome};
 use crate::config;
 use crate::control::{self, Ask, ControlError, Problem, Reply};
 use crate::conversation;
-use crate::device::{CorrectedClock, Device};
+use crate::device::{CorrectedClock, Device, delete_former_keys};
 use crate::device_state::DeviceState;
 use crate::failure::FailureCode;
 use crate::sign_in::{Code, SignInError};
@@ -30,7 +30,7 @@ impl Deregister {
         match control::ask(paths, &Ask::Deregister).await {
             Ok(Reply::Done) => Ok(left()),
             Ok(Reply::Failed(problem)) => Err(CommandError::Problem(problem)),
-            Ok(Reply::Status(_) | Reply::ServiceResponse { .. }) => {
+            Ok(Reply::Status(_) | Reply::ServiceResponse { .. } | Reply::Services(_) | Reply::Ecp { .. }) => {
                 Err(CommandError::Problem(Problem::failure(FailureCode::NotRunning)))
             }
             Err(ControlError::Channel(_)) => without_daemon(paths).await,
@@ -58,7 +58,8 @@ async fn without_daemon(paths: &Paths) -> Result<Outcome, CommandError> {
     device.clock = CorrectedClock::default();
     match conversation::deregister(&mut device, &Steps::silent()).await {
         Ok(()) => {
-            device.forget()?;
+            // That it is over matters, and not how: it has told itself.
+            let _ = device.forget()?.await;
             Ok(left())
         }
         Err(SignInError::NotEnrolled) => Ok(Outcome::success("this device was not enrolled\n".to_owned())),
@@ -79,6 +80,7 @@ async fn forget_here(paths: &Paths) -> Result<Outcome, CommandError> {
     platform::device_key::destroy(&paths.state_dir).map_err(SignInError::from)?;
     DeviceState::remove(&paths.state_dir).map_err(SignInError::from)?;
     let left_in = config::forget_token(paths)?;
+    let _ = delete_former_keys(paths.state_dir.clone()).await;
     let mut text = "this device has forgotten who it was; the portal was not told\n".to_owned();
     if let Some(place) = left_in {
         text.push_str(&format!("note: a device token is left in {place}, which the agent does not change\n"));

@@ -75,7 +75,7 @@ async fn answer(paths: &Paths, allow: bool) -> Result<Outcome, CommandError> {
         }
         Reply::Done => Ok(Outcome::success("the portal is told in the next keep-alive that it gets none\n".to_owned())),
         Reply::Failed(problem) => Err(CommandError::Problem(problem)),
-        Reply::Status(_) | Reply::ServiceResponse { .. } => {
+        Reply::Status(_) | Reply::ServiceResponse { .. } | Reply::Services(_) | Reply::Ecp { .. } => {
             Err(CommandError::Problem(Problem::failure(FailureCode::NotRunning)))
         }
     }

@@ -4,6 +4,7 @@ mod break_glass;
 mod configure;
 mod deregister;
 mod diagnostics;
+mod ecp;
 mod facts;
 mod installer;
 mod logs;
@@ -17,6 +18,7 @@ mod status;
 mod whoami;
 
 use std::error::Error;
+use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -32,6 +34,7 @@ use crate::diagnostics::BundleError;
 use crate::failure::FailureCode;
 use crate::golden_image::GoldenImageError;
 use crate::sign_in::SignInError;
+use crate::web_client::WebError;
 use platform::files::FileError;
 use platform::service::ServiceError;
 use platform::session::SessionError;
@@ -74,8 +77,10 @@ enum Command {
     Status(status::StatusCommand),
     /// Sign in now, or get a Response for a service.
     SignIn(sign_in::SignIn),
-    /// Open a service in your browser, signed in.
+    /// List the services that you may open, or open one in your browser, signed in.
     Open(open::Open),
+    /// Get a page of a service that speaks ECP, or its session's cookies: for programs that are no browser.
+    Ecp(ecp::Ecp),
     /// End your own session with the portal; `sign-in` begins another.
     SignOut,
     /// Type in the code that support has read out: for a while local software is told to let this device through, portal or not.
@@ -119,6 +124,24 @@ pub(crate) enum CommandError {
     OneTimePage(#[from] OnceError),
     #[error("can't open a browser here; with `--print` the address is printed for one that you open yourself")]
     Browser(#[source] std::io::Error),
+    #[error(
+        "several services are called `{0}`: name the one that you mean by its entity ID, as `countersign open` lists it"
+    )]
+    SeveralServices(String),
+    #[error("there is no file `{}`", .0.display())]
+    NoFile(PathBuf),
+    #[error("can't get the page")]
+    Page(#[source] Box<dyn Error + Send + Sync>),
+    #[error("{} [{}]; {}", FailureCode::ServiceUnreachable.meaning(), FailureCode::ServiceUnreachable, FailureCode::ServiceUnreachable.next_action())]
+    ServiceUnreachable(#[source] WebError),
+    #[error("{} (status {}) [{}]; {}", FailureCode::ServiceRefused.meaning(), .0, FailureCode::ServiceRefused, FailureCode::ServiceRefused.next_action())]
+    ServiceRefused(u16),
+    #[error("can't run `{}`", .name.display())]
+    Program {
+        name: OsString,
+        #[source]
+        source: std::io::Error,
+    },
     #[error("{} [{}]; {}", .0.meaning, .0.code, .0.next_action)]
     Problem(Problem),
 }
@@ -127,6 +150,8 @@ impl CommandError {
     fn exit_code(&self) -> u8 {
         match self {
             Self::Problem(problem) => problem.exit_code,
+            Self::ServiceUnreachable(_) => FailureCode::ServiceUnreachable.exit_code(),
+            Self::ServiceRefused(_) => FailureCode::ServiceRefused.exit_code(),
             Self::Device(error) => error.code().exit_code(),
             Self::Config(ConfigError::Faults(_) | ConfigError::Locked { .. }) => {
                 FailureCode::OptionsInvalid.exit_code()
@@ -143,6 +168,10 @@ impl CommandError {
             | Self::Service(_)
             | Self::OneTimePage(_)
             | Self::Browser(_)
+            | Self::NoFile(_)
+            | Self::SeveralServices(_)
+            | Self::Page(_)
+            | Self::Program { .. }
             | Self::Bundle(_) => 1,
         }
     }
@@ -216,6 +245,7 @@ impl CommandLine {
             Command::Status(command) => command.run(&paths).await,
             Command::SignIn(command) => command.run(&paths).await,
             Command::Open(command) => command.run(&paths).await,
+            Command::Ecp(command) => command.run(&paths).await,
             Command::SignOut => sign_out::run(&paths).await,
             Command::BreakGlass(command) => command.run(&paths).await,
             Command::Deregister(command) => command.run(&paths).await,

@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use platform::paths::Paths;
 use platform::service;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
 
 use super::{CommandError, Outcome};
 use crate::daemon;
@@ -16,9 +16,10 @@ pub(super) struct Run {
     /// Print each step of a sign-in on standard output as it happens, one JSON object a line. Names the person.
     #[arg(long)]
     steps: bool,
-    /// What to log, on standard error and in the agent's own file: `error`, `warn`, `info`, `debug`, or a filter of tracing-subscriber.
+    /// What to log, on standard error and in the agent's own file: `error`, `warn`, `info`, `debug`, or levels for parts of it, as
+    /// `info,agent::transport=debug`.
     #[arg(long, value_name = "LEVEL", default_value = "info")]
-    log: EnvFilter,
+    log: Targets,
     /// For the Windows service manager, which starts the service so.
     #[arg(long, hide = true)]
     service: bool,

@@ -29,7 +29,9 @@ impl SignIn {
             Reply::Status(status) => self.signed_in(&status),
             Reply::ServiceResponse { acs_url, saml_response } => self.for_service(&acs_url, &saml_response),
             Reply::Failed(problem) => Err(CommandError::Problem(problem)),
-            Reply::Done => Err(CommandError::Problem(Problem::failure(FailureCode::NotSignedIn))),
+            Reply::Services(_) | Reply::Ecp { .. } | Reply::Done => {
+                Err(CommandError::Problem(Problem::failure(FailureCode::NotSignedIn)))
+            }
         }
     }
 

@@ -10,7 +10,7 @@ pub(super) async fn run(paths: &Paths) -> Result<Outcome, CommandError> {
     match control::ask(paths, &Ask::SignOut).await? {
         Reply::Done => Ok(Outcome::success("signed out; `countersign sign-in` signs in again\n".to_owned())),
         Reply::Failed(problem) => Err(CommandError::Problem(problem)),
-        Reply::Status(_) | Reply::ServiceResponse { .. } => {
+        Reply::Status(_) | Reply::ServiceResponse { .. } | Reply::Services(_) | Reply::Ecp { .. } => {
             Err(CommandError::Problem(Problem::failure(FailureCode::NotRunning)))
         }
     }

@@ -51,7 +51,7 @@ impl StatusCommand {
         let status = match control::ask(paths, &Ask::Status).await {
             Ok(Reply::Status(status)) => *status,
             Ok(Reply::Failed(problem)) => return Err(CommandError::Problem(problem)),
-            Ok(Reply::Done | Reply::ServiceResponse { .. }) => {
+            Ok(Reply::Done | Reply::ServiceResponse { .. } | Reply::Services(_) | Reply::Ecp { .. }) => {
                 return Err(CommandError::Problem(Problem::failure(FailureCode::NotRunning)));
             }
             Err(ControlError::Channel(_)) => without_daemon(paths),
@@ -82,7 +82,7 @@ async fn follow(paths: &Paths, json: bool) -> Result<Outcome, CommandError> {
                         Reply::Status(status) if show(&status, json).is_ok() => shown = Some(*status),
                         Reply::Failed(problem) => return Err(CommandError::Problem(problem)),
                         Reply::Status(_) => return Ok(Outcome::success(String::new())),
-                        Reply::Done | Reply::ServiceResponse { .. } => {}
+                        Reply::Done | Reply::ServiceResponse { .. } | Reply::Services(_) | Reply::Ecp { .. } => {}
                     }
                 }
             }

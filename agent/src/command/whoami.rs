@@ -1,5 +1,6 @@
 //! `countersign whoami`: who the operating system says is logged in, and what is made of it.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use platform::paths::Paths;
@@ -28,7 +29,11 @@ struct Shown {
     remote: bool,
     evidence: String,
     grade: String,
+    /// What the directory calls them; none where it is not certain, or there is no directory.
+    principal: Option<String>,
     reason: String,
+    /// What was seen besides and proves nothing.
+    observed: BTreeMap<&'static str, String>,
     /// `user@domain` as it would be sent; none while no domain is configured or the name can't be one.
     user: Option<String>,
     fault: Option<String>,
@@ -57,6 +62,8 @@ impl Whoami {
                 grade: identity
                     .as_ref()
                     .map_or_else(|| session.evidence.grade.to_string(), |identity| identity.evidence.grade.to_string()),
+                principal: session.evidence.principal.clone(),
+                observed: session.evidence.attributes.iter().cloned().collect(),
                 reason: identity
                     .as_ref()
                     .map_or_else(|| session.evidence.reason.clone(), |identity| identity.reason.clone()),
@@ -88,7 +95,13 @@ fn screen(people: &[Shown]) -> String {
         };
         let _ = writeln!(text, "  session   {} ({kind})", person.session);
         let _ = writeln!(text, "  evidence  {} (grade {})", person.evidence, person.grade);
+        if let Some(principal) = &person.principal {
+            let _ = writeln!(text, "  principal {principal}");
+        }
         let _ = writeln!(text, "  because   {}", person.reason);
+        for (name, value) in &person.observed {
+            let _ = writeln!(text, "  observed  {name}: {value}");
+        }
         if let Some(fault) = &person.fault {
             let _ = writeln!(text, "  fault     {fault}");
         }

@@ -1,12 +1,17 @@
-//! Browsers at the sign-on address: whose they are, and what they are told.
+//! Browsers at the sign-on address, and programs that ask services themselves: whose they are, and what they are told.
+
+use platform::channel::{Connection, Peer};
+use platform::session::UserSession;
+use saml::refusal::RefusalCode;
 
 use super::work::Job;
-use super::{Daemon, Mail};
+use super::{Daemon, Mail, reply};
 use crate::browser::BrowserAsk;
+use crate::control::{Problem, Reply};
 use crate::failure::FailureCode;
 use crate::machine::State;
 use crate::session::Session;
-use crate::sign_in::Code;
+use crate::sign_in::{Code, Wanted};
 
 impl Daemon {
     /// Opens the address where the portal sends browsers, or closes it where it sends none.
@@ -17,25 +22,46 @@ impl Daemon {
 
     /// A browser is here: the person whose it is gets their own identity, and nobody else's.
     pub(super) fn browser_asked(&mut self, ask: BrowserAsk) {
-        let own = self.people.values().filter(|person| ask.owner.owns(&person.session));
-        let own = own.max_by_key(|person| person.session.active);
-        let refusal = match own.map(|person| &person.state) {
-            None => Some(Code::Failure(FailureCode::NobodyLoggedIn)),
-            Some(State::SignedOut) => Some(Code::Failure(FailureCode::SignedOut)),
-            Some(State::Refused { code, .. }) => Some(*code),
-            Some(State::Splayed { .. } | State::SigningIn { .. } | State::SignedIn { .. } | State::Waiting { .. }) => {
-                None
-            }
-        };
-        match (own, refusal) {
-            (Some(person), None) => {
-                self.jobs.push_back(Job::Browser { session: Box::new(person.session.clone()), ask });
-            }
-            (_, refusal) => {
-                let code = refusal.unwrap_or(Code::Failure(FailureCode::NobodyLoggedIn));
+        match self.session_of(&ask.owner) {
+            Ok(session) => self.jobs.push_back(Job::Browser { session, ask }),
+            Err(code) => {
                 tracing::info!(code = code.as_str(), "a browser was refused");
                 // It may have gone away.
                 let _ = ask.answer.send(Err(code));
+            }
+        }
+    }
+
+    /// Somebody asks what they may open.
+    pub(super) fn services_asked(&mut self, peer: &Peer, connection: Connection) {
+        match self.session_of(peer) {
+            Ok(session) => self.jobs.push_back(Job::Asked { session, wanted: Wanted::Services, connection }),
+            Err(code) => reply(connection, Reply::Failed(Problem::of(code))),
+        }
+    }
+
+    /// A program has asked a service that speaks ECP.
+    pub(super) fn ecp_asked(&mut self, envelope: String, peer: &Peer, connection: Connection) {
+        match self.session_of(peer) {
+            Ok(session) => self.jobs.push_back(Job::Ecp { session, envelope, connection }),
+            Err(code) => reply(connection, Reply::Failed(Problem::of(code))),
+        }
+    }
+
+    /// The session of the person whose program that is, if they are to be signed in at services without a word.
+    fn session_of(&self, owner: &Peer) -> Result<Box<UserSession>, Code> {
+        let own = self.people.values().filter(|person| owner.owns(&person.session));
+        let own = own.max_by_key(|person| person.session.active);
+        let person = own.ok_or(Code::Failure(FailureCode::NobodyLoggedIn))?;
+        match &person.state {
+            State::SignedOut => Err(Code::Failure(FailureCode::SignedOut)),
+            // Somebody else may answer for them, which is for the portal to say.
+            State::Refused { code: Code::Refusal(RefusalCode::DomainNotMapped), .. } => {
+                Ok(Box::new(person.session.clone()))
+            }
+            State::Refused { code, .. } => Err(*code),
+            State::Splayed { .. } | State::SigningIn { .. } | State::SignedIn { .. } | State::Waiting { .. } => {
+                Ok(Box::new(person.session.clone()))
             }
         }
     }

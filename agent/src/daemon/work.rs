@@ -3,13 +3,13 @@
 use base64::Engine as _;
 use platform::channel::Connection;
 use platform::session::{SessionId, UserSession};
-use saml::name::EntityId;
 use saml::refusal::RefusalCode;
 
-use crate::browser::{BrowserAnswer, BrowserAsk, Transaction};
+use crate::browser::{BrowserAnswer, BrowserAsk, BrowserEnd, Transaction};
 use crate::control::{Problem, Reply};
 use crate::conversation::{self, KeptAlive, Report};
 use crate::device::Device;
+use crate::ecp::{self, Relayed};
 use crate::failure::FailureCode;
 use crate::machine::Event;
 use crate::session::Session;
@@ -20,8 +20,10 @@ use crate::steps::Steps;
 pub(super) enum Job {
     /// A person's own session.
     Session(SessionId),
-    /// A Response for a service, asked for by the person whose session it is.
-    Service { session: Box<UserSession>, service: EntityId, connection: Connection },
+    /// A Response for a service or the list of services, asked for by the person whose session it is.
+    Asked { session: Box<UserSession>, wanted: Wanted, connection: Connection },
+    /// The same for a service that speaks ECP, whose envelope somebody's program has got.
+    Ecp { session: Box<UserSession>, envelope: String, connection: Connection },
     /// The end of a sign-on that a service has begun, in the browser of the person whose session it is.
     Browser { session: Box<UserSession>, ask: BrowserAsk },
     /// Tells the portal that the device is alive.
@@ -36,8 +38,9 @@ pub(super) enum Job {
 
 /// What a job needs apart from the device.
 pub(super) enum Work {
-    SignIn { session: Box<UserSession>, service: Option<EntityId> },
+    SignIn { session: Box<UserSession>, wanted: Wanted },
     Browser { session: Box<UserSession>, query: String, port: u16 },
+    Ecp { session: Box<UserSession>, envelope: String },
     KeepAlive(Report),
     Bundle { id: String, bundle: Vec<u8> },
     SignOut { session: Box<Session> },
@@ -47,7 +50,8 @@ pub(super) enum Work {
 /// How a job ended.
 pub(super) enum Outcome {
     SignIn(Result<Granted, SignInError>),
-    Browser(Result<BrowserAnswer, SignInError>),
+    Ecp(Result<Relayed, SignInError>),
+    Browser(Result<BrowserEnd, SignInError>),
     KeepAlive(Result<Box<KeptAlive>, SignInError>),
     Farewell(Result<(), SignInError>),
     Bundle(Result<(), SignInError>),
@@ -64,6 +68,7 @@ impl Outcome {
         match self {
             Self::SignIn(result) => result.as_ref().err(),
             Self::Browser(result) => result.as_ref().err(),
+            Self::Ecp(result) => result.as_ref().err(),
             Self::KeepAlive(result) => result.as_ref().err(),
             Self::Farewell(result) | Self::Bundle(result) => result.as_ref().err(),
         }
@@ -76,6 +81,7 @@ impl Work {
         match self {
             Self::SignIn { .. } => "nobody was signed in",
             Self::Browser { .. } => "nobody was signed in at the service that a browser has opened",
+            Self::Ecp { .. } => "nobody was signed in at the service that a program has asked",
             Self::Bundle { .. } => "the portal could not be given diagnostics",
             Self::KeepAlive(_) => "the portal could not be told that the device is alive",
             Self::SignOut { .. } => "the portal could not be told that somebody has signed out",
@@ -86,13 +92,11 @@ impl Work {
     /// Does it.
     pub(super) async fn carry_out(self, device: &mut Device, steps: &Steps) -> Outcome {
         match self {
-            Self::SignIn { session, service } => {
-                let wanted = service.map_or(Wanted::Session, Wanted::Service);
-                Outcome::SignIn(sign_in(device, &session, &wanted, steps).await)
-            }
+            Self::SignIn { session, wanted } => Outcome::SignIn(sign_in(device, &session, &wanted, steps).await),
             Self::Browser { session, query, port } => {
                 Outcome::Browser(end_sign_on(device, &session, (&query, port), steps).await)
             }
+            Self::Ecp { session, envelope } => Outcome::Ecp(ecp::relay(device, &session, &envelope, steps).await),
             Self::KeepAlive(report) => {
                 Outcome::KeepAlive(conversation::keep_alive(device, &report, steps).await.map(Box::new))
             }
@@ -109,16 +113,22 @@ async fn end_sign_on(
     session: &UserSession,
     (query, port): (&str, u16),
     steps: &Steps,
-) -> Result<BrowserAnswer, SignInError> {
+) -> Result<BrowserEnd, SignInError> {
     // Whoever is not enrolled has pinned no key, and believes nobody.
     let pinned = device.state.portal(&device.config.cloud_url).filter(|portal| portal.enrolled_by.is_some());
     let portal = pinned.ok_or(SignInError::NotEnrolled)?;
     let transaction = Transaction::verify(query, port, portal, device.clock.now());
     let transaction = transaction.map_err(SignInError::SignOnNotTrusted)?;
     let relay_state = transaction.relay_state.clone();
-    match sign_in(device, session, &Wanted::Begun(transaction), steps).await? {
-        Granted::ForService(response) => Ok(BrowserAnswer { response, relay_state }),
-        Granted::Session(_) => Err(SignInError::RefusedWithoutCode),
+    let back = format!("{}/saml/sso/continue?transaction={}", device.config.cloud_url, transaction.id);
+    match sign_in(device, session, &Wanted::Begun(transaction), steps).await {
+        Ok(Granted::ForService(response)) => Ok(BrowserEnd::Posts(BrowserAnswer { response, relay_state })),
+        Ok(Granted::Session(_) | Granted::Services(_)) => Err(SignInError::RefusedWithoutCode),
+        // The portal knows who answers for that domain, if anybody does, and sends the browser there.
+        Err(SignInError::Refused(refusal)) if refusal.code == RefusalCode::DomainNotMapped => {
+            Ok(BrowserEnd::GoesBack(back))
+        }
+        Err(error) => Err(error),
     }
 }
 
@@ -126,8 +136,10 @@ async fn end_sign_on(
 pub(super) fn outcome_of(result: Result<Granted, SignInError>) -> Event {
     match result {
         Ok(Granted::Session(session)) => Event::Granted(session),
-        // A Response for a service is never asked for a person's own session.
-        Ok(Granted::ForService(_)) => Event::failed_here(Code::Failure(FailureCode::AnswerNotTrusted)),
+        // A Response for a service, or the list of services, is never asked for a person's own session.
+        Ok(Granted::ForService(_) | Granted::Services(_)) => {
+            Event::failed_here(Code::Failure(FailureCode::AnswerNotTrusted))
+        }
         Err(error) => Event::Failed { code: error.code(), on: error.way(), retry_after: error.retry_after() },
     }
 }
@@ -153,12 +165,26 @@ pub(super) fn is_of_device(code: RefusalCode) -> bool {
     )
 }
 
-pub(super) fn for_service(result: Result<Granted, SignInError>) -> Reply {
+pub(super) fn for_ecp(result: Result<Relayed, SignInError>) -> Reply {
+    match result {
+        Ok(Relayed { url, envelope, differs }) => {
+            if let Some(rejection) = &differs {
+                tracing::warn!(error = rejection as &dyn std::error::Error, "a service wants its answer elsewhere");
+            }
+            let problem = differs.map(|_| Problem::failure(FailureCode::ServiceAddressDiffers));
+            Reply::Ecp { url, envelope, problem }
+        }
+        Err(error) => Reply::Failed(Problem::of(error.code())),
+    }
+}
+
+pub(super) fn for_asked(result: Result<Granted, SignInError>) -> Reply {
     match result {
         Ok(Granted::ForService(response)) => Reply::ServiceResponse {
             acs_url: response.acs_url,
             saml_response: base64::engine::general_purpose::STANDARD.encode(response.xml),
         },
+        Ok(Granted::Services(list)) => Reply::Services(list),
         Ok(Granted::Session(_)) => Reply::Failed(Problem::failure(FailureCode::AnswerNotTrusted)),
         Err(error) => Reply::Failed(Problem::of(error.code())),
     }

@@ -1,4 +1,4 @@
-//! `portal-keys`: whether the portal still has a key that this device pinned.
+//! `portal-keys`: whether a key that this device pinned vouches for the keys that the portal signs with now.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,8 +6,9 @@ use std::time::Duration;
 use crate::diagnostics::{Check, Finding, Looking, NETWORK_LIMIT, Seen};
 use crate::failure::FailureCode;
 use crate::sign_in::Code;
-use saml::key::VerifyingKey;
 use saml::metadata::IdpMetadata;
+use saml::rejection::RejectionReason;
+use saml::time::UtcTime;
 
 pub(super) struct PortalKeys;
 
@@ -35,20 +36,21 @@ async fn look(seen: Arc<Seen>) -> Finding {
     };
     let Some(network) = seen.network().await else { return Finding::skip("there is no cloud to ask") };
     let http = network.http.get().await;
-    let metadata = match &*http {
-        Some(Ok(look)) => IdpMetadata::parse(&look.body).ok(),
-        Some(Err(_)) | None => None,
+    let body = match &*http {
+        Some(Ok(look)) if IdpMetadata::parse(&look.body).is_ok() => &look.body,
+        Some(_) | None => return Finding::skip("the portal's metadata could not be read"),
     };
-    let Some(metadata) = metadata else { return Finding::skip("the portal's metadata could not be read") };
-    let pinned = pinned.keys();
-    let shown: Vec<_> =
-        metadata.signing_certificates.iter().filter_map(|der| VerifyingKey::from_certificate_der(der).ok()).collect();
-    let common = pinned.iter().filter(|key| shown.contains(key)).count();
-    match common {
-        0 => Finding::coded(
-            Code::Failure(FailureCode::PortalKeysUnknown),
-            "none of the portal's keys is one that this device pinned",
+    // As the agent follows a change of keys: a key that is pinned has to have signed the list. That some key is in both lists proves nothing.
+    let now = UtcTime::from_unix_millis(platform::clock::unix_millis());
+    match IdpMetadata::parse_signed(body, &pinned.keys(), now) {
+        Ok(_) => Finding::pass("a key that this device pinned has signed the list of the portal's keys"),
+        // The signature is looked at first; what a wrong clock does is said by `clock`.
+        Err(rejection) if rejection.reason() == RejectionReason::MetadataExpired => Finding::pass(
+            "a key that this device pinned has signed the list of the portal's keys, whose time is over by this clock",
         ),
-        _ => Finding::pass(format!("{common} of {} pinned keys are in force", pinned.len())),
+        Err(rejection) => Finding::coded(
+            Code::Failure(FailureCode::PortalKeysUnknown),
+            format!("no key that this device pinned has signed the list of the portal's keys: {rejection}"),
+        ),
     }
 }
