@@ -88,7 +88,7 @@ impl Drop for Permit<'_> {
 
 /// How often something may happen for each of many names: a burst, and so many a second after it.
 ///
-/// Names are those that a signature has proven, never addresses: behind one address there may be a whole company.
+/// Names are those that a signature has proven: behind one address there may be a whole company. Only for what nothing proves it is the address.
 pub struct Buckets<K> {
     burst: f64,
     per_second: f64,

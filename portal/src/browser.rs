@@ -9,34 +9,40 @@ use std::time::Duration;
 use saml::binding::redirect::{Direction, Received, RedirectedRequest, signed_query};
 use saml::key::VerifyingKey;
 use saml::metadata::{Binding, SpMetadata};
-use saml::name::MessageId;
+use saml::name::{MessageId, NameIdFormat};
 use saml::refusal::RefusalCode;
 use saml::rejection::{Rejection, RejectionReason};
 use saml::request::{AuthnRequest, RequestExpectations, ServiceAlgorithms, UnverifiedRequest};
 use saml::time::UtcTime;
 
+use crate::cloud::Cloud;
+use crate::external;
+use crate::logout;
+use crate::policy::FirstVisit;
 use crate::random;
-use crate::sign_on::{Portal, REQUEST_LIFE_SECONDS, SKEW_SECONDS};
+use crate::service_answer::{ServiceAnswer, Unable};
+use crate::service_name;
+use crate::sign_on::{Arrival, Portal, REQUEST_LIFE_SECONDS, SKEW_SECONDS};
 use crate::store::audit::{self, Entry};
 use crate::store::browser::{self, Browser};
-use crate::store::browser_sign_on::{self, BrowserSignOn};
+use crate::store::browser_sign_on::{self, BrowserSignOn, Scope};
 use crate::store::service_provider::{self, ServiceProvider};
 use crate::store::signing_key::Purpose;
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, external_sign_on, tenant};
 
 /// For how long a device may answer once the browser is sent on, in seconds.
 const DEVICE_LIFE_SECONDS: i64 = 60;
 /// For how long the page that sends the browser on may stand open, in seconds.
-const PAGE_LIFE_SECONDS: i64 = 1800;
+pub(crate) const PAGE_LIFE_SECONDS: i64 = 1800;
 /// For how long a browser that no device has answered is sent on again without a question, in seconds: tabs that open together.
-const TOGETHER_SECONDS: i64 = 10;
+pub(crate) const TOGETHER_SECONDS: i64 = 10;
 /// For how long a browser is remembered that is not seen.
 const BROWSER_LIFE: Duration = Duration::from_hours(24 * 180);
 /// `RelayState` that is longer is a mistake; the Redirect binding's reader has the same limit.
 const LONGEST_RELAY_STATE: usize = 2048;
 
 /// How a service's request came.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub enum Incoming<'a> {
     /// In a query, undecoded.
     Redirect(&'a str),
@@ -47,6 +53,17 @@ pub enum Incoming<'a> {
         /// The field `RelayState`.
         relay_state: Option<&'a str>,
     },
+    /// In an envelope that a device brings along, for a program that is no browser.
+    Ecp(Box<UnverifiedRequest>),
+}
+
+/// What comes of a service's request.
+#[derive(Debug)]
+pub enum Begun {
+    /// A sign-on, which the browser goes on with.
+    SignOn(Box<BrowserSignOn>),
+    /// An answer at once.
+    Answer(ServiceAnswer),
 }
 
 /// Why a browser is not sent on.
@@ -54,6 +71,8 @@ pub enum Incoming<'a> {
 pub enum NotBegun {
     /// With its code, and what is wrong in a few words.
     Refused(RefusalCode, String),
+    /// Too many have come from there, none of them proven to be the service's: in how long there is room.
+    TooOften(Duration),
     /// The database, or no randomness.
     Failed(StoreError),
 }
@@ -74,15 +93,21 @@ impl From<Rejection> for NotBegun {
 enum Message {
     Redirected(Box<RedirectedRequest>),
     Posted(Box<UnverifiedRequest>),
+    Brought(Box<UnverifiedRequest>),
+}
+
+/// A service's request that may be answered.
+struct Accepted {
+    request: AuthnRequest,
+    /// What came with it in the query.
+    relay_state: Option<String>,
+    /// Whether the service has signed it.
+    is_signed: bool,
 }
 
 impl Message {
     /// Checks the signature with the service's keys; without one only where its metadata lets it.
-    fn accept(
-        self,
-        service: &SpMetadata,
-        expect: &RequestExpectations<'_>,
-    ) -> Result<(AuthnRequest, Option<String>), Rejection> {
+    fn accept(self, service: &SpMetadata, expect: &RequestExpectations<'_>) -> Result<Accepted, Rejection> {
         if !service.authn_requests_signed {
             match self.unsigned(expect) {
                 Err(rejection) if rejection.reason() == RejectionReason::NoPinnedKey => {}
@@ -93,31 +118,39 @@ impl Message {
         match self {
             Self::Redirected(message) => {
                 let Received { message, relay_state } = message.verify(&keys, ServiceAlgorithms::Current, expect)?;
-                Ok((message.into_request(), relay_state))
+                Ok(Accepted { request: message.into_request(), relay_state, is_signed: true })
             }
             Self::Posted(message) => {
                 let message = message.verify_from_service(&keys, ServiceAlgorithms::Current, expect)?;
-                Ok((message.into_request(), None))
+                Ok(Accepted { request: message.into_request(), relay_state: None, is_signed: true })
+            }
+            Self::Brought(message) => {
+                let message = message.verify_from_client(&keys, ServiceAlgorithms::Current, expect)?;
+                Ok(Accepted { request: message.into_request(), relay_state: None, is_signed: true })
             }
         }
     }
 
-    fn unsigned(&self, expect: &RequestExpectations<'_>) -> Result<(AuthnRequest, Option<String>), Rejection> {
-        Ok(match self {
+    fn unsigned(&self, expect: &RequestExpectations<'_>) -> Result<Accepted, Rejection> {
+        let (request, relay_state) = match self {
             Self::Redirected(message) => {
                 let Received { message, relay_state } = message.clone().accept_unsigned(expect)?;
                 (message.request().clone(), relay_state)
             }
-            Self::Posted(message) => (message.clone().accept_unsigned(expect)?.request().clone(), None),
-        })
+            Self::Posted(message) | Self::Brought(message) => {
+                (message.clone().accept_unsigned(expect)?.request().clone(), None)
+            }
+        };
+        Ok(Accepted { request, relay_state, is_signed: false })
     }
 }
 
-/// Takes a service's request; returns the sign-on that has begun with it.
+/// Takes a service's request; returns the sign-on that has begun with it. What a device brings along is begun and sent on at once.
 ///
 /// # Errors
 /// [`NotBegun`]; a refusal for a registered service has its row in the audit.
-pub async fn begin(portal: &Portal, incoming: Incoming<'_>, now: UtcTime) -> Result<MessageId, NotBegun> {
+pub async fn begin(portal: &Portal, incoming: Incoming<'_>, arrival: Arrival) -> Result<Begun, NotBegun> {
+    let (way, now) = (Way::of(&portal.cloud, &incoming), arrival.now);
     let (message, issuer, relay_state) = match incoming {
         Incoming::Redirect(query) => {
             let message = RedirectedRequest::parse(query)?;
@@ -133,28 +166,42 @@ pub async fn begin(portal: &Portal, incoming: Incoming<'_>, now: UtcTime) -> Res
             let issuer = message.claimed_issuer().clone();
             (Message::Posted(Box::new(message)), issuer, relay_state.map(str::to_owned))
         }
+        Incoming::Ecp(message) => {
+            let issuer = message.claimed_issuer().clone();
+            (Message::Brought(message), issuer, None)
+        }
     };
     let service = service_provider::by_entity_id(&mut *portal.store.read().await?, issuer.as_str()).await?;
     let unknown = || NotBegun::Refused(RefusalCode::ServiceUnknown, issuer.to_string());
     let service = service.ok_or_else(unknown)?;
-    let destinations = [portal.cloud.sso_url()];
     let expect = RequestExpectations {
-        destinations: &destinations,
+        destinations: &way.destinations,
         now,
         max_age_seconds: REQUEST_LIFE_SECONDS,
         max_skew_seconds: SKEW_SECONDS,
     };
-    let asked = check(message, &service, &expect);
-    match asked {
-        Ok((request, acs_url, in_query)) => {
-            let relay_state = relay_state.or(in_query);
-            keep(portal, service, Asked { request, acs_url, relay_state }, now).await
-        }
+    let checked = check(message, &service, &way, &expect);
+    if !checked.as_ref().is_ok_and(|asked| asked.is_signed) {
+        // Anybody can send these, in the service's name: they leave rows.
+        portal.rates.take_unsigned(arrival.address, &service.entity_id, arrival.instant).map_err(NotBegun::TooOften)?;
+    }
+    let asked = match checked {
+        Ok(asked) => Asked { relay_state: relay_state.or(asked.relay_state), ..asked },
         Err(NotBegun::Refused(code, why)) => {
-            note_refusal(&portal.store, &service, (code, &why), now).await?;
-            Err(NotBegun::Refused(code, why))
+            note_refusal(&portal.store, &service, (code.code(), &why), now).await?;
+            return Err(NotBegun::Refused(code, why));
         }
-        Err(error @ NotBegun::Failed(_)) => Err(error),
+        Err(error) => return Err(error),
+    };
+    match service_name::demanded(asked.request.name_id_policy.as_ref(), &service) {
+        Ok(name_format) => {
+            let deadline = way.is_sent_on.then(|| now.plus_seconds(DEVICE_LIFE_SECONDS));
+            Ok(Begun::SignOn(Box::new(keep(portal, service, asked, (name_format, deadline, now)).await?)))
+        }
+        Err(what) => {
+            note_refusal(&portal.store, &service, ("InvalidNameIDPolicy", &what), now).await?;
+            Ok(Begun::Answer(asked.answer(Unable::Name(what))))
+        }
     }
 }
 
@@ -163,32 +210,73 @@ struct Asked {
     request: AuthnRequest,
     acs_url: String,
     relay_state: Option<String>,
+    is_signed: bool,
+}
+
+impl Asked {
+    fn answer(self, unable: Unable) -> ServiceAnswer {
+        let Self { request, acs_url, relay_state, .. } = self;
+        ServiceAnswer { request_id: request.id, acs_url, relay_state, unable }
+    }
+}
+
+/// The way that a service's request takes, and its Response takes back.
+struct Way<'a> {
+    /// Where the request may say that it goes.
+    destinations: Vec<&'a str>,
+    /// How the Response reaches the service.
+    binding: Binding,
+    /// Whether the device is there already.
+    is_sent_on: bool,
+}
+
+impl<'a> Way<'a> {
+    fn of(cloud: &'a Cloud, incoming: &Incoming<'_>) -> Self {
+        match incoming {
+            Incoming::Redirect(_) | Incoming::Post { .. } => {
+                Self { destinations: vec![cloud.sso_url()], binding: Binding::Post, is_sent_on: false }
+            }
+            // The service does not know where its client will go with it, and takes one of the addresses in the metadata.
+            Incoming::Ecp(_) => Self {
+                destinations: vec![cloud.ecp_url(), cloud.soap_url(), cloud.sso_url()],
+                binding: Binding::Paos,
+                is_sent_on: true,
+            },
+        }
+    }
 }
 
 fn check(
     message: Message,
     service: &ServiceProvider,
+    way: &Way<'_>,
     expect: &RequestExpectations<'_>,
-) -> Result<(AuthnRequest, String, Option<String>), NotBegun> {
+) -> Result<Asked, NotBegun> {
     let metadata = SpMetadata::parse(service.metadata.as_bytes())?;
-    let (request, relay_state) = message.accept(&metadata, expect)?;
-    let acs_url = acs(&request, &metadata, service)?;
-    Ok((request, acs_url, relay_state))
+    let Accepted { request, relay_state, is_signed } = message.accept(&metadata, expect)?;
+    let acs_url = acs(&request, &metadata, service, &way.binding)?;
+    Ok(Asked { request, acs_url, relay_state, is_signed })
 }
 
-/// The address that the Response goes to: one of the registered ones for POST, which the request may choose from.
-fn acs(request: &AuthnRequest, metadata: &SpMetadata, service: &ServiceProvider) -> Result<String, NotBegun> {
+/// The address that the Response goes to: one of those registered for `binding`, which the request may choose from.
+fn acs(
+    request: &AuthnRequest,
+    metadata: &SpMetadata,
+    service: &ServiceProvider,
+    binding: &Binding,
+) -> Result<String, NotBegun> {
     let unregistered = |what: String| NotBegun::Refused(RefusalCode::AcsNotRegistered, what);
-    if let Some(binding) = request.protocol_binding.as_deref().filter(|uri| *uri != Binding::Post.uri()) {
-        return Err(unregistered(binding.to_owned()));
+    if let Some(other) = request.protocol_binding.as_deref().filter(|uri| *uri != binding.uri()) {
+        return Err(unregistered(other.to_owned()));
     }
     let chosen = match (&request.acs_url, request.acs_index) {
-        (Some(url), _) => metadata.acs_by_url(&Binding::Post, url).ok_or_else(|| unregistered(url.clone()))?,
+        (Some(url), _) => metadata.acs_by_url(binding, url).ok_or_else(|| unregistered(url.clone()))?,
         (None, Some(index)) => {
-            let endpoint = metadata.acs_by_index(index).filter(|endpoint| endpoint.binding == Binding::Post);
+            let endpoint = metadata.acs_by_index(index).filter(|endpoint| endpoint.binding == *binding);
             endpoint.ok_or_else(|| unregistered(format!("index {index}")))?
         }
-        (None, None) => return Ok(service.acs_url.clone()),
+        (None, None) if *binding == Binding::Post => return Ok(service.acs_url.clone()),
+        (None, None) => metadata.default_acs(binding).ok_or_else(|| unregistered(binding.uri().to_owned()))?,
     };
     if service_provider::may_receive(&chosen.location) {
         Ok(chosen.location.clone())
@@ -197,32 +285,46 @@ fn acs(request: &AuthnRequest, metadata: &SpMetadata, service: &ServiceProvider)
     }
 }
 
-async fn keep(portal: &Portal, service: ServiceProvider, asked: Asked, now: UtcTime) -> Result<MessageId, NotBegun> {
+async fn keep(
+    portal: &Portal,
+    service: ServiceProvider,
+    asked: Asked,
+    (name_format, deadline, now): (Option<NameIdFormat>, Option<UtcTime>, UtcTime),
+) -> Result<BrowserSignOn, NotBegun> {
     let id = MessageId::from_random(random::bytes().map_err(|_| StoreError::Stopping)?);
     let row = BrowserSignOn {
-        id: id.clone(),
+        id,
         tenant_id: service.tenant_id,
         service: service.entity_id,
         request_id: asked.request.id,
         acs_url: asked.acs_url,
         relay_state: asked.relay_state,
+        scope: Scope {
+            requesters: asked.request.requesters.iter().map(ToString::to_string).collect(),
+            proxy_count: asked.request.proxy_count,
+            force_authn: asked.request.force_authn,
+        },
+        elsewhere: None,
+        is_passive: asked.request.is_passive,
+        name_format,
         browser_id: None,
         port: None,
         created_at: now,
-        deadline: None,
+        deadline,
         used_at: None,
     };
+    let kept = row.clone();
     portal
         .store
-        .write(move |connection| Box::pin(async move { browser_sign_on::insert(connection, &row).await }))
+        .write(move |connection| Box::pin(async move { browser_sign_on::insert(connection, &kept).await }))
         .await?;
-    Ok(id)
+    Ok(row)
 }
 
 async fn note_refusal(
     store: &Store,
     service: &ServiceProvider,
-    (code, why): (RefusalCode, &str),
+    (code, why): (&str, &str),
     now: UtcTime,
 ) -> Result<(), StoreError> {
     let entry = Entry {
@@ -231,7 +333,7 @@ async fn note_refusal(
         actor: service.entity_id.to_string(),
         action: "service-request",
         subject: String::new(),
-        result: code.to_string(),
+        result: code.to_owned(),
         detail: serde_json::json!({ "why": why }),
     };
     store.write(move |connection| Box::pin(audit::append(connection, entry))).await
@@ -242,6 +344,8 @@ async fn note_refusal(
 pub enum Next {
     /// To its device: the address there.
     Device(String),
+    /// To a service at which a session in this browser is to end; from there it comes back.
+    LogOut(String),
     /// It is asked first.
     Ask {
         /// The service that the person has opened.
@@ -249,6 +353,8 @@ pub enum Next {
         /// Whether it was sent on before, and nobody has answered since.
         was_unanswered: bool,
     },
+    /// Back to the service with an answer: nobody may be asked.
+    Answer(ServiceAnswer),
 }
 
 /// Sends the browser `browser_id` on with the sign-on `id`, if the person asks for it or a device has answered it before.
@@ -270,8 +376,16 @@ pub async fn go_on(
     if begun.used_at.is_some() || now > begun.created_at.plus_seconds(PAGE_LIFE_SECONDS) {
         return Err(over());
     }
+    if let Some(url) = logout::on_the_way(portal, browser_id, id, now).await? {
+        return Ok(Next::LogOut(url));
+    }
     let is_known = browser.as_ref().is_some_and(|browser| is_answered(browser, now));
-    if !is_pressed && !is_known {
+    let is_new = browser.as_ref().is_none_or(|browser| browser.tries == 0 && browser.answered_at.is_none());
+    let goes_by_itself = is_known || is_new && is_automatic(portal, &begun.tenant_id).await?;
+    if !goes_by_itself && begun.is_passive {
+        return Ok(Next::Answer(end_passive(portal, begun, now).await?));
+    }
+    if !is_pressed && !goes_by_itself {
         let was_unanswered = browser.is_some_and(|browser| browser.tries > 0);
         return Ok(Next::Ask { service: begun.service.to_string(), was_unanswered });
     }
@@ -288,6 +402,22 @@ pub async fn go_on(
     });
     noted.await?;
     Ok(Next::Device(url))
+}
+
+/// Core §3.4.1: a service that lets nobody be asked gets its browser back. The sign-on is over with that.
+async fn end_passive(portal: &Portal, begun: BrowserSignOn, now: UtcTime) -> Result<ServiceAnswer, StoreError> {
+    let BrowserSignOn { id, request_id, acs_url, relay_state, .. } = begun;
+    let used = portal
+        .store
+        .write(move |connection| Box::pin(async move { browser_sign_on::use_up(connection, &id, now).await }));
+    used.await?;
+    Ok(ServiceAnswer { request_id, acs_url, relay_state, unable: Unable::Passive })
+}
+
+/// Whether the tenant's policy sends browsers to their device that were never there.
+async fn is_automatic(portal: &Portal, tenant_id: &str) -> Result<bool, StoreError> {
+    let tenant = tenant::by_id(&mut *portal.store.read().await?, tenant_id).await?;
+    Ok(tenant.is_some_and(|tenant| tenant.policy.first_visit == FirstVisit::Automatic))
 }
 
 /// Whether a device has answered this browser, the last time that it was sent on.
@@ -309,13 +439,7 @@ fn port(ports: &[u16], browser: Option<&Browser>, now: UtcTime) -> Option<u16> {
 /// The device's address with the portal's own request: for this service, from now.
 fn address(portal: &Portal, begun: &BrowserSignOn, port: u16, now: UtcTime) -> Result<String, NotBegun> {
     let destination = saml::device::sign_on_url(port);
-    let request = AuthnRequest {
-        destination: Some(destination.clone()),
-        is_passive: true,
-        acs_url: Some(begun.acs_url.clone()),
-        respond_to: Some(begun.service.clone()),
-        ..AuthnRequest::new(begun.id.clone(), now, portal.cloud.entity_id().clone())
-    };
+    let request = request_to_device(portal, begun, destination.clone(), now);
     let keys = portal.keys.now();
     let relay_state = begun.relay_state.as_deref();
     let query =
@@ -329,17 +453,34 @@ fn address(portal: &Portal, begun: &BrowserSignOn, port: u16, now: UtcTime) -> R
     }
 }
 
+/// The portal's own request, which only a device can answer.
+pub(crate) fn request_to_device(
+    portal: &Portal,
+    begun: &BrowserSignOn,
+    destination: String,
+    now: UtcTime,
+) -> AuthnRequest {
+    AuthnRequest {
+        destination: Some(destination),
+        is_passive: true,
+        acs_url: Some(begun.acs_url.clone()),
+        respond_to: Some(begun.service.clone()),
+        ..AuthnRequest::new(begun.id.clone(), now, portal.cloud.entity_id().clone())
+    }
+}
+
 /// Forgets sign-ons that can't be ended any more, and browsers that were not seen for half a year.
 ///
 /// # Errors
 /// [`StoreError`].
 pub async fn forget_old(store: &Store, now: UtcTime) -> Result<(), StoreError> {
-    let begun = now.plus_seconds(-(PAGE_LIFE_SECONDS + DEVICE_LIFE_SECONDS));
+    let begun = now.plus_seconds(-(PAGE_LIFE_SECONDS + external::LIFE_SECONDS.max(DEVICE_LIFE_SECONDS)));
     let seen = now.plus_seconds(-i64::try_from(BROWSER_LIFE.as_secs()).unwrap_or(i64::MAX));
     store
         .write(move |connection| {
             Box::pin(async move {
                 browser_sign_on::forget_begun_before(connection, begun).await?;
+                external_sign_on::forget_before(connection, begun, seen).await?;
                 browser::forget_seen_before(connection, seen).await.map(|_| ())
             })
         })

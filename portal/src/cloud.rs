@@ -9,6 +9,12 @@ pub struct Cloud {
     entity_id: EntityId,
     soap_url: String,
     sso_url: String,
+    ecp_url: String,
+    sp_entity_id: EntityId,
+    acs_url: String,
+    slo_url: String,
+    console_entity_id: EntityId,
+    console_acs_url: String,
 }
 
 /// A public URL that can't be one.
@@ -40,11 +46,19 @@ impl Cloud {
             return Err(invalid());
         }
         let entity_id = format!("{base}/saml/metadata").parse().map_err(|_| invalid())?;
+        let sp_entity_id = format!("{base}/saml/sp").parse().map_err(|_| invalid())?;
+        let console_entity_id = format!("{base}/saml/admin").parse().map_err(|_| invalid())?;
         Ok(Self {
             base: base.to_owned(),
             entity_id,
             soap_url: format!("{base}/saml/soap"),
             sso_url: format!("{base}/saml/sso"),
+            slo_url: format!("{base}/saml/slo"),
+            ecp_url: format!("{base}{}", saml::device::ECP_PATH),
+            sp_entity_id,
+            acs_url: format!("{base}/saml/acs"),
+            console_entity_id,
+            console_acs_url: format!("{base}/saml/admin/acs"),
         })
     }
 
@@ -70,6 +84,42 @@ impl Cloud {
     #[must_use]
     pub fn sso_url(&self) -> &str {
         &self.sso_url
+    }
+
+    /// Where services send people's browsers that end a session.
+    #[must_use]
+    pub fn slo_url(&self) -> &str {
+        &self.slo_url
+    }
+
+    /// Where devices bring what services that speak ECP ask for.
+    #[must_use]
+    pub fn ecp_url(&self) -> &str {
+        &self.ecp_url
+    }
+
+    /// The entity ID of the portal where it is itself a service provider, to identity providers of tenants; also the address of that metadata.
+    #[must_use]
+    pub fn sp_entity_id(&self) -> &EntityId {
+        &self.sp_entity_id
+    }
+
+    /// The entity ID of the pages for administrators, to identity providers that sign administrators in; also the address of that metadata.
+    #[must_use]
+    pub fn console_entity_id(&self) -> &EntityId {
+        &self.console_entity_id
+    }
+
+    /// Where Responses about administrators go.
+    #[must_use]
+    pub fn console_acs_url(&self) -> &str {
+        &self.console_acs_url
+    }
+
+    /// Where other identity providers send their Responses.
+    #[must_use]
+    pub fn acs_url(&self) -> &str {
+        &self.acs_url
     }
 }
 

@@ -5,7 +5,7 @@
 use std::net::IpAddr;
 
 use saml::device::{Evidence, EvidenceGrade};
-use saml::name::{EntityId, MessageId, NameId, NameIdFormat};
+use saml::name::{Attribute, EntityId, MessageId, NameId, NameIdFormat};
 use saml::refusal::RefusalCode;
 use saml::request::{AuthnRequest, VerifiedRequest};
 use saml::time::UtcTime;
@@ -16,17 +16,26 @@ use crate::break_glass;
 use crate::cloud::Cloud;
 use crate::diagnostics;
 use crate::evidence;
+use crate::groups;
 use crate::identity_provider::Kind;
 use crate::policy::{AtLimit, OtherPerson, SignOn};
 use crate::random;
+use crate::service_name;
+use crate::service_settings::About;
 use crate::sign_on::{REQUEST_LIFE_SECONDS, SKEW_SECONDS};
-use crate::standing;
+use crate::standing::{self, Standing};
 use crate::store::audit::{self, Entry};
 use crate::store::device::{self, Device, DeviceState};
-use crate::store::person::{self, Person, PersonState, SignOnNote};
+use crate::store::person::{self, Origin, Person, PersonState, SignOnNote};
 use crate::store::service_provider::{self, ServiceProvider};
+use crate::store::service_session::{self, ServiceSession};
 use crate::store::tenant::{self, Tenant};
-use crate::store::{StoreError, browser, browser_sign_on, device_key, domain, seen_request, sign_on_count, token};
+use crate::store::{
+    StoreError, browser, browser_sign_on, device_key, domain, external_sign_on, seen_request, sign_on_count, token,
+};
+
+/// As many services are listed at the most.
+const MOST_SERVICES: i64 = 500;
 
 /// A request that is proven and wants a decision.
 pub struct Question {
@@ -89,8 +98,14 @@ pub struct Grant {
     pub service: Option<ServiceProvider>,
     /// What the service itself has asked for; none: it gets a Response that it has not asked for.
     pub awaited: Option<Awaited>,
+    /// What the session is called that the assertion opens.
+    pub session_index: MessageId,
+    /// The services that the person may open, where the person has asked for them.
+    pub services: Vec<ServiceProvider>,
     /// Life of the session, in seconds.
     pub session_seconds: i64,
+    /// What a service is told about the person besides their name.
+    pub attributes: Vec<Attribute>,
     /// What else the device itself is told: names of attributes with their values.
     pub told: Vec<(&'static str, String)>,
 }
@@ -102,6 +117,10 @@ pub struct Awaited {
     pub request_id: MessageId,
     /// The registered address where it waits.
     pub acs_url: String,
+    /// The browser in which the person waits, if they wait in one.
+    pub browser_id: Option<String>,
+    /// In which format it wants the person named, where it says so.
+    pub name_format: Option<NameIdFormat>,
 }
 
 impl Decision {
@@ -115,8 +134,11 @@ impl Decision {
 /// What ends the way to a grant: a refusal, or the database.
 pub(crate) enum Stop {
     Refused(RefusalCode),
-    /// Another identity provider answers for the person: `domain-not-mapped`, and its address.
-    Elsewhere(String),
+    /// Another identity provider answers for the person: `domain-not-mapped`, its name and its address.
+    Elsewhere {
+        provider: String,
+        address: String,
+    },
     Failed(StoreError),
 }
 
@@ -142,8 +164,14 @@ pub async fn decide(connection: &mut AnyConnection, question: Question) -> Resul
     let decided = grant(connection, &question, &mut asked).await;
     let (decision, result) = match decided {
         Ok(grant) => (Decision::Granted(Box::new(grant)), "ok".to_owned()),
-        Err(Stop::Refused(code)) => (Decision::refused(content.id.clone(), code), code.to_string()),
-        Err(Stop::Elsewhere(address)) => {
+        Err(Stop::Refused(code)) => {
+            if code == RefusalCode::DomainNotMapped {
+                note_elsewhere(connection, content, &asked, "").await?;
+            }
+            (Decision::refused(content.id.clone(), code), code.to_string())
+        }
+        Err(Stop::Elsewhere { provider, address }) => {
+            note_elsewhere(connection, content, &asked, &provider).await?;
             let (in_response_to, code) = (content.id.clone(), RefusalCode::DomainNotMapped);
             (Decision::Refused { in_response_to, code, elsewhere: Some(address), retry_after: None }, code.to_string())
         }
@@ -182,6 +210,17 @@ pub async fn decide(connection: &mut AnyConnection, question: Question) -> Resul
     };
     audit::append(connection, entry).await?;
     Ok(decision)
+}
+
+/// Notes in the sign-on that the request has used up who answers for the person, so that their browser can go on there.
+async fn note_elsewhere(
+    connection: &mut AnyConnection,
+    content: &AuthnRequest,
+    asked: &Asked,
+    provider: &str,
+) -> Result<(), StoreError> {
+    let (Some(transaction), Some(tenant_id)) = (&content.transaction, &asked.tenant_id) else { return Ok(()) };
+    browser_sign_on::answered_elsewhere(connection, (transaction, tenant_id), provider).await
 }
 
 /// What the audit says about a request however far it came.
@@ -226,23 +265,56 @@ async fn grant(connection: &mut AnyConnection, question: &Question, asked: &mut 
     asked.subject.clone_from(&name.name_id);
 
     let awaited = begun_by_service(connection, content, now).await?;
-    let mut standing = standing::find(connection, question, &name, asked).await?;
+    let standing = standing::find(connection, question, &name, asked).await?;
+    settle(
+        connection,
+        Case { cloud: &question.cloud, content, evidence: &statement.evidence, name, standing, awaited, now },
+    )
+    .await
+}
+
+/// A person at a device that may sign people in.
+pub(crate) struct Case<'a> {
+    pub(crate) cloud: &'a Cloud,
+    pub(crate) content: &'a AuthnRequest,
+    pub(crate) evidence: &'a Evidence,
+    pub(crate) name: PersonName,
+    pub(crate) standing: Standing,
+    pub(crate) awaited: Option<Awaited>,
+    pub(crate) now: UtcTime,
+}
+
+/// Decides whether the person is signed in, and writes what follows from it.
+pub(crate) async fn settle(connection: &mut AnyConnection, case: Case<'_>) -> Result<Grant, Stop> {
+    let Case { cloud, content, evidence, name, mut standing, awaited, now } = case;
     let tenant = tenant::by_id(connection, &standing.device.tenant_id).await?.ok_or(RefusalCode::DomainNotMapped)?;
     let provisions = check_domain(connection, &tenant, &name).await?;
-    evidence::check(&statement.evidence, &name.local_part, tenant.minimum_evidence)?;
-    let service = asked_service(connection, &question.cloud, content.respond_to.as_ref(), &tenant).await?;
-    tenant.policy.check(&SignOn {
-        domain: &name.domain,
-        service: service.as_ref().map(|service| service.entity_id.as_str()),
-        grade: statement.evidence.grade,
-        facts: &standing.device.facts,
-    })?;
+    evidence::check(evidence, &name.local_part, tenant.minimum_evidence)?;
+    let service = asked_service(connection, cloud, content.respond_to.as_ref(), &tenant).await?;
+    let may_open = |service: Option<&ServiceProvider>| {
+        tenant.policy.check(&SignOn {
+            domain: &name.domain,
+            service: service.map(|service| service.entity_id.as_str()),
+            grade: evidence.grade,
+            facts: &standing.device.facts,
+        })
+    };
+    may_open(service.as_ref())?;
     if standing.device.state == DeviceState::Pending {
         standing.keep(connection, now).await?;
         return Err(RefusalCode::DevicePending.into());
     }
     let may_create = provisions && content.name_id_policy.as_ref().is_some_and(|policy| policy.allow_create);
     let (person, is_known) = find_person(connection, &tenant, &name, may_create, now).await?;
+    let groups = groups::of(connection, &tenant.policy, Some(&standing.device), &person).await?;
+    if service.as_ref().is_some_and(|service| !service.settings.admits(&person.name_id, &groups)) {
+        return Err(RefusalCode::ServiceNotAllowed.into());
+    }
+    let mut services = Vec::new();
+    if content.respond_to.as_ref() == Some(cloud.entity_id()) {
+        services = service_provider::of_tenant(connection, &tenant.id, MOST_SERVICES).await?;
+        services.retain(|service| may_open(Some(service)).is_ok() && service.settings.admits(&person.name_id, &groups));
+    }
     bind_to_owner(connection, &mut standing.device, &tenant, &person).await?;
     if is_known {
         make_room(connection, &tenant, &person, &standing.device, now).await?;
@@ -251,18 +323,42 @@ async fn grant(connection: &mut AnyConnection, question: &Question, asked: &mut 
     }
     standing.keep(connection, now).await?;
     let device = standing.device;
-    let note = sign_on_note(&device, &person, &statement.evidence, now);
-    person::note_sign_on(connection, &note).await?;
+    person::note_sign_on(connection, &sign_on_note(&device, &person, evidence, now)).await?;
+    let demanded = awaited.as_ref().and_then(|awaited| awaited.name_format.clone());
+    let format = demanded.or_else(|| service.as_ref().map(|service| service.settings.name_id_format.format()));
+    let named = service.as_ref().map_or(content.issuer.clone(), |service| service.entity_id.clone());
+    let subject = service_name::of(&person, &named, format.as_ref()).map_err(|_| RefusalCode::Busy)?;
+    let session_index = session_index()?;
+    let about = About { person: &person, groups: &groups, grade: evidence.grade, device: Some(&device.id) };
+    let attributes = service.as_ref().map(|service| service.settings.attributes(&about)).unwrap_or_default();
+    if let Some(service) = &service {
+        let session = ServiceSession {
+            id: session_index.clone(),
+            tenant_id: tenant.id.clone(),
+            service: service.entity_id.clone(),
+            person: person.name_id.clone(),
+            opened_by: device.id.clone(),
+            name_id: subject.clone(),
+            browser_id: awaited.as_ref().and_then(|awaited: &Awaited| awaited.browser_id.clone()),
+            ends_at: now.plus_seconds(tenant.session_seconds),
+            logout_why: None,
+            tries: 0,
+        };
+        service_session::insert(connection, &session).await?;
+    }
     Ok(Grant {
         in_response_to: content.id.clone(),
-        groups: tenant.policy.groups_of(&device.groups, &device.facts),
+        groups,
         device: content.issuer.clone(),
         device_id: device.id,
         key_since: None,
-        subject: NameId { format: NameIdFormat::EmailAddress, value: person.name_id },
-        grade: statement.evidence.grade,
+        subject,
+        grade: evidence.grade,
+        attributes,
         service,
         awaited,
+        session_index,
+        services,
         session_seconds: tenant.session_seconds,
         told: Vec::new(),
     })
@@ -281,12 +377,18 @@ async fn begun_by_service(
     }
     if let (Some(browser), Some(port)) = (&begun.browser_id, begun.port) {
         browser::answered(connection, browser, port, now).await?;
+        external_sign_on::forget_choice(connection, browser).await?;
     }
     let in_time = begun.deadline.is_some_and(|deadline| now <= deadline);
     if !in_time || content.respond_to.as_ref() != Some(&begun.service) {
         return Err(RefusalCode::SignOnOver.into());
     }
-    Ok(Some(Awaited { request_id: begun.request_id, acs_url: begun.acs_url }))
+    Ok(Some(Awaited {
+        request_id: begun.request_id,
+        acs_url: begun.acs_url,
+        browser_id: begun.browser_id,
+        name_format: begun.name_format,
+    }))
 }
 
 /// The subject of a request in which a device signs itself in: it is alive, and asks whether it still may sign people in.
@@ -329,9 +431,17 @@ async fn keep_alive(
         grade: statement.evidence.grade,
         service: None,
         awaited: None,
+        session_index: session_index()?,
+        services: Vec::new(),
         session_seconds: tenant.session_seconds,
+        attributes: Vec::new(),
         told,
     })
+}
+
+/// What a session is called at a service.
+pub(crate) fn session_index() -> Result<MessageId, Stop> {
+    random::bytes().map(MessageId::from_random).map_err(|_| RefusalCode::Busy.into())
 }
 
 /// The first person owns the device; what happens to others is the tenant's decision.
@@ -391,7 +501,7 @@ async fn check_domain(connection: &mut AnyConnection, tenant: &Tenant, name: &Pe
     }
     let answering = tenant.providers.of_domain(&name.domain).ok_or(RefusalCode::DomainNotMapped)?;
     if let Kind::External { sign_on_url, .. } = &answering.kind {
-        return Err(Stop::Elsewhere(sign_on_url.clone()));
+        return Err(Stop::Elsewhere { provider: answering.name.clone(), address: sign_on_url.clone() });
     }
     if !tenant.idp_enabled || !answering.enabled {
         return Err(RefusalCode::IdpDisabled.into());
@@ -413,7 +523,7 @@ async fn asked_service(
 }
 
 /// The person, and whether they were known already.
-async fn find_person(
+pub(crate) async fn find_person(
     connection: &mut AnyConnection,
     tenant: &Tenant,
     name: &PersonName,
@@ -430,15 +540,8 @@ async fn find_person(
     if !may_create || !tenant.policy.may_provision(&name.name_id) {
         return Err(RefusalCode::UserNotProvisioned.into());
     }
-    let person = Person {
-        id: random::row_id().map_err(|_| RefusalCode::Busy)?,
-        tenant_id: tenant.id.clone(),
-        name_id: name.name_id.clone(),
-        state: PersonState::Active,
-        created_at: now,
-        last_sign_on_at: None,
-    };
-    Ok((person, false))
+    let id = random::row_id().map_err(|_| RefusalCode::Busy)?;
+    Ok((Person::new(id, tenant.id.clone(), name.name_id.clone(), Origin::SignOn, now), false))
 }
 
 fn sign_on_note<'a>(device: &'a Device, person: &'a Person, evidence: &Evidence, now: UtcTime) -> SignOnNote<'a> {
@@ -460,7 +563,7 @@ pub(crate) struct PersonName {
 }
 
 impl PersonName {
-    fn of(subject: Option<&NameId>) -> Option<Self> {
+    pub(crate) fn of(subject: Option<&NameId>) -> Option<Self> {
         let subject = subject.filter(|subject| subject.format == NameIdFormat::EmailAddress)?;
         let name_id = subject.value.to_ascii_lowercase();
         let (local_part, domain) = name_id.split_once('@')?;

@@ -22,6 +22,7 @@ use crate::sign_on::{Answer, Arrival, Portal, REQUEST_LIFE_SECONDS, SKEW_SECONDS
 use crate::store::audit::{self, Entry};
 use crate::store::device::{self, DeviceState};
 use crate::store::device_key::{self, KeyRole};
+use crate::store::service_session::{self, Ending, SIGNED_OUT};
 use crate::store::signing_key::Purpose;
 use crate::store::{StoreError, seen_request};
 
@@ -112,8 +113,13 @@ async fn decide(
             device::move_to(connection, device.id.as_str(), DeviceState::Unregistered, "it has left by itself").await?;
             Ok(())
         }
-        (Some(device), Some(Farewell::Person(_))) => match device.state {
-            DeviceState::Registered => Ok(()),
+        (Some(device), Some(Farewell::Person(name))) => match device.state {
+            DeviceState::Registered => {
+                let name = name.to_ascii_lowercase();
+                let ending = Ending::PersonAt(&name, device.id.as_str());
+                service_session::end(connection, ending, SIGNED_OUT).await?;
+                Ok(())
+            }
             DeviceState::Pending => Err(RefusalCode::DevicePending),
             DeviceState::Quarantined => Err(RefusalCode::DeviceQuarantined),
             DeviceState::Unregistered | DeviceState::RemovalPending | DeviceState::Removed => {

@@ -2,7 +2,8 @@
 
 use saml::device::EvidenceGrade;
 use saml::key::SignError;
-use saml::name::{Attribute, MessageId, NameIdFormat};
+use saml::metadata::SpMetadata;
+use saml::name::{Attribute, EntityId, MessageId, NameIdFormat};
 use saml::refusal::{Refusal, RefusalCode};
 use saml::response::{Assertion, Response, Status};
 use saml::time::UtcTime;
@@ -11,12 +12,13 @@ use crate::decision::{Decision, Grant};
 use crate::random;
 use crate::sign_on::Portal;
 use crate::signing::SigningKeys;
+use crate::store::service_provider::{ServiceProvider, may_receive};
 use crate::store::signing_key::Purpose;
 
 /// How long an assertion may be presented, in seconds.
-const ASSERTION_LIFE_SECONDS: i64 = 300;
+pub(crate) const ASSERTION_LIFE_SECONDS: i64 = 300;
 /// How far the beginning of an assertion lies back, in seconds, for services whose clocks are behind.
-const NOT_BEFORE_SECONDS: i64 = 90;
+pub(crate) const NOT_BEFORE_SECONDS: i64 = 90;
 
 /// Names of the attributes that the device's own session carries.
 const GROUPS: &str = "urn:countersign:device:groups";
@@ -42,7 +44,7 @@ pub fn issue(portal: &Portal, decision: Decision, now: UtcTime) -> Result<String
     match decision {
         Decision::Granted(grant) => {
             let purpose = if grant.service.is_some() { Purpose::Service } else { Purpose::Agent };
-            let response = granted((portal, &keys), *grant, [id()?, id()?, id()?], now);
+            let response = granted((portal, &keys), *grant, [id()?, id()?], now);
             response.sign(&keys.identity(purpose))
         }
         Decision::Refused { in_response_to, code, elsewhere, retry_after } => {
@@ -65,73 +67,126 @@ pub fn issue(portal: &Portal, decision: Decision, now: UtcTime) -> Result<String
     }
 }
 
-fn granted(
-    (portal, keys): (&Portal, &SigningKeys),
-    grant: Grant,
-    [response_id, assertion_id, session]: [MessageId; 3],
+fn granted((portal, keys): (&Portal, &SigningKeys), mut grant: Grant, ids: [MessageId; 2], now: UtcTime) -> Response {
+    if let Some(service) = grant.service.take() {
+        return for_service(portal.cloud.entity_id(), (grant, &service), ids, now);
+    }
+    let addressed = Addressed {
+        recipient: grant.device.as_str().to_owned(),
+        audience: grant.device.clone(),
+        in_response_to: Some(grant.in_response_to.clone()),
+    };
+    grant.attributes = told(portal, keys, &mut grant);
+    response(portal.cloud.entity_id(), (grant, addressed), ids, now)
+}
+
+/// The Response that a service gets, before it is signed. The portal copies nothing that the device says about itself into it.
+#[must_use]
+pub fn for_service(
+    issuer: &EntityId,
+    (grant, service): (Grant, &ServiceProvider),
+    ids: [MessageId; 2],
     now: UtcTime,
 ) -> Response {
     // A service gets an answer to its own request, or to none: the device's request is nothing to it.
-    let (recipient, audience, in_response_to) = match (&grant.service, &grant.awaited) {
-        (Some(service), Some(awaited)) => {
-            (awaited.acs_url.clone(), service.entity_id.clone(), Some(awaited.request_id.clone()))
-        }
-        (Some(service), None) => (service.acs_url.clone(), service.entity_id.clone(), None),
-        (None, _) => (grant.device.as_str().to_owned(), grant.device.clone(), Some(grant.in_response_to.clone())),
+    let (recipient, in_response_to) = match &grant.awaited {
+        Some(awaited) => (awaited.acs_url.clone(), Some(awaited.request_id.clone())),
+        None => (service.acs_url.clone(), None),
     };
-    // The portal copies nothing that the device says about itself into an assertion for somebody else.
-    let attributes = if grant.service.is_none() {
-        let own = [
-            (saml::device::DEVICE_ID, vec![grant.device_id.to_string()]),
-            (EVIDENCE_GRADE, vec![grant.grade.to_string()]),
-            (saml::device::KEEP_ALIVE_INTERVAL, vec![portal.keep_alive_seconds.to_string()]),
-        ];
-        let ports = portal.sign_on_ports.iter().map(u16::to_string).collect::<Vec<_>>();
-        let ports = Some((saml::device::SIGN_ON_PORTS, ports)).filter(|(_, ports)| !ports.is_empty());
-        let groups = Some((GROUPS, grant.groups)).filter(|(_, groups)| !groups.is_empty());
-        // Only the answer to a keep-alive: a device that is heard every few minutes learns of other keys soon enough.
-        let keys = (grant.subject.format == NameIdFormat::Entity)
-            .then(|| (saml::device::SIGNING_KEYS, vec![keys.digest().to_owned()]));
-        let since = grant.key_since.map(|since| (saml::device::KEY_SINCE, vec![since.to_string()]));
-        let life = Some(portal.key_life_seconds).filter(|seconds| grant.key_since.is_some() && *seconds > 0);
-        let life = life.map(|seconds| (saml::device::KEY_LIFE, vec![seconds.to_string()]));
-        own.into_iter()
-            .chain(ports)
-            .chain(groups)
-            .chain(keys)
-            .chain(since)
-            .chain(life)
-            .chain(grant.told.into_iter().map(|(name, value)| (name, vec![value])))
-            .map(|(name, values)| attribute(name, values))
-            .collect()
-    } else {
-        Vec::new()
-    };
+    let addressed = Addressed { recipient, audience: service.entity_id.clone(), in_response_to };
+    response(issuer, (grant, addressed), ids, now)
+}
+
+/// What the device's own session says besides who the person is.
+fn told(portal: &Portal, keys: &SigningKeys, grant: &mut Grant) -> Vec<Attribute> {
+    let own = [
+        (saml::device::DEVICE_ID, vec![grant.device_id.to_string()]),
+        (EVIDENCE_GRADE, vec![grant.grade.to_string()]),
+        (saml::device::KEEP_ALIVE_INTERVAL, vec![portal.keep_alive_seconds.to_string()]),
+    ];
+    let ports = portal.sign_on_ports.iter().map(u16::to_string).collect::<Vec<_>>();
+    let ports = Some((saml::device::SIGN_ON_PORTS, ports)).filter(|(_, ports)| !ports.is_empty());
+    let services = grant.services.iter().map(described).collect::<Vec<_>>();
+    let services = Some((saml::device::SERVICES, services)).filter(|(_, services)| !services.is_empty());
+    let groups = Some((GROUPS, std::mem::take(&mut grant.groups))).filter(|(_, groups)| !groups.is_empty());
+    // Only the answer to a keep-alive: a device that is heard every few minutes learns of other keys soon enough.
+    let keys = (grant.subject.format == NameIdFormat::Entity)
+        .then(|| (saml::device::SIGNING_KEYS, vec![keys.digest().to_owned()]));
+    let since = grant.key_since.map(|since| (saml::device::KEY_SINCE, vec![since.to_string()]));
+    let life = Some(portal.key_life_seconds).filter(|seconds| grant.key_since.is_some() && *seconds > 0);
+    let life = life.map(|seconds| (saml::device::KEY_LIFE, vec![seconds.to_string()]));
+    own.into_iter()
+        .chain(ports)
+        .chain(services)
+        .chain(groups)
+        .chain(keys)
+        .chain(since)
+        .chain(life)
+        .chain(std::mem::take(&mut grant.told).into_iter().map(|(name, value)| (name, vec![value])))
+        .map(|(name, values)| attribute(name, values))
+        .collect()
+}
+
+/// Whom a Response is for.
+struct Addressed {
+    recipient: String,
+    audience: EntityId,
+    in_response_to: Option<MessageId>,
+}
+
+fn response(
+    issuer: &EntityId,
+    (grant, addressed): (Grant, Addressed),
+    [response_id, assertion_id]: [MessageId; 2],
+    now: UtcTime,
+) -> Response {
+    let Addressed { recipient, audience, in_response_to } = addressed;
     let assertion = Assertion {
         id: assertion_id,
         issue_instant: now,
-        issuer: portal.cloud.entity_id().clone(),
+        issuer: issuer.clone(),
         subject: grant.subject,
-        recipient: recipient.clone(),
-        in_response_to: in_response_to.clone(),
+        recipient,
+        in_response_to,
         not_before: now.plus_seconds(-NOT_BEFORE_SECONDS),
         not_on_or_after: now.plus_seconds(ASSERTION_LIFE_SECONDS),
         audience,
         authn_instant: now,
-        session_index: Some(session.as_str().to_owned()),
+        session_index: Some(grant.session_index.as_str().to_owned()),
         session_not_on_or_after: Some(now.plus_seconds(grant.session_seconds)),
         authn_context: authn_context(grant.grade).to_owned(),
-        attributes,
+        authenticating_authorities: Vec::new(),
+        attributes: grant.attributes,
     };
+    carrying(response_id, assertion)
+}
+
+/// The Response around `assertion`: the same issuer, time, request and place.
+pub(crate) fn carrying(id: MessageId, assertion: Assertion) -> Response {
     Response {
-        id: response_id,
-        issue_instant: now,
-        destination: Some(recipient),
-        in_response_to,
-        issuer: portal.cloud.entity_id().clone(),
+        id,
+        issue_instant: assertion.issue_instant,
+        destination: Some(assertion.recipient.clone()),
+        in_response_to: assertion.in_response_to.clone(),
+        issuer: assertion.issuer.clone(),
         status: Status::success(),
         assertion: Some(assertion),
     }
+}
+
+/// A service as it is listed for a person.
+fn described(service: &ServiceProvider) -> String {
+    // Metadata that could be read when it was given can be read now.
+    let metadata = SpMetadata::parse(service.metadata.as_bytes()).ok();
+    let (name, initiator) = metadata.map(|said| (said.display_name, said.request_initiator)).unwrap_or_default();
+    let initiator = initiator.filter(|url| may_receive(url));
+    let mut listed = serde_json::json!({ "entity_id": service.entity_id.as_str() });
+    for (key, value) in [("name", name), ("initiator", initiator)] {
+        if let Some(value) = value {
+            listed[key] = value.into();
+        }
+    }
+    listed.to_string()
 }
 
 fn attribute(name: &str, values: Vec<String>) -> Attribute {

@@ -25,7 +25,6 @@ pub enum Outcome {
 }
 
 /// Counters since the start of the process.
-#[derive(Default)]
 pub struct Metrics {
     granted: AtomicU64,
     faults: AtomicU64,
@@ -47,6 +46,20 @@ pub struct Gauges {
     pub committed: u64,
     /// Transactions that failed as a whole.
     pub failed_commits: u64,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self {
+            granted: AtomicU64::default(),
+            faults: AtomicU64::default(),
+            busy: AtomicU64::default(),
+            refused: std::array::from_fn(|_| AtomicU64::default()),
+            classes: Default::default(),
+            answers: AtomicU64::default(),
+            micros: AtomicU64::default(),
+        }
+    }
 }
 
 impl Metrics {

@@ -21,10 +21,14 @@ pub struct Policy {
     pub at_limit: AtLimit,
     /// What happens when somebody else signs on from a device that was used before.
     pub other_person: OtherPerson,
+    /// What a browser sees in which nobody was signed in by a device before.
+    pub first_visit: FirstVisit,
     /// Registered devices that were not heard for so many days are removed; 0: never.
     pub inactive_days: u32,
     /// Names that may be provisioned, with `*` for any text; empty: anybody of the tenant's domains.
     pub provision_only: Vec<String>,
+    /// Only an administrator and a directory provision people; nobody is provisioned by signing on.
+    pub provision_from_directory: bool,
 }
 
 /// What happens when a person has one device too many.
@@ -36,6 +40,17 @@ pub enum AtLimit {
     Refuse,
     /// The one that the person has not used for the longest time is removed.
     RemoveOldest,
+}
+
+/// What a browser sees in which nobody was signed in by a device before.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FirstVisit {
+    /// A page that asks whether to sign in with the device, so that somebody without the agent gets help and not a connection error.
+    #[default]
+    Ask,
+    /// It is sent to the device at once, where everybody's browser has one; the page comes after a try that nobody has answered.
+    Automatic,
 }
 
 /// What happens when somebody else signs on from a device that was used before.
@@ -112,13 +127,20 @@ impl Policy {
     /// # Errors
     /// [`RefusalCode::EvidenceTooWeak`], [`RefusalCode::DeviceNotCompliant`].
     pub fn check(&self, sign_on: &SignOn<'_>) -> Result<(), RefusalCode> {
-        self.rules.iter().filter(|rule| rule.fits(sign_on)).try_for_each(|rule| rule.check(sign_on))
+        self.judge(sign_on).try_for_each(|(_, verdict)| verdict)
+    }
+
+    /// Every rule that fits, with what it says.
+    pub fn judge(&self, sign_on: &SignOn<'_>) -> impl Iterator<Item = (&Rule, Result<(), RefusalCode>)> {
+        self.rules.iter().filter(|rule| rule.fits(sign_on)).map(|rule| (rule, rule.check(sign_on)))
     }
 
     /// Whether `name_id` may be provisioned by signing on.
     #[must_use]
     pub fn may_provision(&self, name_id: &str) -> bool {
-        self.provision_only.is_empty() || self.provision_only.iter().any(|pattern| fits(pattern, name_id))
+        let is_listed =
+            || self.provision_only.is_empty() || self.provision_only.iter().any(|pattern| fits(pattern, name_id));
+        !self.provision_from_directory && is_listed()
     }
 
     /// The groups of a device that states `facts` and was given `own` groups by its token: sorted, each once.
@@ -133,6 +155,26 @@ impl Policy {
 }
 
 impl Rule {
+    /// For which sign-ons it is, in words.
+    #[must_use]
+    pub fn scope(&self) -> String {
+        let parts = [("people of", &self.domain), ("devices with", &self.platform), ("the service", &self.service)];
+        let parts: Vec<_> =
+            parts.iter().filter_map(|(of, what)| what.as_ref().map(|what| format!("{of} {what}"))).collect();
+        if parts.is_empty() { "every sign-on".to_owned() } else { parts.join(", ") }
+    }
+
+    /// What it demands, in words.
+    #[must_use]
+    pub fn demands(&self) -> String {
+        let evidence = self.minimum_evidence.iter().map(|grade| format!("evidence of the grade {grade}"));
+        let protection = Some(self.key_protection.join(" or ")).filter(|kinds| !kinds.is_empty());
+        let protection = protection.map(|kinds| format!("a key that is protected by {kinds}"));
+        let facts = self.facts.iter().map(|fact| format!("{}={}", fact.name, fact.value));
+        let all: Vec<_> = evidence.chain(protection).chain(facts).collect();
+        if all.is_empty() { "demands nothing".to_owned() } else { all.join(", ") }
+    }
+
     fn fits(&self, sign_on: &SignOn<'_>) -> bool {
         let platform = sign_on.facts.get(PLATFORM).and_then(|values| values.first()).map(String::as_str);
         let fits = |wanted: &Option<String>, there: Option<&str>| wanted.is_none() || wanted.as_deref() == there;

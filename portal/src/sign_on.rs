@@ -27,6 +27,7 @@ use crate::metrics::{Metrics, Outcome};
 use crate::signing::CurrentKeys;
 use crate::store::token::Token;
 use crate::store::{Store, StoreError, device_key, token};
+use crate::web_client::WebClient;
 
 /// How long after its IssueInstant a request is believed, in seconds.
 pub const REQUEST_LIFE_SECONDS: i64 = 300;
@@ -35,6 +36,9 @@ pub const SKEW_SECONDS: i64 = 90;
 /// Requests of one device: as many at once as somebody opens services, then so many a second.
 const DEVICE_BURST: u32 = 60;
 const DEVICE_PER_SECOND: u32 = 1;
+/// Requests with one API key over SCIM: directories send up to 25 a second.
+const SCIM_BURST: u32 = 1000;
+const SCIM_PER_SECOND: u32 = 100;
 
 /// What the doors share: everything that answering a request needs.
 pub struct Portal {
@@ -56,6 +60,8 @@ pub struct Portal {
     pub admission: Admission,
     /// How often each may come.
     pub rates: Rates,
+    /// What asks others.
+    pub client: WebClient,
     /// What is counted.
     pub metrics: Metrics,
     /// Whether the portal is about to stop: it answers, and tells balancers to send nobody else.
@@ -67,18 +73,38 @@ pub struct Rates {
     device: Buckets<EntityId>,
     token: Option<Buckets<TokenId>>,
     tenant: Option<Buckets<String>>,
+    unsigned: Buckets<(IpAddr, EntityId)>,
+    scim: Buckets<String>,
 }
 
 impl Rates {
-    /// Limits of enrolments a second by one token, and of requests a second by one tenant's devices; none: no limit.
-    /// Ten seconds' worth may come at once.
+    /// Limits of enrolments a second by one token, and of requests a second by one tenant's devices; none: no limit. `unsigned` is how many sign-ons a
+    /// second may begin at one address for one service that signs nothing. Ten seconds' worth may come at once.
     #[must_use]
-    pub fn new(token: Option<u32>, tenant: Option<u32>) -> Self {
+    pub fn new(token: Option<u32>, tenant: Option<u32>, unsigned: u32) -> Self {
         Self {
             device: Buckets::new(DEVICE_BURST, DEVICE_PER_SECOND),
             token: token.map(|rate| Buckets::new(rate.saturating_mul(10), rate)),
             tenant: tenant.map(|rate| Buckets::new(rate.saturating_mul(10), rate)),
+            unsigned: Buckets::new(unsigned.saturating_mul(10), unsigned),
+            scim: Buckets::new(SCIM_BURST, SCIM_PER_SECOND),
         }
+    }
+
+    /// Takes one of a directory's requests, by the API key that it has shown.
+    ///
+    /// # Errors
+    /// In how long there is one.
+    pub fn take_scim(&self, key: &str, now: Instant) -> Result<(), Duration> {
+        self.scim.take(key.to_owned(), now)
+    }
+
+    /// Takes one of the sign-ons that may begin without a signature of the service's; where an address is not known, none is counted.
+    ///
+    /// # Errors
+    /// In how long there is one.
+    pub fn take_unsigned(&self, address: Option<IpAddr>, service: &EntityId, now: Instant) -> Result<(), Duration> {
+        address.map_or(Ok(()), |address| self.unsigned.take((address, service.clone()), now))
     }
 }
 
@@ -167,7 +193,7 @@ pub async fn sign_on(portal: &Arc<Portal>, body: &[u8], arrival: Arrival) -> Ans
 }
 
 /// Whole seconds, the next one where there is a rest.
-fn seconds(wait: Duration) -> u32 {
+pub(crate) fn seconds(wait: Duration) -> u32 {
     u32::try_from(wait.as_secs()).unwrap_or(u32::MAX).saturating_add(u32::from(wait.subsec_nanos() > 0))
 }
 
@@ -292,7 +318,7 @@ async fn decide_durably(portal: &Portal, proven: Proven, arrival: Arrival) -> Re
 }
 
 /// Signing takes about a millisecond with RSA: it must not hold up the threads that serve connections.
-async fn issue_off_thread(portal: &Arc<Portal>, decision: Decision, arrival: Arrival) -> Answer {
+pub(crate) async fn issue_off_thread(portal: &Arc<Portal>, decision: Decision, arrival: Arrival) -> Answer {
     let outcome = match &decision {
         Decision::Granted(_) => Outcome::Granted,
         Decision::Refused { code, .. } => Outcome::Refused(*code),

@@ -28,6 +28,15 @@ pub(crate) struct Standing {
 }
 
 impl Standing {
+    /// A registered device, as it would stand if it asked now.
+    pub(crate) fn of_registered(device: Device) -> Result<Self, RefusalCode> {
+        shut_out(&device)?;
+        if !matches!(device.state, DeviceState::Registered | DeviceState::Pending) {
+            return Err(RefusalCode::DeviceRemoved);
+        }
+        Ok(Self { device, spent: None, protection: String::new() })
+    }
+
     /// Writes it down: a registration with its use of the token, or that the device was heard.
     pub(crate) async fn keep(&self, connection: &mut AnyConnection, now: UtcTime) -> Result<(), StoreError> {
         match &self.spent {
@@ -164,15 +173,23 @@ async fn with_key_in_use(connection: &mut AnyConnection, known: Known, now: UtcT
     Ok(Device { key_name: name, public_key, key_since: now, next_key: None, ..known.device })
 }
 
+/// What no token helps against.
+fn shut_out(known: &Device) -> Result<(), RefusalCode> {
+    if known.state == DeviceState::Quarantined {
+        return Err(RefusalCode::DeviceQuarantined);
+    }
+    // The key that asks is the one that is to be deleted.
+    if known.wipe && matches!(known.state, DeviceState::RemovalPending | DeviceState::Removed) {
+        return Err(RefusalCode::DeviceWiped);
+    }
+    Ok(())
+}
+
 async fn check_known(connection: &mut AnyConnection, found: &Known, heard: &Heard) -> Result<(), Stop> {
     let known = &found.device;
-    if known.state == DeviceState::Quarantined {
-        return Err(RefusalCode::DeviceQuarantined.into());
-    }
-    // No token helps: the key that asks is the one that is to be deleted.
-    if known.wipe && matches!(known.state, DeviceState::RemovalPending | DeviceState::Removed) {
+    if let Err(code) = shut_out(known) {
         hear_of_removal(connection, known, heard.now).await?;
-        return Err(RefusalCode::DeviceWiped.into());
+        return Err(code.into());
     }
     // A key that was replaced is not on the device any more: who shows it has a copy.
     if found.role == KeyRole::Former || heard.sequence <= known.sequence {

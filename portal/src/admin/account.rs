@@ -11,7 +11,7 @@ use crate::random::{self, NoRandomness};
 use crate::store::administrator::{self, Administrator};
 use crate::store::administrator_session::{self as sessions, Session};
 use crate::store::audit::{self, Entry};
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, administrator_idp, passkey, service_session};
 
 /// How long a session lasts without being used, in seconds.
 pub const IDLE_SECONDS: i64 = 30 * 60;
@@ -36,14 +36,14 @@ pub struct Credentials {
 ///
 /// # Errors
 /// [`NoRandomness`].
-pub(super) fn new_secret() -> Result<(String, String), NoRandomness> {
+pub(crate) fn new_secret() -> Result<(String, String), NoRandomness> {
     let secret = URL_SAFE_NO_PAD.encode(random::bytes::<32>()?);
     let hash = hash_of(&secret);
     Ok((secret, hash))
 }
 
 /// How the database knows a secret of 256 bits.
-pub(super) fn hash_of(secret: &str) -> String {
+pub(crate) fn hash_of(secret: &str) -> String {
     data_encoding::HEXLOWER.encode(digest(&SHA256, secret.as_bytes()).as_ref())
 }
 
@@ -64,7 +64,15 @@ pub async fn sign_in(store: &Store, given: Credentials, now: UtcTime) -> Result<
 
     let (secret, id) = new_secret()?;
     let (form_token, _) = new_secret()?;
-    let session = Session { id, administrator_id: known.id, form_token, created_at: now, last_seen_at: now };
+    let session = Session {
+        id,
+        administrator_id: known.id,
+        form_token,
+        created_at: now,
+        last_seen_at: now,
+        ends_at: None,
+        service_session: None,
+    };
     let (password, code) = (kept.filter(|_| is_right), given.code);
     let begun = store.write(move |connection| {
         Box::pin(async move {
@@ -136,6 +144,15 @@ pub async fn signed_in(store: &Store, secret: &str, now: UtcTime) -> Result<Opti
     if idle >= IDLE_SECONDS || now.seconds_since(session.created_at) >= LONGEST_SECONDS {
         return Ok(None);
     }
+    if session.ends_at.is_some_and(|end| end <= now) {
+        return Ok(None);
+    }
+    if let Some(opened) = &session.service_session
+        && service_session::open(&mut connection, opened).await?.is_none()
+    {
+        // The device was shut out, or its person has signed out there.
+        return Ok(None);
+    }
     let account = administrator::by_id(&mut connection, &session.administrator_id).await?;
     let Some(account) = account.filter(|account| account.enabled) else { return Ok(None) };
     drop(connection);
@@ -172,13 +189,23 @@ pub async fn sign_out(signed_in: &SignedIn, everywhere: bool) -> Result<(), Admi
     Ok(work.await?)
 }
 
-/// Forgets sessions that have ended by themselves; says how many.
+/// Forgets sessions that have ended by themselves, and sign-ins that were never finished; says how many sessions.
 ///
 /// # Errors
 /// [`StoreError`].
 pub async fn forget_ended_sessions(store: &Store, now: UtcTime) -> Result<u64, StoreError> {
     let (idle, begun) = (now.plus_seconds(-IDLE_SECONDS), now.plus_seconds(-LONGEST_SECONDS));
-    store.write(move |connection| Box::pin(sessions::forget_ended(connection, idle, begun))).await
+    let asked = now.plus_seconds(-crate::console::LIFE_SECONDS);
+    let challenged = now.plus_seconds(-super::passkey::CHALLENGE_SECONDS);
+    store
+        .write(move |connection| {
+            Box::pin(async move {
+                administrator_idp::forget_before(connection, asked).await?;
+                passkey::forget_challenges(connection, challenged).await?;
+                sessions::forget_ended(connection, idle, begun).await
+            })
+        })
+        .await
 }
 
 /// The account whose invitation `secret` is, as long as it can be used.

@@ -1,5 +1,6 @@
 //! Accounts for the pages.
 
+use saml::time::UtcTime;
 use serde_json::json;
 use sqlx::AnyConnection;
 
@@ -8,6 +9,7 @@ use super::{Admin, AdminError, Done, Noun, Right, Role};
 use crate::random;
 use crate::store::administrator::{self, Administrator};
 use crate::store::administrator_session as sessions;
+use crate::store::passkey;
 
 /// How long an invitation can be used, in seconds.
 pub const INVITATION_SECONDS: i64 = 2 * 86_400;
@@ -61,6 +63,9 @@ pub async fn create(admin: &Admin, new: NewAdministrator) -> Result<Invited, Adm
         blocked_until: None,
         invitation: Some(hash),
         invitation_until: Some(admin.now.plus_seconds(INVITATION_SECONDS)),
+        idp_id: None,
+        idp_subject: None,
+        idp_devices: Vec::new(),
         created_by: admin.actor.to_string(),
         created_at: admin.now,
         last_sign_in_at: None,
@@ -74,7 +79,7 @@ pub async fn create(admin: &Admin, new: NewAdministrator) -> Result<Invited, Adm
     Ok(Invited { account: work.await?, invitation })
 }
 
-/// Takes password, authenticator and sessions of the account away and invites its owner anew.
+/// Takes password, authenticator, passkeys and sessions of the account away and invites its owner anew.
 ///
 /// # Errors
 /// [`AdminError::NotFound`].
@@ -107,14 +112,14 @@ pub async fn set_role(admin: &Admin, name: &str, role: Role) -> Result<Administr
     change(admin, "administrator.role", name, move |row| row.role = role).await
 }
 
-async fn change(
+pub(super) async fn change(
     admin: &Admin,
     action: &'static str,
     name: &str,
     set: impl FnOnce(&mut Administrator) + Send + 'static,
 ) -> Result<Administrator, AdminError> {
     let name = name.trim().to_lowercase();
-    let account = name.clone();
+    let (account, now) = (name.clone(), admin.now);
     admin
         .change(action, (Noun::Administrator, &name), move |connection| {
             Box::pin(async move {
@@ -122,8 +127,12 @@ async fn change(
                 let mut row = row.ok_or_else(|| AdminError::missing(Noun::Administrator, &account))?;
                 set(&mut row);
                 administrator::update(connection, &row).await?;
-                if !owner_is_left(connection).await? {
+                if !owner_is_left(connection, now).await? {
                     return Err(AdminError::LastOwner(account));
+                }
+                if row.password.is_none() {
+                    // Whoever is invited anew sets everything up anew.
+                    passkey::delete_of(connection, &row.id).await?;
                 }
                 sessions::delete_of(connection, &row.id).await?;
                 let detail = json!({ "role": row.role.to_string(), "enabled": row.enabled });
@@ -133,10 +142,11 @@ async fn change(
         .await
 }
 
-/// Whether somebody may still do everything in the whole cloud.
-async fn owner_is_left(connection: &mut AnyConnection) -> Result<bool, AdminError> {
+/// Whether somebody may still do everything in the whole cloud, with a password or a link that sets one: identity providers fail.
+async fn owner_is_left(connection: &mut AnyConnection, now: UtcTime) -> Result<bool, AdminError> {
     let all = administrator::list(connection).await?;
-    Ok(all.iter().any(|row| row.enabled && row.role == Role::Owner && row.tenant_id.is_none()))
+    let gets_in = |row: &Administrator| row.password.is_some() || row.invitation_until.is_some_and(|until| until > now);
+    Ok(all.iter().any(|row| row.enabled && row.role == Role::Owner && row.tenant_id.is_none() && gets_in(row)))
 }
 
 /// The accounts in reach, by name.
@@ -154,7 +164,6 @@ pub async fn list(admin: &Admin) -> Result<Vec<Administrator>, AdminError> {
 mod tests {
     use super::*;
     use crate::admin::Actor;
-    use saml::time::UtcTime;
 
     #[tokio::test]
     async fn the_last_owner_stays_owner() {

@@ -107,24 +107,48 @@ pub async fn list(admin: &Admin) -> Result<Vec<ApiKey>, AdminError> {
     Ok(rows)
 }
 
+/// What somebody has shown.
+pub enum Shown {
+    /// No key of this portal.
+    Unknown,
+    /// A key that was revoked or has expired: whose it was, who may do nothing.
+    Over(Admin),
+    /// A key that is in force, and what it may do.
+    InForce(Admin),
+}
+
 /// Who shows `text`; nobody where it is no key, or one that was revoked or has expired.
 ///
 /// # Errors
 /// [`AdminError::Store`].
 pub async fn authenticate(store: &Store, text: &str, now: UtcTime) -> Result<Option<Admin>, AdminError> {
+    Ok(match examine(store, text, now).await? {
+        Shown::InForce(admin) => Some(admin),
+        Shown::Unknown | Shown::Over(_) => None,
+    })
+}
+
+/// What `text` is, and whose.
+///
+/// # Errors
+/// [`AdminError::Store`].
+pub async fn examine(store: &Store, text: &str, now: UtcTime) -> Result<Shown, AdminError> {
     let parts = text.strip_prefix(PREFIX).and_then(|rest| rest.split_once('_'));
-    let Some((id, secret)) = parts else { return Ok(None) };
-    let Some(row) = api_key::by_id(&mut *store.read().await?, id).await? else { return Ok(None) };
-    let is_over = row.revoked_at.is_some() || row.expires_at.is_some_and(|expires_at| expires_at <= now);
-    if is_over || !same(row.hash.as_bytes(), hash_of(secret).as_bytes()) {
-        return Ok(None);
-    }
-    if row.last_used_at.is_none_or(|last| now.seconds_since(last) >= 60) {
-        let id = row.id.clone();
-        store.write(move |connection| Box::pin(async move { api_key::touch(connection, &id, now).await })).await?;
+    let Some((id, secret)) = parts else { return Ok(Shown::Unknown) };
+    let Some(row) = api_key::by_id(&mut *store.read().await?, id).await? else { return Ok(Shown::Unknown) };
+    if !same(row.hash.as_bytes(), hash_of(secret).as_bytes()) {
+        return Ok(Shown::Unknown);
     }
     let rights = row.scopes.iter().filter_map(|scope| scope.parse::<Right>().ok()).collect();
-    Ok(Some(Admin { store: store.clone(), actor: Actor::ApiKey(row.id), reach: row.tenant_id, rights, now }))
+    let admin = Admin { store: store.clone(), actor: Actor::ApiKey(row.id.clone()), reach: row.tenant_id, rights, now };
+    if row.revoked_at.is_some() || row.expires_at.is_some_and(|expires_at| expires_at <= now) {
+        return Ok(Shown::Over(Admin { rights: Rights::default(), ..admin }));
+    }
+    if row.last_used_at.is_none_or(|last| now.seconds_since(last) >= 60) {
+        let id = row.id;
+        store.write(move |connection| Box::pin(async move { api_key::touch(connection, &id, now).await })).await?;
+    }
+    Ok(Shown::InForce(admin))
 }
 
 /// Reads scopes as people write them: `read,devices`.
@@ -133,7 +157,7 @@ pub async fn authenticate(store: &Store, text: &str, now: UtcTime) -> Result<Opt
 /// [`AdminError::Invalid`] with the first that is none.
 pub fn parse_scopes<'a>(given: impl IntoIterator<Item = &'a str>) -> Result<Rights, AdminError> {
     let wanted = "a scope: `read`, `audit`, `devices`, `users`, `tokens`, `services`, `domains`, `policy`, `tenants`, \
-                  `administrators` or `keys`";
+                  `administrators`, `keys` or `scim`";
     let read = |scope: &str| {
         let invalid = || AdminError::Invalid { field: "scopes", given: scope.to_owned(), wanted };
         scope.trim().parse::<Right>().map_err(|()| invalid())

@@ -1,12 +1,15 @@
 //! The registered devices.
 
+use std::collections::BTreeSet;
+
 use saml::time::UtcTime;
 use serde_json::json;
 
 use super::{Admin, AdminError, Done, Noun, Right};
+use crate::evidence;
 use crate::standing;
 use crate::store::audit::AuditFilter;
-use crate::store::device::{self, Device, DeviceFilter, DeviceState, Facet, Move};
+use crate::store::device::{self, Device, DeviceFilter, DeviceState, Facet, Facts, Move};
 use crate::store::device_clone::{self, CloneSign};
 use crate::store::page::{Cursor, Page};
 use crate::store::person::{self, DeviceUse, UsesOf};
@@ -108,6 +111,22 @@ pub async fn clones(admin: &Admin) -> Result<Vec<(Device, Vec<CloneSign>)>, Admi
         }
     }
     Ok(found)
+}
+
+/// What the device on record says beside what the other holder of its key has said: fact, the one, the other.
+#[must_use]
+pub fn side_by_side(device: &Device, sign: &CloneSign) -> Vec<[String; 3]> {
+    let mut rows = vec![
+        ["number".to_owned(), device.sequence.to_string(), sign.sequence.to_string()],
+        ["heard".to_owned(), device.last_seen_at.to_string(), sign.at.to_string()],
+        ["from".to_owned(), String::new(), sign.address.clone()],
+    ];
+    let names: BTreeSet<_> = device.facts.keys().chain(sign.facts.keys()).collect();
+    rows.extend(names.into_iter().map(|name| {
+        let of = |facts: &Facts| facts.get(name).map(|values| values.join(" ")).unwrap_or_default();
+        [name.trim_start_matches(evidence::DEVICE).to_owned(), of(&device.facts), of(&sign.facts)]
+    }));
+    rows
 }
 
 /// Removes every tenant's registered devices that were not heard for as long as its policy says; says how many.
@@ -240,7 +259,7 @@ mod tests {
             wipe: false,
             state_note: String::new(),
             sequence: 1,
-            facts: device::Facts::new(),
+            facts: Facts::new(),
             fingerprint: String::new(),
             groups: Vec::new(),
             owner_id: None,

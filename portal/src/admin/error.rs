@@ -25,6 +25,8 @@ pub enum Noun {
     Rule,
     /// A person.
     User,
+    /// A group of people.
+    Group,
     /// A SAML service provider.
     Service,
     /// A signing key of the portal's.
@@ -33,6 +35,10 @@ pub enum Noun {
     IdentityProvider,
     /// Somebody who may sign in to the pages.
     Administrator,
+    /// What may sign administrators in.
+    AdministratorIdp,
+    /// A passkey of an administrator.
+    Passkey,
     /// What a program shows to administer.
     ApiKey,
 }
@@ -49,10 +55,13 @@ impl Noun {
             Self::Diagnostics => "diagnostics request",
             Self::Rule => "rule",
             Self::User => "user",
+            Self::Group => "group",
             Self::Service => "service",
             Self::Key => "key",
             Self::IdentityProvider => "idp",
             Self::Administrator => "admin",
+            Self::AdministratorIdp => "admin idp",
+            Self::Passkey => "passkey",
             Self::ApiKey => "api-key",
         }
     }
@@ -62,6 +71,7 @@ impl fmt::Display for Noun {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Self::Administrator => "administrator",
+            Self::AdministratorIdp => "identity provider for administrators",
             Self::ApiKey => "API key",
             Self::IdentityProvider => "identity provider",
             Self::Tenant
@@ -71,7 +81,9 @@ impl fmt::Display for Noun {
             | Self::Diagnostics
             | Self::Rule
             | Self::User
+            | Self::Group
             | Self::Service
+            | Self::Passkey
             | Self::Key => self.command(),
         })
     }
@@ -110,17 +122,23 @@ pub enum AdminError {
     #[error("your account may not {}; ask an owner of this portal", .0.meaning())]
     Forbidden(Right),
     /// The cloud must keep somebody who may do everything.
-    #[error("`{0}` is the last owner of this portal: make another owner first")]
+    #[error("`{0}` is the last owner of this portal who can sign in with a password: make another owner first")]
     LastOwner(String),
     /// A password could not be hashed.
     #[error("can't hash the password: {0}")]
     Hashing(String),
+    /// What a browser sent as a passkey.
+    #[error("that passkey can't be taken: {0}; begin again")]
+    Passkey(#[from] crate::webauthn::NotBelieved),
     /// A service's metadata can't be used.
-    #[error("can't read the service's metadata: {0}")]
+    #[error("can't take this metadata: {0}")]
     Metadata(String),
     /// A rule of identity providers would be broken.
     #[error(transparent)]
     Rule(#[from] crate::identity_provider::RuleBroken),
+    /// What a directory has sent can't be done.
+    #[error(transparent)]
+    Scim(Box<crate::scim::fault::Fault>),
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -8,6 +8,7 @@ use super::{Admin, AdminError, Done, Noun, domain_name, tenant as tenants};
 use crate::identity_provider::{Domains, Kind, Provider, Providers, Repository};
 use crate::store::domain;
 use crate::store::provider::{self, Draft, Version};
+use crate::store::signing_key;
 use crate::store::tenant::{self, Tenant};
 
 /// What a provider is changed to; what is none stays.
@@ -64,13 +65,25 @@ pub async fn add_external(
     metadata: &[u8],
     changes: Changes,
 ) -> Result<(), AdminError> {
-    add(admin, tenant, name, external(metadata, admin)?, changes).await
+    let kind = external(metadata, admin).await?;
+    add(admin, tenant, name, kind, changes).await
 }
 
-fn external(metadata: &[u8], admin: &Admin) -> Result<Kind, AdminError> {
+/// Another identity provider as its metadata describes it.
+pub(super) async fn external(metadata: &[u8], admin: &Admin) -> Result<Kind, AdminError> {
     let described = IdpMetadata::parse(metadata).map_err(|rejection| AdminError::Metadata(rejection.to_string()))?;
     if described.valid_until.is_some_and(|until| until <= admin.now) {
         let why = "its `validUntil` has passed; ask its administrator for newer metadata";
+        return Err(AdminError::Metadata(why.to_owned()));
+    }
+    if described.signing_keys().is_err() {
+        let why = "it has no certificate of a signing key that the portal can use: RSA of 2048 bits and more, or ECDSA";
+        return Err(AdminError::Metadata(why.to_owned()));
+    }
+    // Whatever address it goes by, it signs with the same keys.
+    let own = signing_key::list(&mut *admin.store.read().await?).await?;
+    if own.iter().any(|key| described.signing_certificates.contains(&key.certificate)) {
+        let why = "it describes this portal, which answers for its tenants anyway";
         return Err(AdminError::Metadata(why.to_owned()));
     }
     let by = |binding| described.sso.iter().find(|endpoint| endpoint.binding == binding);
@@ -118,6 +131,26 @@ pub async fn set(admin: &Admin, tenant: &str, name: &str, changes: Changes) -> R
         one.domains = domains.unwrap_or_else(|| one.domains.clone());
         one.enabled = changes.enabled.unwrap_or(one.enabled);
         one.auto_provisioning = changes.auto_provisioning.unwrap_or(one.auto_provisioning);
+        Ok(())
+    })
+    .await
+}
+
+/// Puts newer metadata of the identity provider `name` into the draft.
+///
+/// # Errors
+/// [`AdminError::Metadata`], also where it is another one's; [`AdminError::NotFound`].
+pub async fn set_metadata(admin: &Admin, tenant: &str, name: &str, metadata: &[u8]) -> Result<(), AdminError> {
+    let kind = external(metadata, admin).await?;
+    let wanted = name.to_owned();
+    edit(admin, tenant, "idp.metadata", name, move |providers| {
+        let one = named(providers, &wanted)?;
+        let (before, after) = (one.kind_text(), Provider { kind: kind.clone(), ..one.clone() }.kind_text());
+        if before != after {
+            let why = format!("it is of `{after}`, and `{wanted}` is {before}; add that one by itself");
+            return Err(AdminError::Metadata(why));
+        }
+        one.kind = kind;
         Ok(())
     })
     .await

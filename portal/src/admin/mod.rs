@@ -5,16 +5,20 @@
 
 pub mod account;
 pub mod administrator;
+pub mod administrator_idp;
 pub mod api_key;
 pub mod audit;
 pub mod break_glass;
 pub mod device;
 pub mod diagnostics;
+pub mod directory;
 pub mod domain;
 mod error;
 pub mod idp;
 pub mod key;
+pub mod metadata;
 pub mod overview;
+pub mod passkey;
 pub mod password;
 pub mod policy;
 mod rights;

@@ -67,6 +67,20 @@ pub async fn add_group(admin: &Admin, name: &str, rule: GroupRule) -> Result<(),
     added.await.map(drop)
 }
 
+/// Takes a rule about groups away.
+///
+/// # Errors
+/// [`AdminError::NotFound`] of the tenant or the rule.
+pub async fn remove_group(admin: &Admin, name: &str, rule: GroupRule) -> Result<(), AdminError> {
+    let missing = AdminError::missing(Noun::Rule, &format!("{}: {}={}", rule.group, rule.fact, rule.value));
+    let removed = change(admin, name, move |mut policy| {
+        let before = policy.groups.len();
+        policy.groups.retain(|one| *one != rule);
+        if policy.groups.len() == before { Err(missing) } else { Ok(policy) }
+    });
+    removed.await.map(drop)
+}
+
 /// Changes the tenant's policy by `edit`, in the transaction that read it.
 ///
 /// # Errors

@@ -30,11 +30,13 @@ pub enum Right {
     Administrators,
     /// Make signing keys.
     Keys,
+    /// Provision people and groups over SCIM, as a directory does.
+    Scim,
 }
 
 impl Right {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Read,
         Self::Audit,
         Self::Devices,
@@ -46,6 +48,7 @@ impl Right {
         Self::Tenants,
         Self::Administrators,
         Self::Keys,
+        Self::Scim,
     ];
 
     /// Its name.
@@ -63,6 +66,7 @@ impl Right {
             Self::Tenants => "tenants",
             Self::Administrators => "administrators",
             Self::Keys => "keys",
+            Self::Scim => "scim",
         }
     }
 
@@ -81,6 +85,7 @@ impl Right {
             Self::Tenants => "add tenants",
             Self::Administrators => "add and disable administrators and API keys",
             Self::Keys => "make signing keys",
+            Self::Scim => "provision people and groups of one tenant over SCIM",
         }
     }
 }
@@ -207,7 +212,7 @@ pub fn needed_for(action: &str) -> Option<Right> {
     Some(match (noun, verb) {
         ("account", _) => return None,
         ("device", _) => Right::Devices,
-        ("user", _) => Right::Users,
+        ("user" | "group", _) => Right::Users,
         ("token", _) => Right::Tokens,
         ("service", _) => Right::Services,
         ("domain", _) => Right::Domains,

@@ -3,10 +3,12 @@
 use serde_json::json;
 
 use super::{Admin, AdminError, Done, Noun, Right, domain_name};
-use crate::random;
 use crate::store::audit::{self, AuditFilter};
+use crate::store::device::{self, Move};
+use crate::store::directory;
 use crate::store::page::{Cursor, Page};
-use crate::store::person::{self, DeviceUse, Person, PersonState, UsesOf};
+use crate::store::person::{self, DeviceUse, Origin, Person, PersonState, UsesOf};
+use crate::{random, standing};
 
 /// Provisions `name` (`user@domain`) by hand, for tenants that do without auto-provisioning.
 ///
@@ -21,14 +23,8 @@ pub async fn add(admin: &Admin, tenant: &str, name: &str) -> Result<Person, Admi
         let wanted = "a name of the form `user@example.com`";
         return Err(AdminError::Invalid { field: "name", given: name, wanted });
     }
-    let row = Person {
-        id: random::row_id()?,
-        tenant_id: admin.tenant_id(tenant).await?,
-        name_id: name.clone(),
-        state: PersonState::Active,
-        created_at: admin.now,
-        last_sign_on_at: None,
-    };
+    let tenant_id = admin.tenant_id(tenant).await?;
+    let row = Person::new(random::row_id()?, tenant_id, name.clone(), Origin::Administrator, admin.now);
     admin
         .change("user.add", (Noun::User, &name), move |connection| {
             Box::pin(async move {
@@ -45,18 +41,53 @@ pub async fn add(admin: &Admin, tenant: &str, name: &str) -> Result<Person, Admi
 /// [`AdminError::NotFound`].
 pub async fn set_state(admin: &Admin, name: &str, state: PersonState) -> Result<(), AdminError> {
     let name = name.to_ascii_lowercase();
-    let action = match state {
-        PersonState::Suspended => "user.suspend",
-        PersonState::Active => "user.resume",
-    };
-    let person = name.clone();
+    let (person, now) = (name.clone(), admin.now);
     admin
-        .change(action, (Noun::User, &name), move |connection| {
+        .change(action_of(state), (Noun::User, &name), move |connection| {
             Box::pin(async move {
                 let row = person::by_name_id(connection, &person).await?;
                 let row = row.ok_or_else(|| AdminError::missing(Noun::User, &person))?;
-                person::set_state(connection, &person, state).await?;
+                person::set_state(connection, &person, state, now).await?;
                 Ok(Done { tenant_id: Some(row.tenant_id), detail: json!({}), value: () })
+            })
+        })
+        .await
+}
+
+/// What the audit calls a move to `state`.
+pub(super) fn action_of(state: PersonState) -> &'static str {
+    match state {
+        PersonState::Suspended => "user.suspend",
+        PersonState::Active => "user.resume",
+    }
+}
+
+/// Forgets somebody, whose sessions end; the devices that are theirs are removed. Returns the removed devices.
+///
+/// Devices in quarantine stay there. Whoever may still be provisioned by signing on comes back as somebody new when they do.
+///
+/// # Errors
+/// [`AdminError::NotFound`].
+pub async fn delete(admin: &Admin, name: &str) -> Result<Vec<String>, AdminError> {
+    let name = name.to_ascii_lowercase();
+    let (person, now) = (name.clone(), admin.now);
+    admin
+        .change("user.delete", (Noun::User, &name), move |connection| {
+            Box::pin(async move {
+                let row = person::by_name_id(connection, &person).await?;
+                let row = row.ok_or_else(|| AdminError::missing(Noun::User, &person))?;
+                let mut removed = Vec::new();
+                for device in person::own_devices(connection, &row.id).await? {
+                    let Some(to) = device.state.after(Move::ForceRemove) else { continue };
+                    let why = format!("its person, {}, was deleted", row.name_id);
+                    device::move_to(connection, device.id.as_str(), to, &why).await?;
+                    audit::append(connection, standing::removal(&device, &why, now)).await?;
+                    removed.push(device.id.to_string());
+                }
+                directory::forget_person(connection, &row.id, now).await?;
+                person::delete(connection, &row).await?;
+                let detail = json!({ "devices": removed });
+                Ok(Done { tenant_id: Some(row.tenant_id), detail, value: removed })
             })
         })
         .await
@@ -94,6 +125,10 @@ pub async fn page(
 pub struct UserDetail {
     /// Their row.
     pub person: Person,
+    /// What a directory says of them, if one does.
+    pub profile: Option<directory::Profile>,
+    /// The groups that a directory keeps them in, by name.
+    pub groups: Vec<String>,
     /// Which devices they sign on from.
     pub devices: Vec<DeviceUse>,
     /// Sign-ons as them and changes of their account, the newest first.
@@ -110,7 +145,10 @@ pub async fn detail(admin: &Admin, name: &str) -> Result<UserDetail, AdminError>
     let devices = person::uses(&mut connection, UsesOf::Person(&person.id)).await?;
     let about = AuditFilter { subject: Some(person.name_id.clone()), ..AuditFilter::default() };
     let history = audit::page(&mut connection, Some(&person.tenant_id), &about, None, 25).await?.rows;
-    Ok(UserDetail { person, devices, history })
+    let groups = directory::group_names(&mut connection, &person.id).await?;
+    let profile = directory::profile(&mut connection, &person.tenant_id, &person.id).await?;
+    let profile = profile.filter(|_| person.origin == Origin::Directory);
+    Ok(UserDetail { person, profile, groups, devices, history })
 }
 
 /// The person of that name.

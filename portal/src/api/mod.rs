@@ -37,6 +37,7 @@ pub(crate) fn router() -> Router<Arc<Portal>> {
 /// What an operation is called with.
 pub(super) struct Call {
     admin: Admin,
+    portal: Arc<Portal>,
     path: Vec<(&'static str, String)>,
     query: Fields,
     body: Value,
@@ -117,7 +118,7 @@ async fn answer(State(portal): State<Arc<Portal>>, request: Request) -> Response
     }
 }
 
-async fn dispatch(portal: &Portal, request: Request) -> Result<(StatusCode, Value), Problem> {
+async fn dispatch(portal: &Arc<Portal>, request: Request) -> Result<(StatusCode, Value), Problem> {
     let (parts, body) = request.into_parts();
     let admin = authenticate(portal, &parts.headers).await?;
     let (operation, path) = find(&parts.method, parts.uri.path())?;
@@ -132,7 +133,7 @@ async fn dispatch(portal: &Portal, request: Request) -> Result<(StatusCode, Valu
             Problem::new(StatusCode::BAD_REQUEST, "not-json", &format!("the body can't be read: {error}"))
         })?
     };
-    let value = (operation.call)(Call { admin, path, query, body }).await?;
+    let value = (operation.call)(Call { admin, portal: Arc::clone(portal), path, query, body }).await?;
     Ok((operation.success(), value))
 }
 

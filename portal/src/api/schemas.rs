@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use crate::service_settings::SOURCES;
+
 fn text() -> Value {
     json!({ "type": "string" })
 }
@@ -37,6 +39,10 @@ fn list(name: &str) -> Value {
     object(json!({ "items": { "type": "array", "items": reference(name) } }))
 }
 
+fn many(name: &str) -> Value {
+    json!({ "type": "array", "items": reference(name) })
+}
+
 fn page(name: &str) -> Value {
     object(json!({ "items": { "type": "array", "items": reference(name) }, "next": maybe("string") }))
 }
@@ -44,8 +50,10 @@ fn page(name: &str) -> Value {
 /// Every schema by its name.
 pub(super) fn all() -> Value {
     let mut all = answers();
-    if let (Some(all), Value::Object(more)) = (all.as_object_mut(), bodies()) {
-        all.extend(more);
+    for more in [settled(), bodies()] {
+        if let (Some(all), Value::Object(more)) = (all.as_object_mut(), more) {
+            all.extend(more);
+        }
     }
     all
 }
@@ -64,7 +72,8 @@ fn answers() -> Value {
         "expires_at": maybe("string"), "revoked_at": maybe("string"), "created_at": time(),
     });
     let user = object(json!({
-        "id": text(), "name_id": text(), "state": { "enum": ["active", "suspended"] }, "created_at": time(), "last_sign_on_at": maybe("string"),
+        "id": text(), "name_id": text(), "state": { "enum": ["active", "suspended"] },
+        "origin": { "enum": ["sign-on", "administrator", "directory"] }, "created_at": time(), "changed_at": time(), "last_sign_on_at": maybe("string"),
     }));
     json!({
         "Problem": object(json!({ "type": text(), "title": text(), "status": { "type": "integer" }, "detail": text() })),
@@ -89,18 +98,114 @@ fn answers() -> Value {
             "asked_at": time(), "expires_at": time(), "octets": { "type": ["integer", "null"] },
         })),
         "DiagnosticsRequestList": list("DiagnosticsRequest"),
+        "DiagnosticsBundle": object(json!({ "bundle": { "type": "string", "contentEncoding": "base64" } })),
         "BreakGlassCode": object(json!({ "code": text(), "until": time() })),
         "Moved": object(json!({ "state": text() })),
         "User": user,
         "UserPage": page("User"),
-        "UserDetail": object(json!({ "user": reference("User"), "devices": { "type": "array", "items": reference("DeviceUse") } })),
-        "Service": object(json!({ "entity_id": text(), "acs_url": text(), "created_at": time() })),
+        "UserDetail": object(json!({ "user": reference("User"), "groups": texts(), "devices": { "type": "array", "items": reference("DeviceUse") } })),
+        "Group": object(json!({
+            "id": text(), "display_name": text(), "external_id": text(), "members": { "type": "integer" }, "created_at": time(), "changed_at": time(),
+        })),
+        "GroupList": list("Group"),
+        "Service": object(json!({
+            "entity_id": text(), "acs_url": text(), "created_at": time(), "metadata_url": maybe("string"), "settings": object(settings()),
+        })),
+        "ServiceDetail": object(json!({ "service": reference("Service"), "metadata": text() })),
+        "ServiceTest": object(json!({
+            "refusal": { "type": ["string", "null"], "description": "the code with which the person would be refused" },
+            "lines": { "type": "array", "items": object(json!({ "name": text(), "value": text() })) },
+        })),
         "ServiceList": list("Service"),
         "AuditRow": object(json!({
             "sequence": { "type": "integer" }, "at": time(), "actor": text(), "action": text(), "subject": text(), "result": text(),
             "detail": { "type": ["object", "null"] }, "previous_hash": text(), "hash": text(),
         })),
         "AuditPage": page("AuditRow"),
+    })
+}
+
+fn mapped() -> Value {
+    json!({ "type": "array", "items": text(), "description": "authentication domains; `any` alone is every one that no other is mapped to" })
+}
+
+/// What a tenant demands, as it is given and as it is shown.
+fn policy() -> Value {
+    let demand = |names: &[&str]| {
+        let properties: Value =
+            names.iter().map(|name| ((*name).to_owned(), text())).collect::<serde_json::Map<_, _>>().into();
+        given(properties, names)
+    };
+    let rule = json!({
+        "id": text(), "domain": maybe("string"), "platform": maybe("string"), "service": maybe("string"),
+        "minimum_evidence": { "enum": ["local", "managed", "directory", null] }, "key_protection": texts(),
+        "facts": { "type": "array", "items": demand(&["name", "value"]) },
+    });
+    given(
+        json!({
+            "rules": { "type": "array", "items": given(rule, &[]) },
+            "groups": { "type": "array", "items": demand(&["group", "fact", "value"]) },
+            "at_limit": { "enum": ["refuse", "remove-oldest"] },
+            "other_person": { "enum": ["allow", "queue", "refuse"] },
+            "first_visit": { "enum": ["ask", "automatic"] },
+            "inactive_days": { "type": "integer", "minimum": 0 },
+            "provision_only": texts(),
+            "provision_from_directory": { "type": "boolean" },
+        }),
+        &[],
+    )
+}
+
+/// Metadata in one of the three ways in which it may be given.
+fn metadata() -> Value {
+    json!({
+        "metadata": { "type": "string", "description": "the document" },
+        "metadata_url": { "type": "string", "description": "its `https://` address" },
+        "entity_id": { "type": "string", "description": "of a service without metadata; with `acs_url`" },
+        "acs_url": { "type": "string", "description": "where a service without metadata takes Responses by POST" },
+        "certificate": { "type": "string", "description": "PEM of the certificate with which a service without metadata signs" },
+    })
+}
+
+fn settings() -> Value {
+    json!({
+        "name_id_format": { "enum": ["email", "persistent", "transient"] },
+        "mail": { "type": "boolean" },
+        "attributes": { "type": "array", "items": given(json!({ "name": text(), "value": { "type": "string", "description": SOURCES } }), &["name", "value"]) },
+        "only_people": texts(),
+        "only_groups": texts(),
+    })
+}
+
+/// Answers about what a tenant or the portal has settled.
+fn settled() -> Value {
+    json!({
+        "IdentityProvider": object(json!({
+            "name": text(), "entity_id": maybe("string"), "is_default": { "type": "boolean" }, "domains": texts(),
+            "enabled": { "type": "boolean" }, "auto_provisioning": { "type": "boolean" },
+        })),
+        "IdentityProviders": object(json!({
+            "version": { "type": "integer" }, "active": many("IdentityProvider"), "difference": texts(),
+            "draft": { "anyOf": [many("IdentityProvider"), { "type": "null" }] },
+        })),
+        "IdentityProviderVersion": object(json!({
+            "version": { "type": "integer" }, "activated_by": text(), "activated_at": time(), "providers": many("IdentityProvider"),
+        })),
+        "IdentityProviderVersionList": list("IdentityProviderVersion"),
+        "Activated": object(json!({ "version": { "type": "integer" }, "difference": texts() })),
+        "CopiedKey": object(json!({
+            "device": reference("Device"),
+            "signs": { "type": "array", "items": object(json!({
+                "at": time(), "sequence": { "type": "integer" }, "expected": { "type": "integer" }, "address": text(),
+                "facts": { "type": "object", "additionalProperties": texts() },
+            })) },
+        })),
+        "CopiedKeyList": list("CopiedKey"),
+        "SigningKey": object(json!({
+            "id": text(), "purpose": { "enum": ["service", "agent"] }, "created_at": time(), "retires_at": maybe("string"),
+            "certificate": { "type": "string", "contentEncoding": "base64" },
+        })),
+        "SigningKeyList": list("SigningKey"),
     })
 }
 
@@ -124,6 +229,18 @@ fn bodies() -> Value {
         "Move": given(json!({ "step": { "enum": ["remove", "wipe", "force-remove", "quarantine", "restore", "approve", "deny"] } }), &["step"]),
         "NewBreakGlassCode": given(json!({ "for": { "type": "string", "description": "a quarter of an hour to 48 hours, as in `4h`" } }), &["for"]),
         "UserState": given(json!({ "state": { "enum": ["active", "suspended"] } }), &["state"]),
-        "NewService": given(json!({ "metadata": text() }), &["metadata"]),
+        "Policy": policy(),
+        "NewIdentityProvider": given(json!({
+            "name": text(), "metadata": text(), "metadata_url": text(), "domains": mapped(), "enabled": { "type": "boolean" },
+            "auto_provisioning": { "type": "boolean" },
+        }), &["name"]),
+        "IdentityProviderChanges": given(json!({
+            "metadata": text(), "metadata_url": text(), "domains": mapped(), "enabled": { "type": "boolean" },
+            "auto_provisioning": { "type": "boolean" }, "is_default": { "type": "boolean" },
+        }), &[]),
+        "BroughtBack": given(json!({ "version": { "type": "integer" } }), &["version"]),
+        "NewService": given(metadata(), &[]),
+        "ServiceMetadata": given(metadata(), &[]),
+        "ServiceSettings": given(settings(), &[]),
     })
 }

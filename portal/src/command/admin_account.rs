@@ -49,6 +49,35 @@ pub(super) enum Account {
         /// Its name.
         name: String,
     },
+    /// Give an account another role, and end its sessions.
+    Role {
+        /// Its name.
+        name: String,
+        /// What it may do from now on.
+        role: Role,
+    },
+    /// Let an identity provider sign an account in: whoever it calls so has it. Its password goes on working.
+    Link {
+        /// The account's name.
+        name: String,
+        /// The identity provider, as `admin idp list` names it.
+        #[arg(long)]
+        idp: String,
+        /// The person's name there: the NameID, as in `ada@example.com`.
+        #[arg(long = "as", value_name = "NAME")]
+        subject: String,
+        /// A device that may sign the account in, `urn:countersign:device:…`, where the identity provider is own devices; may be repeated.
+        #[arg(long = "device", value_name = "URN")]
+        devices: Vec<String>,
+    },
+    /// Let no identity provider sign an account in any more, and end its sessions.
+    Unlink {
+        /// The account's name.
+        name: String,
+    },
+    /// What may sign accounts in besides their passwords.
+    #[command(subcommand)]
+    Idp(super::admin_idp::Idp),
     /// Show the accounts.
     List {
         /// As JSON.
@@ -105,6 +134,21 @@ impl Account {
                 let account = admin::administrator::set_enabled(&context.admin, &name, true).await?;
                 Ok(format!("{} can sign in again\n", account.name))
             }
+            Self::Role { name, role } => {
+                let account = admin::administrator::set_role(&context.admin, &name, role.into()).await?;
+                Ok(format!("{} is {} now\n", account.name, account.role))
+            }
+            Self::Link { name, idp, subject, devices } => {
+                let link = admin::administrator_idp::Link { idp, subject, devices };
+                let account = admin::administrator_idp::link(&context.admin, &name, link).await?;
+                let subject = account.idp_subject.unwrap_or_default();
+                Ok(format!("{subject} there is {} here\n", account.name))
+            }
+            Self::Unlink { name } => {
+                let account = admin::administrator_idp::unlink(&context.admin, &name).await?;
+                Ok(format!("no identity provider signs {} in any more\n", account.name))
+            }
+            Self::Idp(command) => command.run(context).await,
             Self::List { json } => list(context, json).await,
         }
     }
@@ -143,13 +187,14 @@ async fn list(context: &Context, json: bool) -> Result<String, CommandError> {
     let row = |account: &Administrator| {
         let state = match account {
             Administrator { enabled: false, .. } => "disabled",
-            Administrator { password: None, .. } => "invited",
+            Administrator { password: None, idp_id: None, .. } => "invited",
             _ => "active",
         };
         let last = account.last_sign_in_at.map_or_else(|| "never".to_owned(), |time| time.to_string());
         let second = if account.totp_secret.is_some() { "yes" } else { "no" };
-        [account.name.clone(), account.role.to_string(), state.to_owned(), second.to_owned(), last]
+        let by = account.idp_subject.clone().unwrap_or_else(|| "password".to_owned());
+        [account.name.clone(), account.role.to_string(), state.to_owned(), second.to_owned(), by, last]
     };
     let rows: Vec<_> = accounts.iter().map(row).collect();
-    Ok(table(["NAME", "ROLE", "STATE", "AUTHENTICATOR", "LAST SIGN-IN"], &rows))
+    Ok(table(["NAME", "ROLE", "STATE", "AUTHENTICATOR", "SIGNS IN AS", "LAST SIGN-IN"], &rows))
 }

@@ -15,7 +15,7 @@ pub(super) enum ApiKey {
     /// Make an API key. Its text is shown once, now: the portal keeps a hash of it.
     Create {
         /// What it may do, separated by commas: `read`, `audit`, `devices`, `users`, `tokens`, `services`, `domains`,
-        /// `policy`, `tenants`, `administrators`, `keys`.
+        /// `policy`, `tenants`, `administrators`, `keys`; `scim` for a directory, with `--tenant`.
         #[arg(long, value_delimiter = ',', required = true)]
         scopes: Vec<String>,
         /// The one tenant that it may see and change; not given: the whole cloud.

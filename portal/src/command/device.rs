@@ -178,18 +178,7 @@ async fn clones(context: &Context, json: bool) -> Result<String, CommandError> {
     for (device, signs) in &found {
         let Some(last) = signs.first() else { continue };
         text.push_str(&format!("{} ({}), {} signs\n", device.id, device.state, signs.len()));
-        let mut rows = vec![
-            ["number".to_owned(), device.sequence.to_string(), last.sequence.to_string()],
-            ["heard".to_owned(), device.last_seen_at.to_string(), last.at.to_string()],
-        ];
-        let names: std::collections::BTreeSet<_> = device.facts.keys().chain(last.facts.keys()).collect();
-        rows.extend(names.into_iter().map(|name| {
-            let of = |facts: &crate::store::device::Facts| {
-                facts.get(name).map(|values| values.join(" ")).unwrap_or_default()
-            };
-            [name.trim_start_matches(evidence::DEVICE).to_owned(), of(&device.facts), of(&last.facts)]
-        }));
-        text.push_str(&table(["FACT", "THE ONE ON RECORD", "THE OTHER"], &rows));
+        text.push_str(&table(["FACT", "THE ONE ON RECORD", "THE OTHER"], &admin::device::side_by_side(device, last)));
         text.push('\n');
     }
     Ok(if text.is_empty() { "no key is in two places, by what was heard\n".to_owned() } else { text })

@@ -2,11 +2,19 @@
 
 use std::path::PathBuf;
 
+use base64::Engine as _;
 use clap::{Subcommand, ValueEnum};
+use saml::name::NameIdFormat;
 
+use super::metadata::{CaFile, client};
 use super::{CommandError, Context};
-use crate::admin::idp;
+use crate::admin::metadata::Given;
+use crate::admin::{Right, idp, key};
+use crate::cloud::Cloud;
+use crate::external;
 use crate::identity_provider::{Domains, Provider, Repository};
+use crate::signing::SigningError;
+use crate::store::signing_key::Purpose;
 use crate::table::table;
 
 #[derive(Debug, Subcommand)]
@@ -33,8 +41,29 @@ pub(super) enum Idp {
         /// Its metadata; not given: the portal.
         #[arg(long, value_name = "FILE")]
         metadata: Option<PathBuf>,
+        /// Where its metadata is.
+        #[arg(long, value_name = "URL", conflicts_with = "metadata")]
+        metadata_url: Option<String>,
+        #[command(flatten)]
+        ca: CaFile,
         #[command(flatten)]
         changes: Changes,
+    },
+    /// Put newer metadata of an identity provider into the draft: other keys, other addresses, the same entity ID.
+    Update {
+        /// Its name.
+        name: String,
+        /// Whose.
+        #[arg(long)]
+        tenant: String,
+        /// Its metadata.
+        #[arg(long, value_name = "FILE", required_unless_present = "metadata_url")]
+        metadata: Option<PathBuf>,
+        /// Where its metadata is.
+        #[arg(long, value_name = "URL", conflicts_with = "metadata")]
+        metadata_url: Option<String>,
+        #[command(flatten)]
+        ca: CaFile,
     },
     /// Change an identity provider in the draft.
     Set {
@@ -69,6 +98,15 @@ pub(super) enum Idp {
         /// Whose.
         #[arg(long)]
         tenant: String,
+    },
+    /// Print the portal's metadata as a service provider, for other identity providers.
+    ServiceProvider {
+        /// The portal's own address, as `serve` is given it.
+        #[arg(long, value_name = "URL")]
+        public_url: String,
+        /// Only the lines to paste: entity ID, address, certificate.
+        #[arg(long)]
+        facts: bool,
     },
     /// Show what the draft would change.
     Diff {
@@ -152,6 +190,7 @@ impl Idp {
         let tenant = match self {
             Self::List { tenant, draft, json } => return list(context, &tenant, draft, json).await,
             Self::Versions { tenant } => return versions(context, &tenant).await,
+            Self::ServiceProvider { public_url, facts } => return service_provider(context, &public_url, facts).await,
             Self::Activate { tenant } => {
                 let (version, difference) = idp::activate(admin, &tenant).await?;
                 return Ok(format!("version {version} holds now\n{}", lines(&difference)));
@@ -161,12 +200,18 @@ impl Idp {
                 return Ok("the draft is gone\n".to_owned());
             }
             Self::Diff { tenant } => tenant,
-            Self::Add { name, tenant, metadata: None, changes } => {
+            Self::Add { name, tenant, metadata: None, metadata_url: None, changes, .. } => {
                 idp::add_portal(admin, &tenant, &name, changes.into()).await?;
                 tenant
             }
-            Self::Add { name, tenant, metadata: Some(file), changes } => {
-                idp::add_external(admin, &tenant, &name, &crate::files::read(&file)?, changes.into()).await?;
+            Self::Add { name, tenant, metadata, metadata_url, ca, changes } => {
+                let document = document(context, metadata, metadata_url, &ca).await?;
+                idp::add_external(admin, &tenant, &name, &document, changes.into()).await?;
+                tenant
+            }
+            Self::Update { name, tenant, metadata, metadata_url, ca } => {
+                let document = document(context, metadata, metadata_url, &ca).await?;
+                idp::set_metadata(admin, &tenant, &name, &document).await?;
                 tenant
             }
             Self::Set { name, tenant, changes } => {
@@ -202,6 +247,20 @@ impl Idp {
     }
 }
 
+/// The metadata that is given, or that is where it is said to be.
+async fn document(
+    context: &Context,
+    file: Option<PathBuf>,
+    url: Option<String>,
+    ca: &CaFile,
+) -> Result<Vec<u8>, CommandError> {
+    if let Some(file) = file {
+        return Ok(crate::files::read(&file)?);
+    }
+    let url = url.unwrap_or_default();
+    Ok(Given::fetch(&context.admin, Right::Policy, (&client(ca)?, &url)).await?.document)
+}
+
 fn lines(difference: &[String]) -> String {
     difference.iter().map(|line| format!("{line}\n")).collect()
 }
@@ -225,6 +284,27 @@ async fn list(context: &Context, tenant: &str, draft: bool, json: bool) -> Resul
         text.push_str(&format!("\nnot activated yet:\n{}", lines(&standing.difference)));
     }
     Ok(text)
+}
+
+async fn service_provider(context: &Context, public_url: &str, facts: bool) -> Result<String, CommandError> {
+    let cloud = Cloud::new(public_url)?;
+    let mut keys = key::list(&context.admin).await?;
+    keys.retain(|key| key.purpose == Purpose::Service && key.holds(context.admin.now));
+    let certificates: Vec<_> = keys.into_iter().map(|key| key.certificate).collect();
+    if certificates.is_empty() {
+        return Err(SigningError::Missing(Purpose::Service).into());
+    }
+    let text = |certificate: &Vec<u8>| base64::engine::general_purpose::STANDARD.encode(certificate);
+    let lines: Vec<_> = certificates.iter().map(|one| format!("certificate  {}\n", text(one))).collect();
+    if !facts {
+        return Ok(external::service_provider(&cloud, certificates).to_xml() + "\n");
+    }
+    let (id, acs, format) = (cloud.sp_entity_id(), cloud.acs_url(), NameIdFormat::EmailAddress);
+    Ok(format!(
+        "metadata     {id}\nentity ID    {id}\nACS (POST)   {acs}\nname ID      {}\n{}",
+        format.uri(),
+        lines.concat()
+    ))
 }
 
 async fn versions(context: &Context, tenant: &str) -> Result<String, CommandError> {

@@ -1,13 +1,16 @@
 //! The command line: one file for each noun. Commands and server call the same functions on the same database.
 
 mod admin_account;
+mod admin_idp;
 mod api_key;
 mod audit;
 mod backup;
 mod device;
 mod domain;
+mod group;
 mod idp;
 mod key;
+mod metadata;
 mod policy;
 mod serve;
 mod service;
@@ -75,6 +78,9 @@ enum Command {
     /// People.
     #[command(subcommand)]
     User(user::User),
+    /// Groups of people that a directory keeps.
+    #[command(subcommand)]
+    Group(group::Group),
     /// SAML service providers that may receive assertions.
     #[command(subcommand)]
     Service(service::Service),
@@ -85,7 +91,7 @@ enum Command {
     /// Accounts for the web pages.
     #[command(subcommand)]
     Admin(admin_account::Account),
-    /// Keys with which programs administer over `/api/v1`.
+    /// Keys with which programs administer over `/api/v1`, and directories provision over SCIM.
     #[command(subcommand)]
     ApiKey(api_key::ApiKey),
     /// Who did what, and how it ended.
@@ -189,6 +195,7 @@ impl CommandLine {
             Command::Policy(command) => command.run(&context).await,
             Command::Device(command) => command.run(&context).await,
             Command::User(command) => command.run(&context).await,
+            Command::Group(command) => command.run(&context).await,
             Command::Service(command) => command.run(&context).await,
             Command::Backup(command) => command.run(&context).await,
             // It has run before a database was opened where it is to be brought back.

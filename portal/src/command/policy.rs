@@ -6,7 +6,7 @@ use clap::{Subcommand, ValueEnum};
 
 use super::{CommandError, Context};
 use crate::admin;
-use crate::policy::{AtLimit, FactDemand, GroupRule, OtherPerson, Policy as Document, Rule};
+use crate::policy::{AtLimit, FactDemand, FirstVisit, GroupRule, OtherPerson, Policy as Document, Rule};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Policy {
@@ -52,7 +52,8 @@ pub(super) enum Policy {
 
 #[derive(Debug, clap::Args)]
 #[command(group = clap::ArgGroup::new("settings").required(true).multiple(true)
-    .args(["at_limit", "other_person", "inactive_days", "provision_only", "provision_anybody"]))]
+    .args(["at_limit", "other_person", "first_visit", "inactive_days", "provision_only", "provision_anybody",
+        "provision_from_directory"]))]
 pub(super) struct Set {
     /// Whose.
     #[arg(long)]
@@ -63,6 +64,9 @@ pub(super) struct Set {
     /// What happens when somebody else signs on from a device that was used before.
     #[arg(long, value_name = "HOW")]
     other_person: Option<Other>,
+    /// What a browser sees in which no device has signed anybody in before.
+    #[arg(long, value_name = "HOW")]
+    first_visit: Option<First>,
     /// Remove registered devices that were not heard for so many days; 0: never.
     #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(0..=3650))]
     inactive_days: Option<u32>,
@@ -72,6 +76,9 @@ pub(super) struct Set {
     /// Anybody of the tenant's domains may be provisioned.
     #[arg(long, conflicts_with = "provision_only")]
     provision_anybody: bool,
+    /// Only a directory and administrators provision people; nobody is provisioned by signing on.
+    #[arg(long, conflicts_with_all = ["provision_only", "provision_anybody"])]
+    provision_from_directory: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -117,6 +124,14 @@ enum Other {
     Queue,
     /// They are refused.
     Refuse,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum First {
+    /// A page asks whether to sign in with the device.
+    Ask,
+    /// It is sent to the device at once, and sees the page where nobody has answered there.
+    Automatic,
 }
 
 fn demand(given: &str) -> Result<FactDemand, String> {
@@ -176,10 +191,16 @@ impl Set {
             Other::Queue => OtherPerson::Queue,
             Other::Refuse => OtherPerson::Refuse,
         });
+        policy.first_visit = self.first_visit.map_or(policy.first_visit, |how| match how {
+            First::Ask => FirstVisit::Ask,
+            First::Automatic => FirstVisit::Automatic,
+        });
         policy.inactive_days = self.inactive_days.unwrap_or(policy.inactive_days);
         if self.provision_anybody || !self.provision_only.is_empty() {
             policy.provision_only = self.provision_only;
+            policy.provision_from_directory = false;
         }
+        policy.provision_from_directory |= self.provision_from_directory;
         policy
     }
 }

@@ -23,8 +23,9 @@ use crate::metrics::Metrics;
 use crate::sign_on::{Portal, Rates};
 use crate::signing::{CurrentKeys, SigningKeys};
 use crate::store::signing_key::Purpose;
-use crate::store::{diagnostics, seen_request};
-use crate::{clock, door, files};
+use crate::store::{diagnostics, seen_request, service_session};
+use crate::web_client::WebClient;
+use crate::{clock, door, files, logout};
 
 /// How long requests that are being answered may take after SIGTERM.
 const GRACE: Duration = Duration::from_millis(700);
@@ -63,6 +64,9 @@ pub(super) struct Serve {
     /// Requests a second by one tenant's devices; not given: no limit.
     #[arg(long, value_name = "PER_SECOND", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     tenant_rate: Option<u32>,
+    /// Sign-ons a second that may begin at one address for one service whose requests are not signed.
+    #[arg(long, value_name = "PER_SECOND", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    unsigned_rate: u32,
     /// Where Prometheus reads `/metrics`: plain HTTP, for an address that only your own machines reach.
     #[arg(long, value_name = "ADDRESS:PORT")]
     metrics_listen: Option<SocketAddr>,
@@ -79,6 +83,9 @@ pub(super) struct Serve {
     /// is sent on, and agents open none.
     #[arg(long, value_name = "PORTS", default_value = "28517,28518,28519")]
     sign_on_ports: Ports,
+    /// Trust the CA certificates in this PEM file as well, where the portal asks services itself: when it tells them that a session ends.
+    #[arg(long, value_name = "FILE")]
+    service_ca_file: Option<PathBuf>,
     /// What to log: `error`, `warn`, `info`, `debug`, or a filter of tracing-subscriber.
     #[arg(long, value_name = "LEVEL", default_value = "info")]
     log: EnvFilter,
@@ -112,6 +119,9 @@ impl Serve {
         let cloud = Cloud::new(&self.public_url)?;
         let keys = SigningKeys::load(&context.admin.store, &context.keys_dir(), clock::now()).await?;
         let tls = tls(&self.tls_certificate, &self.tls_key)?;
+        let ca = self.service_ca_file.as_deref().map(files::read).transpose()?;
+        let client = WebClient::new(ca.as_deref());
+        let client = client.map_err(|error| failed("ask services over TLS".to_owned(), error.into()))?;
         let portal = Arc::new(Portal {
             store: context.admin.store.clone(),
             keys: CurrentKeys::new(keys),
@@ -121,7 +131,8 @@ impl Serve {
             sign_on_ports: self.sign_on_ports.0,
             trusted_proxies: self.trusted_proxies,
             admission: Admission::new(usize::from(self.max_in_flight), Instant::now()),
-            rates: Rates::new(self.token_rate, self.tenant_rate),
+            rates: Rates::new(self.token_rate, self.tenant_rate, self.unsigned_rate),
+            client,
             metrics: Metrics::default(),
             is_draining: AtomicBool::new(false),
         });
@@ -139,6 +150,7 @@ impl Serve {
         let sweeping = tokio::spawn(sweep(Arc::clone(&portal)));
         let cleaning = tokio::spawn(clean_up(Arc::clone(&portal)));
         let following = tokio::spawn(follow_keys(Arc::clone(&portal), context.keys_dir()));
+        let ending = tokio::spawn(logout::end_sessions(Arc::clone(&portal)));
         tracing::info!(%address, public_url = portal.cloud.base(), "serving");
 
         let server = axum_server::from_tcp(listener).map_err(|error| serving(error.into()))?;
@@ -152,6 +164,7 @@ impl Serve {
         sweeping.abort();
         cleaning.abort();
         following.abort();
+        ending.abort();
         served.map_err(|error| failed("serve".to_owned(), error.into()))?;
         tracing::info!("stopped");
         Ok(String::new())
@@ -178,7 +191,7 @@ fn tls(certificate: &PathBuf, key: &PathBuf) -> Result<RustlsConfig, CommandErro
     Ok(RustlsConfig::from_config(Arc::new(config)))
 }
 
-fn failed(doing: String, source: Box<dyn std::error::Error + Send + Sync>) -> CommandError {
+pub(super) fn failed(doing: String, source: Box<dyn std::error::Error + Send + Sync>) -> CommandError {
     CommandError::Serve { doing, source }
 }
 
@@ -236,6 +249,13 @@ async fn sweep(portal: Arc<Portal>) {
         }
         if let Err(error) = crate::browser::forget_old(&portal.store, now).await {
             tracing::warn!(error = &error as &dyn std::error::Error, "can't sweep old sign-ons out");
+        }
+        // Those that were still to end are told for the last time just before.
+        let ended = now.plus_seconds(-60);
+        let swept =
+            portal.store.write(move |connection| Box::pin(service_session::forget_ended_before(connection, ended)));
+        if let Err(error) = swept.await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "can't sweep ended sessions of services out");
         }
         if let Err(error) = crate::admin::account::forget_ended_sessions(&portal.store, now).await {
             tracing::warn!(error = &error as &dyn std::error::Error, "can't sweep ended sessions out");

@@ -2,28 +2,53 @@
 
 use std::path::PathBuf;
 
-use clap::Subcommand;
+use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 
+use super::metadata::{CaFile, client};
 use super::{CommandError, Context};
+use crate::admin::metadata::Given;
+use crate::admin::{self, Right};
+use crate::cloud::Cloud;
+use crate::files;
+use crate::service_settings::{AttributeRule, NameFormat, SOURCES, ServiceSettings};
+use crate::store::service_provider::ServiceProvider;
 use crate::table::table;
-use crate::{admin, files};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Service {
     /// Register a service by its metadata. Assertions go to the address that it names for POST, and nowhere else.
-    Add {
-        /// Whose people may use it.
-        #[arg(long)]
-        tenant: String,
-        /// The service's SAML metadata.
-        #[arg(long, value_name = "FILE")]
-        metadata: PathBuf,
-    },
+    Add(Add),
     /// Show the services.
     List {
         /// As JSON.
         #[arg(long)]
         json: bool,
+    },
+    /// Show who may open a service, and what it is told.
+    Show {
+        /// Its entity ID.
+        entity_id: String,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Change who may open a service, and what it is told.
+    Set(Box<Set>),
+    /// Put other metadata of the same service in the place of what there is; without an option, fetch it again from where it came.
+    Update(Update),
+    /// Show what a service would be told about somebody, and why; nothing is sent.
+    Test {
+        /// Its entity ID.
+        entity_id: String,
+        /// `user@domain`.
+        #[arg(long)]
+        user: String,
+        /// The entity ID of one of their devices; not given: the one that they have used last.
+        #[arg(long)]
+        device: Option<String>,
+        /// How devices and services reach the portal, as for `serve`.
+        #[arg(long, value_name = "URL")]
+        public_url: String,
     },
     /// Give a service no more assertions.
     Remove {
@@ -32,14 +57,144 @@ pub(super) enum Service {
     },
 }
 
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("described").required(true).args(["metadata", "metadata_url", "entity_id"]))]
+pub(super) struct Add {
+    /// Whose people may use it.
+    #[arg(long)]
+    tenant: String,
+    /// The service's SAML metadata.
+    #[arg(long, value_name = "FILE")]
+    metadata: Option<PathBuf>,
+    /// Where the service's SAML metadata is; `service update` fetches it again.
+    #[arg(long, value_name = "URL")]
+    metadata_url: Option<String>,
+    /// A service without metadata: its entity ID.
+    #[arg(long, value_name = "ID", requires = "acs_url")]
+    entity_id: Option<String>,
+    /// Where a service without metadata takes Responses by POST.
+    #[arg(long, value_name = "URL", requires = "entity_id")]
+    acs_url: Option<String>,
+    /// The certificate in PEM with which a service without metadata signs its requests; not given: it signs none.
+    #[arg(long, value_name = "FILE", requires = "entity_id")]
+    certificate: Option<PathBuf>,
+    #[command(flatten)]
+    ca: CaFile,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Update {
+    /// Its entity ID.
+    entity_id: String,
+    /// Its metadata.
+    #[arg(long, value_name = "FILE", conflicts_with = "metadata_url")]
+    metadata: Option<PathBuf>,
+    /// Where its metadata is from now on.
+    #[arg(long, value_name = "URL")]
+    metadata_url: Option<String>,
+    #[command(flatten)]
+    ca: CaFile,
+}
+
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("settings").required(true).multiple(true)
+    .args(["name_id_format", "mail", "attributes", "no_attributes", "only_people", "only_groups", "anybody"]))]
+pub(super) struct Set {
+    /// Its entity ID.
+    entity_id: String,
+    /// How people are named where the service's request demands nothing.
+    #[arg(long, value_name = "FORMAT")]
+    name_id_format: Option<Format>,
+    /// Whether it gets the attribute `mail`.
+    #[arg(long, value_name = "YES")]
+    mail: Option<Switch>,
+    #[arg(long = "attribute", value_name = "NAME=SOURCE", help = format!("An attribute that it gets, in the place of all that it got; may be repeated. The source is {SOURCES}"))]
+    attributes: Vec<AttributeRule>,
+    /// It gets no further attributes.
+    #[arg(long, conflicts_with = "attributes")]
+    no_attributes: bool,
+    /// A name of somebody who may open it, with `*` for any text; may be repeated. In the place of all names and groups there were.
+    #[arg(long = "only-person", value_name = "NAME")]
+    only_people: Vec<String>,
+    /// A group whose members may open it, with `*` for any text; may be repeated. In the place of all names and groups there were.
+    #[arg(long = "only-group", value_name = "GROUP")]
+    only_groups: Vec<String>,
+    /// Everybody of the tenant may open it.
+    #[arg(long, conflicts_with_all = ["only_people", "only_groups"])]
+    anybody: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Format {
+    /// `user@domain`.
+    Email,
+    /// A name that stays and that no other service gets.
+    Persistent,
+    /// Another name each time.
+    Transient,
+}
+
+impl From<Format> for NameFormat {
+    fn from(format: Format) -> Self {
+        match format {
+            Format::Email => Self::Email,
+            Format::Persistent => Self::Persistent,
+            Format::Transient => Self::Transient,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Switch {
+    Yes,
+    No,
+}
+
+impl Set {
+    fn edit(self, mut settings: ServiceSettings) -> ServiceSettings {
+        if let Some(format) = self.name_id_format {
+            settings.name_id_format = format.into();
+        }
+        if let Some(mail) = self.mail {
+            settings.mail = matches!(mail, Switch::Yes);
+        }
+        if self.no_attributes || !self.attributes.is_empty() {
+            settings.attributes = self.attributes;
+        }
+        if self.anybody || !self.only_people.is_empty() || !self.only_groups.is_empty() {
+            (settings.only_people, settings.only_groups) = (self.only_people, self.only_groups);
+        }
+        settings
+    }
+}
+
 impl Service {
     pub(super) async fn run(self, context: &Context) -> Result<String, CommandError> {
         match self {
-            Self::Add { tenant, metadata } => {
-                let added = admin::service::add(&context.admin, &tenant, &files::read(&metadata)?).await?;
+            Self::Add(add) => {
+                let tenant = add.tenant.clone();
+                let added = admin::service::add(&context.admin, &tenant, add.given(context).await?).await?;
                 Ok(format!("registered {}; its Responses go to {}\n", added.entity_id, added.acs_url))
             }
             Self::List { json } => list(context, json).await,
+            Self::Show { entity_id, json } => {
+                let service = admin::service::by_entity_id(&context.admin, &entity_id).await?;
+                Ok(if json { super::json(&service) } else { shown(&service) })
+            }
+            Self::Set(set) => {
+                let entity_id = set.entity_id.clone();
+                let service = admin::service::set(&context.admin, &entity_id, |settings| set.edit(settings)).await?;
+                Ok(shown(&service))
+            }
+            Self::Update(update) => {
+                let service = update.run(context).await?;
+                Ok(format!("{}: Responses go to {}\n", service.entity_id, service.acs_url))
+            }
+            Self::Test { entity_id, user, device, public_url } => {
+                let (cloud, asked) = (Cloud::new(&public_url)?, (user.as_str(), device.as_deref()));
+                let rehearsal = admin::service::test(&context.admin, &cloud, &entity_id, asked).await?;
+                Ok(rehearsal.lines().into_iter().map(|(name, value)| format!("{name}: {value}\n")).collect())
+            }
             Self::Remove { entity_id } => {
                 admin::service::remove(&context.admin, &entity_id).await?;
                 Ok(format!("{entity_id} receives no more assertions\n"))
@@ -48,12 +203,61 @@ impl Service {
     }
 }
 
+impl Add {
+    async fn given(self, context: &Context) -> Result<Given, CommandError> {
+        if let (Some(entity_id), Some(acs_url)) = (&self.entity_id, &self.acs_url) {
+            let certificate = self.certificate.as_deref().map(files::read).transpose()?.unwrap_or_default();
+            return Ok(Given::form(entity_id, acs_url, &String::from_utf8_lossy(&certificate))?);
+        }
+        if let Some(file) = &self.metadata {
+            return Ok(Given::document(&files::read(file)?));
+        }
+        let url = self.metadata_url.unwrap_or_default();
+        Ok(Given::fetch(&context.admin, Right::Services, (&client(&self.ca)?, &url)).await?)
+    }
+}
+
+impl Update {
+    async fn run(self, context: &Context) -> Result<ServiceProvider, CommandError> {
+        let (admin, id) = (&context.admin, &self.entity_id);
+        if let Some(file) = &self.metadata {
+            return Ok(admin::service::set_metadata(admin, id, Given::document(&files::read(file)?)).await?);
+        }
+        let client = client(&self.ca)?;
+        let Some(url) = &self.metadata_url else { return Ok(admin::service::refresh(admin, &client, id).await?) };
+        let given = Given::fetch(admin, Right::Services, (&client, url)).await?;
+        Ok(admin::service::set_metadata(admin, id, given).await?)
+    }
+}
+
 async fn list(context: &Context, json: bool) -> Result<String, CommandError> {
     let services = admin::service::list(&context.admin).await?;
     if json {
         return Ok(super::json(&services));
     }
-    let rows: Vec<_> =
-        services.iter().map(|service| [service.entity_id.to_string(), service.acs_url.clone()]).collect();
-    Ok(table(["SERVICE", "RESPONSES GO TO"], &rows))
+    let row =
+        |service: &ServiceProvider| [service.entity_id.to_string(), service.acs_url.clone(), whom(&service.settings)];
+    Ok(table(["SERVICE", "RESPONSES GO TO", "WHO MAY OPEN IT"], &services.iter().map(row).collect::<Vec<_>>()))
+}
+
+fn whom(settings: &ServiceSettings) -> String {
+    let people = settings.only_people.iter().cloned();
+    let groups = settings.only_groups.iter().map(|group| format!("group {group}"));
+    let all: Vec<_> = people.chain(groups).collect();
+    if all.is_empty() { "everybody of the tenant".to_owned() } else { all.join(", ") }
+}
+
+fn shown(service: &ServiceProvider) -> String {
+    let settings = &service.settings;
+    let from = service.metadata_url.as_deref().unwrap_or("was given");
+    let mut lines = vec![
+        ("Service".to_owned(), service.entity_id.to_string()),
+        ("Responses go to".to_owned(), service.acs_url.clone()),
+        ("Metadata".to_owned(), from.to_owned()),
+        ("Who may open it".to_owned(), whom(settings)),
+        ("Name ID format".to_owned(), settings.name_id_format.to_string()),
+        ("Attribute mail".to_owned(), if settings.mail { "yes" } else { "no" }.to_owned()),
+    ];
+    lines.extend(settings.attributes.iter().map(|rule| (format!("Attribute {}", rule.name), rule.value.to_string())));
+    lines.into_iter().map(|(name, value)| format!("{name}: {value}\n")).collect()
 }

@@ -33,6 +33,11 @@ pub(super) enum User {
         /// `user@domain`.
         name: String,
     },
+    /// Forget somebody, and remove the devices that are theirs.
+    Delete {
+        /// `user@domain`.
+        name: String,
+    },
 }
 
 impl User {
@@ -45,6 +50,10 @@ impl User {
             Self::List { json } => list(context, json).await,
             Self::Suspend { name } => set_state(context, &name, PersonState::Suspended).await,
             Self::Resume { name } => set_state(context, &name, PersonState::Active).await,
+            Self::Delete { name } => {
+                let devices = admin::user::delete(&context.admin, &name).await?;
+                Ok(format!("deleted {} and {} of their devices\n", name.to_ascii_lowercase(), devices.len()))
+            }
         }
     }
 }
@@ -61,8 +70,9 @@ async fn list(context: &Context, json: bool) -> Result<String, CommandError> {
     }
     let row = |person: &Person| {
         let last = person.last_sign_on_at.map_or_else(|| "never".to_owned(), |time| time.to_string());
-        [person.name_id.clone(), person.state.to_string(), person.created_at.to_string(), last]
+        let from = person.origin.to_string();
+        [person.name_id.clone(), person.state.to_string(), from, person.created_at.to_string(), last]
     };
     let rows: Vec<_> = people.iter().map(row).collect();
-    Ok(table(["USER", "STATE", "PROVISIONED", "LAST SIGN-ON"], &rows))
+    Ok(table(["USER", "STATE", "FROM", "PROVISIONED", "LAST SIGN-ON"], &rows))
 }

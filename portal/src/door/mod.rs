@@ -1,12 +1,17 @@
 //! The portal's doors: what it answers over HTTPS, and to whom.
 
+mod acs;
 mod diagnostics;
 mod saml;
 mod sso;
 
+pub(crate) use saml::{client, read};
+pub(crate) use sso::{SIGNING_IN, post_page, uncached};
+
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use ::saml::device::ECP_PATH;
 use axum::Router;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -14,14 +19,18 @@ use axum::routing::{get, post};
 
 use crate::metrics::Gauges;
 use crate::sign_on::Portal;
-use crate::{api, web};
+use crate::{api, scim, web};
 
 /// All routes.
 pub fn router(portal: Arc<Portal>) -> Router {
     Router::new()
         .route("/saml/soap", post(saml::soap))
+        .route(ECP_PATH, post(saml::ecp))
         .route("/saml/sso", get(sso::redirect).post(sso::post))
         .route("/saml/sso/continue", get(sso::go_on))
+        .route("/saml/sp", get(acs::metadata))
+        .route("/saml/acs", post(acs::receive))
+        .route("/saml/slo", get(sso::log_out))
         .route("/saml/metadata", get(saml::metadata))
         .route("/saml/agent-metadata", get(saml::agent_metadata))
         .route("/device/diagnostics/{request}", post(diagnostics::receive))
@@ -29,6 +38,7 @@ pub fn router(portal: Arc<Portal>) -> Router {
         .route("/readyz", get(ready))
         .merge(web::router())
         .merge(api::router())
+        .merge(scim::router())
         .layer(axum::middleware::map_response(harden))
         .with_state(portal)
 }
@@ -62,7 +72,8 @@ async fn ready(portal: axum::extract::State<Arc<Portal>>) -> Response {
     }
 }
 
-/// Headers that every answer carries, so that no page of ours can be framed, sniffed or made to run a script.
+/// Headers that every answer carries, so that no page of ours can be framed, sniffed or made to run a script. A page that posts to a service brings a
+/// policy of its own.
 async fn harden(mut response: Response) -> Response {
     let fixed = [
         (
@@ -75,8 +86,14 @@ async fn harden(mut response: Response) -> Response {
         (header::X_FRAME_OPTIONS, "DENY"),
         (header::STRICT_TRANSPORT_SECURITY, "max-age=31536000"),
     ];
+    let headers = response.headers_mut();
+    // A page whose form goes to another site has a policy of its own.
+    let own_policy = headers.get(header::CONTENT_SECURITY_POLICY).cloned();
     for (name, value) in fixed {
-        response.headers_mut().insert(name, HeaderValue::from_static(value));
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    if let Some(policy) = own_policy {
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
     }
     response
 }

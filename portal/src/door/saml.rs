@@ -16,10 +16,11 @@ use saml::refusal::RefusalCode;
 use saml::time::UtcTime;
 
 use crate::clock;
+use crate::ecp;
 use crate::farewell::farewell;
 use crate::metrics::Outcome;
 use crate::network;
-use crate::sign_on::{Arrival, Portal, sign_on};
+use crate::sign_on::{Answer, Arrival, Portal, sign_on};
 use crate::store::signing_key::Purpose;
 
 /// The largest body that is read, in octets.
@@ -27,7 +28,7 @@ const LARGEST_BODY: usize = 256 * 1024;
 /// How much of a larger body is thrown away before the answer, in octets: a sender that is still sending hears no answer.
 const DRAINED: usize = 16 * 1024 * 1024;
 /// The media type of SAML metadata.
-const METADATA: &str = "application/samlmetadata+xml";
+pub(super) const METADATA: &str = "application/samlmetadata+xml";
 /// How long an agent may believe a copy of its metadata, in seconds.
 const AGENT_METADATA_SECONDS: i64 = 86_400;
 /// How long a body may take.
@@ -35,6 +36,26 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// `POST /saml/soap`: SAML SOAP binding (Bindings §3.2) for devices.
 pub(super) async fn soap(State(portal): State<Arc<Portal>>, request: Request) -> Response {
+    exchange(portal, request, |portal, body, arrival| async move {
+        match farewell(&portal, &body, arrival).await {
+            Some(answer) => answer,
+            None => sign_on(&portal, &body, arrival).await,
+        }
+    })
+    .await
+}
+
+/// `POST /saml/ecp`: what a service that speaks ECP asks for (Profiles §4.2), brought along by a device.
+pub(super) async fn ecp(State(portal): State<Arc<Portal>>, request: Request) -> Response {
+    exchange(portal, request, |portal, body, arrival| async move { ecp::begin(&portal, &body, arrival).await }).await
+}
+
+/// Reads a request of the SOAP binding, and writes what `answer` says to it.
+async fn exchange<F: Future<Output = Answer>>(
+    portal: Arc<Portal>,
+    request: Request,
+    answer: impl FnOnce(Arc<Portal>, Vec<u8>, Arrival) -> F,
+) -> Response {
     let address = client(&portal, &request);
     if !is_xml(request.headers()) {
         return fault(StatusCode::UNSUPPORTED_MEDIA_TYPE, "the SOAP binding takes `Content-Type: text/xml`");
@@ -45,10 +66,7 @@ pub(super) async fn soap(State(portal): State<Arc<Portal>>, request: Request) ->
         Err(_) => return fault(StatusCode::REQUEST_TIMEOUT, "the request did not come in ten seconds"),
     };
     let arrival = Arrival { address, instant: Instant::now(), now: clock::now() };
-    let answer = match farewell(&portal, &body, arrival).await {
-        Some(answer) => answer,
-        None => sign_on(&portal, &body, arrival).await,
-    };
+    let answer = answer(Arc::clone(&portal), body, arrival).await;
     let (answered, time) = (Instant::now(), arrival.instant.elapsed());
     portal.metrics.count(answer.outcome, time);
     if answer.outcome != Outcome::Busy {
@@ -65,7 +83,7 @@ pub(super) async fn soap(State(portal): State<Arc<Portal>>, request: Request) ->
 }
 
 /// Where the request comes from, past the proxies that are trusted.
-fn client(portal: &Portal, request: &Request) -> Option<IpAddr> {
+pub(crate) fn client(portal: &Portal, request: &Request) -> Option<IpAddr> {
     let ConnectInfo(peer) = request.extensions().get::<ConnectInfo<SocketAddr>>()?;
     let forwarded = request.headers().get_all("x-forwarded-for").iter();
     let forwarded: Vec<_> = forwarded.filter_map(|value| value.to_str().ok()).collect();
@@ -80,6 +98,7 @@ pub(super) async fn metadata(State(portal): State<Arc<Portal>>) -> Response {
     // Each service's own metadata says whether its requests have to be signed.
     metadata.want_authn_requests_signed = false;
     let in_browsers = |binding| Endpoint { binding, location: portal.cloud.sso_url().to_owned() };
+    metadata.slo.push(Endpoint { binding: Binding::Redirect, location: portal.cloud.slo_url().to_owned() });
     if !portal.sign_on_ports.is_empty() {
         metadata.sso.splice(0..0, [in_browsers(Binding::Redirect), in_browsers(Binding::Post)]);
     }
@@ -116,7 +135,7 @@ fn describe(portal: &Portal, signing_certificates: Vec<Vec<u8>>, valid_until: Op
 }
 
 /// The whole body, if it is not too large and does not break off.
-pub(super) async fn read(mut body: Body) -> Option<Vec<u8>> {
+pub(crate) async fn read(mut body: Body) -> Option<Vec<u8>> {
     let (mut kept, mut length) = (Vec::new(), 0);
     while let Some(frame) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
         let Ok(chunk) = frame.ok()?.into_data() else { continue };
@@ -140,6 +159,6 @@ fn fault(status: StatusCode, why: &str) -> Response {
     xml(status, "text/xml; charset=utf-8", body)
 }
 
-fn xml(status: StatusCode, kind: &'static str, body: String) -> Response {
+pub(super) fn xml(status: StatusCode, kind: &'static str, body: String) -> Response {
     (status, [(header::CONTENT_TYPE, kind)], Body::from(body)).into_response()
 }

@@ -4,7 +4,7 @@ use saml::time::UtcTime;
 use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 
-use super::columns::Columns;
+use super::columns::{Columns, json_text};
 use super::{StoreError, as_optional_text, as_text, doing};
 use crate::admin::Role;
 
@@ -43,6 +43,12 @@ pub struct Administrator {
     /// Until when the invitation can be used.
     #[serde(skip)]
     pub invitation_until: Option<UtcTime>,
+    /// The identity provider that may sign them in, if one may.
+    pub idp_id: Option<String>,
+    /// Their name there, in lower case.
+    pub idp_subject: Option<String>,
+    /// The entity IDs of the devices that may sign them in, where the identity provider is devices.
+    pub idp_devices: Vec<String>,
     /// Who made the account.
     pub created_by: String,
     /// When it was made.
@@ -69,6 +75,9 @@ impl Administrator {
             blocked_until: columns.optional_time("blocked_until")?,
             invitation: columns.optional_text("invitation")?,
             invitation_until: columns.optional_time("invitation_until")?,
+            idp_id: columns.optional_text("idp_id")?,
+            idp_subject: columns.optional_text("idp_subject")?,
+            idp_devices: columns.json("idp_devices")?,
             created_by: columns.text("created_by")?,
             created_at: columns.time("created_at")?,
             last_sign_in_at: columns.optional_time("last_sign_in_at")?,
@@ -105,7 +114,8 @@ pub async fn insert(connection: &mut AnyConnection, row: &Administrator) -> Resu
 pub async fn update(connection: &mut AnyConnection, row: &Administrator) -> Result<(), StoreError> {
     sqlx::query(
         "UPDATE administrator SET role = $2, enabled = $3, password = $4, totp_secret = $5, totp_used = $6, failures = $7,
-             blocked_until = $8, invitation = $9, invitation_until = $10, last_sign_in_at = $11
+             blocked_until = $8, invitation = $9, invitation_until = $10, last_sign_in_at = $11, idp_id = $12, idp_subject = $13,
+             idp_devices = $14
          WHERE id = $1",
     )
     .bind(&row.id)
@@ -119,6 +129,9 @@ pub async fn update(connection: &mut AnyConnection, row: &Administrator) -> Resu
     .bind(&row.invitation)
     .bind(row.invitation_until.map(UtcTime::unix_millis))
     .bind(row.last_sign_in_at.map(UtcTime::unix_millis))
+    .bind(&row.idp_id)
+    .bind(&row.idp_subject)
+    .bind(json_text(&row.idp_devices))
     .execute(connection)
     .await
     .map_err(doing("change the administrator"))?;
@@ -150,6 +163,22 @@ pub async fn by_id(connection: &mut AnyConnection, id: &str) -> Result<Option<Ad
 pub async fn by_invitation(connection: &mut AnyConnection, hash: &str) -> Result<Option<Administrator>, StoreError> {
     let row = sqlx::query("SELECT * FROM administrator WHERE invitation = $1").bind(hash).fetch_optional(connection);
     row.await.map_err(doing("look the invitation up"))?.as_ref().map(Administrator::from_row).transpose()
+}
+
+/// The administrator whom that identity provider calls `subject`.
+///
+/// # Errors
+/// [`StoreError::Statement`].
+pub async fn by_idp(
+    connection: &mut AnyConnection,
+    (idp_id, subject): (&str, &str),
+) -> Result<Option<Administrator>, StoreError> {
+    let row = sqlx::query("SELECT * FROM administrator WHERE idp_id = $1 AND idp_subject = $2")
+        .bind(idp_id)
+        .bind(subject)
+        .fetch_optional(connection)
+        .await;
+    row.map_err(doing("look the administrator up"))?.as_ref().map(Administrator::from_row).transpose()
 }
 
 /// All administrators by name.

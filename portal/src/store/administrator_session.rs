@@ -20,6 +20,10 @@ pub struct Session {
     pub created_at: UtcTime,
     /// When they were heard last, to the minute.
     pub last_seen_at: UtcTime,
+    /// When it ends at the latest, where an assertion has said so.
+    pub ends_at: Option<UtcTime>,
+    /// The session that a device has opened for it, with which it ends.
+    pub service_session: Option<String>,
 }
 
 impl Session {
@@ -31,6 +35,8 @@ impl Session {
             form_token: columns.text("form_token")?,
             created_at: columns.time("created_at")?,
             last_seen_at: columns.time("last_seen_at")?,
+            ends_at: columns.optional_time("ends_at")?,
+            service_session: columns.optional_text("service_session")?,
         })
     }
 }
@@ -41,14 +47,16 @@ impl Session {
 /// [`StoreError::Statement`].
 pub async fn insert(connection: &mut AnyConnection, session: &Session) -> Result<(), StoreError> {
     sqlx::query(
-        "INSERT INTO administrator_session (id, administrator_id, form_token, created_at, last_seen_at)
-         VALUES ($1, $2, $3, $4, $5)",
+        "INSERT INTO administrator_session (id, administrator_id, form_token, created_at, last_seen_at, ends_at, service_session)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
     )
     .bind(&session.id)
     .bind(&session.administrator_id)
     .bind(&session.form_token)
     .bind(session.created_at.unix_millis())
     .bind(session.last_seen_at.unix_millis())
+    .bind(session.ends_at.map(UtcTime::unix_millis))
+    .bind(&session.service_session)
     .execute(connection)
     .await
     .map_err(doing("begin the session"))?;
@@ -91,6 +99,19 @@ pub async fn delete(connection: &mut AnyConnection, id: &str) -> Result<(), Stor
 pub async fn delete_of(connection: &mut AnyConnection, administrator_id: &str) -> Result<u64, StoreError> {
     let done = sqlx::query("DELETE FROM administrator_session WHERE administrator_id = $1").bind(administrator_id);
     Ok(done.execute(connection).await.map_err(doing("end the sessions"))?.rows_affected())
+}
+
+/// Ends every session of the administrators whom the identity provider `idp_id` may sign in.
+///
+/// # Errors
+/// [`StoreError::Statement`].
+pub async fn delete_of_idp(connection: &mut AnyConnection, idp_id: &str) -> Result<(), StoreError> {
+    let done = sqlx::query(
+        "DELETE FROM administrator_session
+         WHERE administrator_id IN (SELECT id FROM administrator WHERE idp_id = $1)",
+    );
+    done.bind(idp_id).execute(connection).await.map_err(doing("end the sessions"))?;
+    Ok(())
 }
 
 /// Forgets sessions that were heard last before `idle_since` or began before `begun_before`.

@@ -1,11 +1,11 @@
 //! Sign-on that a service has begun, until a device ends it.
 
-use saml::name::{EntityId, MessageId};
+use saml::name::{EntityId, MessageId, NameIdFormat};
 use saml::time::UtcTime;
 use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 
-use super::columns::Columns;
+use super::columns::{Columns, json_text};
 use super::{StoreError, doing};
 
 /// A sign-on that a service has begun.
@@ -23,6 +23,14 @@ pub struct BrowserSignOn {
     pub acs_url: String,
     /// What the service gets back untouched.
     pub relay_state: Option<String>,
+    /// What the request says about being passed on.
+    pub scope: Scope,
+    /// The tenant's name of the identity provider that answers for the person, where their device has said so; empty: none does.
+    pub elsewhere: Option<String>,
+    /// Whether nobody may be asked anything on the way.
+    pub is_passive: bool,
+    /// In which format the service wants the person named, where it says so.
+    pub name_format: Option<NameIdFormat>,
     /// The browser that was sent on, if there is one.
     pub browser_id: Option<String>,
     /// The port that it was sent to.
@@ -35,6 +43,18 @@ pub struct BrowserSignOn {
     pub used_at: Option<UtcTime>,
 }
 
+/// What a service's request says about being passed on to another identity provider (Core §3.4.1.2).
+#[derive(Clone, Debug, Default, serde::Deserialize, serde::Serialize)]
+#[serde(default)]
+pub struct Scope {
+    /// For whom the service asks, if it asks for others.
+    pub requesters: Vec<String>,
+    /// How many identity providers may pass it on; none: as many as need be.
+    pub proxy_count: Option<u32>,
+    /// Whether an earlier sign-in does not count.
+    pub force_authn: bool,
+}
+
 impl BrowserSignOn {
     fn from_row(row: &AnyRow) -> Result<Self, StoreError> {
         let columns = Columns { table: "browser_sign_on", row };
@@ -45,6 +65,10 @@ impl BrowserSignOn {
             request_id: columns.parsed("request_id")?,
             acs_url: columns.text("acs_url")?,
             relay_state: columns.optional_text("relay_state")?,
+            scope: columns.json("scope")?,
+            elsewhere: columns.optional_text("elsewhere")?,
+            is_passive: columns.integer("is_passive")? != 0,
+            name_format: columns.optional_text("name_format")?.as_deref().map(NameIdFormat::from_uri),
             browser_id: columns.optional_text("browser_id")?,
             port: columns.optional_integer("port")?.and_then(|port| u16::try_from(port).ok()),
             created_at: columns.time("created_at")?,
@@ -60,8 +84,9 @@ impl BrowserSignOn {
 /// [`StoreError::Statement`].
 pub async fn insert(connection: &mut AnyConnection, row: &BrowserSignOn) -> Result<(), StoreError> {
     sqlx::query(
-        "INSERT INTO browser_sign_on (id, tenant_id, service, request_id, acs_url, relay_state, created_at, deadline)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        "INSERT INTO browser_sign_on
+             (id, tenant_id, service, request_id, acs_url, relay_state, created_at, deadline, scope, is_passive, name_format)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
     )
     .bind(row.id.as_str())
     .bind(&row.tenant_id)
@@ -71,6 +96,9 @@ pub async fn insert(connection: &mut AnyConnection, row: &BrowserSignOn) -> Resu
     .bind(row.relay_state.as_deref())
     .bind(row.created_at.unix_millis())
     .bind(row.deadline.map(UtcTime::unix_millis))
+    .bind(json_text(&row.scope))
+    .bind(i64::from(row.is_passive))
+    .bind(row.name_format.as_ref().map(NameIdFormat::uri))
     .execute(connection)
     .await
     .map_err(doing("keep a sign-on that a service has begun"))?;
@@ -118,6 +146,41 @@ pub async fn use_up(connection: &mut AnyConnection, id: &MessageId, now: UtcTime
         .execute(connection)
         .await;
     Ok(done.map_err(doing("use a sign-on up"))?.rows_affected() == 1)
+}
+
+/// Notes in the tenant's sign-on who answers for the person, as their device was told: the tenant's name of an identity provider, or nothing for nobody.
+///
+/// # Errors
+/// [`StoreError::Statement`].
+pub async fn answered_elsewhere(
+    connection: &mut AnyConnection,
+    (id, tenant_id): (&MessageId, &str),
+    provider: &str,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE browser_sign_on SET elsewhere = $3 WHERE id = $1 AND tenant_id = $2")
+        .bind(id.as_str())
+        .bind(tenant_id)
+        .bind(provider)
+        .execute(connection)
+        .await
+        .map_err(doing("note who answers for the person"))?;
+    Ok(())
+}
+
+/// Ends the sign-on by what another identity provider has answered; says whether nothing had ended it before.
+///
+/// # Errors
+/// [`StoreError::Statement`].
+pub async fn end_elsewhere(connection: &mut AnyConnection, id: &MessageId, now: UtcTime) -> Result<bool, StoreError> {
+    let done = sqlx::query(
+        "UPDATE browser_sign_on SET used_at = $2, elsewhere = NULL
+         WHERE id = $1 AND (used_at IS NULL OR elsewhere IS NOT NULL)",
+    )
+    .bind(id.as_str())
+    .bind(now.unix_millis())
+    .execute(connection)
+    .await;
+    Ok(done.map_err(doing("end a sign-on"))?.rows_affected() == 1)
 }
 
 /// Forgets sign-ons that were begun before `before`; says how many.

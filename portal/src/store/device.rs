@@ -10,6 +10,7 @@ use sqlx::any::AnyRow;
 
 use super::columns::{Columns, base64_text, json_text};
 use super::page::{Cursor, Page, Select};
+use super::service_session::{self, Ending};
 use super::{StoreError, as_text, doing};
 use crate::evidence;
 
@@ -194,8 +195,12 @@ pub async fn move_to(
         "UPDATE device SET owner_id = CASE WHEN state = 'pending' THEN NULL ELSE owner_id END, state = $2, state_note = $3
          WHERE id = $1",
     );
-    let done = done.bind(id).bind(state.to_string()).bind(note).execute(connection).await;
-    Ok(done.map_err(doing("change the device"))?.rows_affected() > 0)
+    let done = done.bind(id).bind(state.to_string()).bind(note).execute(&mut *connection).await;
+    let changed = done.map_err(doing("change the device"))?.rows_affected() > 0;
+    if !matches!(state, DeviceState::Registered | DeviceState::Pending) {
+        service_session::end(connection, Ending::Device(id), &format!("device {state}")).await?;
+    }
+    Ok(changed)
 }
 
 /// Notes whether the device `id` is to delete its key and its state when it hears that it is removed.

@@ -6,6 +6,7 @@
 //! The SQL in this module and its children is the common part of SQLite and PostgreSQL (see `migrations/`).
 
 pub mod administrator;
+pub mod administrator_idp;
 pub mod administrator_session;
 pub mod api_key;
 pub mod audit;
@@ -20,14 +21,19 @@ pub mod device_clone;
 pub mod device_key;
 pub mod device_state;
 pub mod diagnostics;
+pub mod directory;
+pub mod directory_filter;
 pub mod domain;
+pub mod external_sign_on;
 #[cfg(test)]
 mod migration_tests;
 pub mod page;
+pub mod passkey;
 pub mod person;
 pub mod provider;
 pub mod seen_request;
 pub mod service_provider;
+pub mod service_session;
 pub mod sign_on_count;
 pub mod signing_key;
 pub mod tenant;

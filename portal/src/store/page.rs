@@ -113,6 +113,18 @@ impl Select {
         self.add(", 1, CAST(? AS INTEGER)) = ?", [Bound::Number(length), Bound::from(prefix)]);
     }
 
+    /// Adds `part`, which ends with an open parenthesis, then `values` and its end; with no values nothing fits.
+    pub(super) fn one_of(&mut self, part: &'static str, values: &[String]) {
+        self.sql.push_str(part);
+        if values.is_empty() {
+            self.sql.push_str("NULL");
+        }
+        for (place, value) in values.iter().enumerate() {
+            self.add(if place == 0 { "?" } else { ", ?" }, [value.as_str().into()]);
+        }
+        self.sql.push(')');
+    }
+
     pub(super) async fn rows(self, connection: &mut AnyConnection) -> Result<Vec<AnyRow>, StoreError> {
         let mut query = sqlx::query(AssertSqlSafe(self.sql));
         for value in self.bound {

@@ -11,6 +11,7 @@ use sqlx::any::AnyRow;
 use super::columns::Columns;
 use super::device::Device;
 use super::page::{Cursor, Page, Select};
+use super::service_session::{self, Ending};
 use super::{StoreError, as_optional_text, as_text, doing};
 
 /// Where a person stands.
@@ -43,6 +44,40 @@ impl FromStr for PersonState {
     }
 }
 
+/// How a person came to be known.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Origin {
+    /// By signing on.
+    SignOn,
+    /// An administrator has provisioned them.
+    Administrator,
+    /// A directory has provisioned them, or looks after them since.
+    Directory,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::SignOn => "sign-on",
+            Self::Administrator => "administrator",
+            Self::Directory => "directory",
+        })
+    }
+}
+
+impl FromStr for Origin {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        match text {
+            "sign-on" => Ok(Self::SignOn),
+            "administrator" => Ok(Self::Administrator),
+            "directory" => Ok(Self::Directory),
+            _ => Err(()),
+        }
+    }
+}
+
 /// Somebody whom the portal signs in.
 #[derive(Clone, Debug, serde::Serialize)]
 pub struct Person {
@@ -55,23 +90,38 @@ pub struct Person {
     /// Where they stand.
     #[serde(serialize_with = "as_text")]
     pub state: PersonState,
+    /// How they came to be known.
+    #[serde(serialize_with = "as_text")]
+    pub origin: Origin,
     /// When they were provisioned.
     #[serde(serialize_with = "as_text")]
     pub created_at: UtcTime,
+    /// When their name, their state or what a directory says of them was changed.
+    #[serde(serialize_with = "as_text")]
+    pub changed_at: UtcTime,
     /// When they signed on last.
     #[serde(serialize_with = "as_optional_text")]
     pub last_sign_on_at: Option<UtcTime>,
 }
 
 impl Person {
-    fn from_row(row: &AnyRow) -> Result<Self, StoreError> {
+    /// Somebody new, who may sign on.
+    #[must_use]
+    pub fn new(id: String, tenant_id: String, name_id: String, origin: Origin, now: UtcTime) -> Self {
+        let state = PersonState::Active;
+        Self { id, tenant_id, name_id, state, origin, created_at: now, changed_at: now, last_sign_on_at: None }
+    }
+
+    pub(super) fn from_row(row: &AnyRow) -> Result<Self, StoreError> {
         let columns = Columns { table: "person", row };
         Ok(Self {
             id: columns.text("id")?,
             tenant_id: columns.text("tenant_id")?,
             name_id: columns.text("name_id")?,
             state: columns.parsed("state")?,
+            origin: columns.parsed("origin")?,
             created_at: columns.time("created_at")?,
+            changed_at: columns.time("changed_at")?,
             last_sign_on_at: columns.optional_time("last_sign_on_at")?,
         })
     }
@@ -82,12 +132,16 @@ impl Person {
 /// # Errors
 /// A [`StoreError::Statement`] that [`StoreError::is_duplicate`] where the name is taken.
 pub async fn insert(connection: &mut AnyConnection, person: &Person) -> Result<(), StoreError> {
-    sqlx::query("INSERT INTO person (id, tenant_id, name_id, state, created_at) VALUES ($1, $2, $3, $4, $5)")
+    let insert = "INSERT INTO person (id, tenant_id, name_id, state, created_at, origin, changed_at)
+                  VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    sqlx::query(insert)
         .bind(&person.id)
         .bind(&person.tenant_id)
         .bind(&person.name_id)
         .bind(person.state.to_string())
         .bind(person.created_at.unix_millis())
+        .bind(person.origin.to_string())
+        .bind(person.changed_at.unix_millis())
         .execute(connection)
         .await
         .map_err(doing("provision the person"))?;
@@ -116,9 +170,69 @@ pub async fn list(connection: &mut AnyConnection) -> Result<Vec<Person>, StoreEr
 ///
 /// # Errors
 /// [`StoreError::Statement`].
-pub async fn set_state(connection: &mut AnyConnection, name_id: &str, state: PersonState) -> Result<bool, StoreError> {
-    let done = sqlx::query("UPDATE person SET state = $2 WHERE name_id = $1").bind(name_id).bind(state.to_string());
-    Ok(done.execute(connection).await.map_err(doing("change the person"))?.rows_affected() > 0)
+pub async fn set_state(
+    connection: &mut AnyConnection,
+    name_id: &str,
+    state: PersonState,
+    now: UtcTime,
+) -> Result<bool, StoreError> {
+    let done = sqlx::query("UPDATE person SET state = $2, changed_at = $3 WHERE name_id = $1").bind(name_id);
+    let done = done.bind(state.to_string()).bind(now.unix_millis()).execute(&mut *connection).await;
+    let changed = done.map_err(doing("change the person"))?.rows_affected() > 0;
+    if state == PersonState::Suspended {
+        service_session::end(connection, Ending::Person(name_id), "user suspended").await?;
+    }
+    Ok(changed)
+}
+
+/// Has a directory look after the person from `now` on, by the name that `person` has; `before` is the name until now.
+///
+/// # Errors
+/// A [`StoreError::Statement`] that [`StoreError::is_duplicate`] where somebody else has the name.
+pub async fn hand_over(connection: &mut AnyConnection, person: &Person, before: &str) -> Result<(), StoreError> {
+    sqlx::query("UPDATE person SET name_id = $2, origin = $3, changed_at = $4 WHERE id = $1")
+        .bind(&person.id)
+        .bind(&person.name_id)
+        .bind(Origin::Directory.to_string())
+        .bind(person.changed_at.unix_millis())
+        .execute(&mut *connection)
+        .await
+        .map_err(doing("change the person"))?;
+    if before != person.name_id {
+        service_session::rename(connection, before, &person.name_id).await?;
+    }
+    Ok(())
+}
+
+/// The devices that are the person's: those that they were the first to use.
+///
+/// # Errors
+/// [`StoreError::Statement`].
+pub async fn own_devices(connection: &mut AnyConnection, person_id: &str) -> Result<Vec<Device>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT device.* FROM device_person JOIN device ON device.id = device_person.device_id
+         WHERE device_person.person_id = $1 AND device.owner_id = $1 ORDER BY device.id",
+    );
+    let rows = rows.bind(person_id).fetch_all(connection).await.map_err(doing("look for the person's devices"))?;
+    rows.iter().map(Device::from_row).collect()
+}
+
+/// Forgets the person, whose sessions end; what a directory has said of them is to be forgotten before.
+///
+/// # Errors
+/// [`StoreError::Statement`].
+pub async fn delete(connection: &mut AnyConnection, person: &Person) -> Result<(), StoreError> {
+    service_session::end(connection, Ending::Person(&person.name_id), "user deleted").await?;
+    for statement in [
+        "UPDATE device SET owner_id = NULL
+         WHERE owner_id = $1 AND id IN (SELECT device_id FROM device_person WHERE person_id = $1)",
+        "DELETE FROM device_person WHERE person_id = $1",
+        "DELETE FROM person WHERE id = $1",
+    ] {
+        let done = sqlx::query(statement).bind(&person.id).execute(&mut *connection).await;
+        done.map_err(doing("delete the person"))?;
+    }
+    Ok(())
 }
 
 /// How many registered devices other than `device_id` the person signs on from.
@@ -192,13 +306,55 @@ pub async fn note_sign_on(connection: &mut AnyConnection, note: &SignOnNote<'_>)
     .execute(&mut *connection)
     .await
     .map_err(doing("note the sign-on"))?;
+    note_seen(connection, note.person_id, note.now).await
+}
+
+/// Notes that the person has signed on, from wherever.
+///
+/// # Errors
+/// [`StoreError::Statement`].
+pub async fn note_seen(connection: &mut AnyConnection, person_id: &str, now: UtcTime) -> Result<(), StoreError> {
     sqlx::query("UPDATE person SET last_sign_on_at = $2 WHERE id = $1")
-        .bind(note.person_id)
-        .bind(note.now.unix_millis())
+        .bind(person_id)
+        .bind(now.unix_millis())
         .execute(connection)
         .await
         .map_err(doing("note the sign-on"))?;
     Ok(())
+}
+
+/// What was offered for a person when they signed on from a device last.
+#[derive(Clone, Debug)]
+pub struct LastEvidence {
+    /// Source and attributes, as JSON.
+    pub evidence: String,
+    /// Its grade.
+    pub grade: EvidenceGrade,
+    /// When.
+    pub at: UtcTime,
+}
+
+/// What `device_id` has offered last for `person_id`; none where they have not signed on from it.
+///
+/// # Errors
+/// [`StoreError::Statement`].
+pub async fn last_evidence(
+    connection: &mut AnyConnection,
+    device_id: &str,
+    person_id: &str,
+) -> Result<Option<LastEvidence>, StoreError> {
+    let row = sqlx::query("SELECT evidence, grade, last_at FROM device_person WHERE device_id = $1 AND person_id = $2")
+        .bind(device_id)
+        .bind(person_id)
+        .fetch_optional(connection)
+        .await;
+    let row = row.map_err(doing("look the person's evidence up"))?;
+    let read = |row: &AnyRow| {
+        let columns = Columns { table: "device_person", row };
+        let (evidence, grade) = (columns.text("evidence")?, columns.parsed("grade")?);
+        Ok(LastEvidence { evidence, grade, at: columns.time("last_at")? })
+    };
+    row.as_ref().map(read).transpose()
 }
 
 /// A portion of the tenant's people by name, all of them or those whose name begins with `search`.

@@ -5,8 +5,9 @@ use saml::time::UtcTime;
 use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 
-use super::columns::Columns;
+use super::columns::{Columns, json_text};
 use super::{StoreError, as_text, doing};
+use crate::service_settings::ServiceSettings;
 
 /// A registered SAML service provider.
 #[derive(Clone, Debug, serde::Serialize)]
@@ -24,6 +25,10 @@ pub struct ServiceProvider {
     /// When it was registered.
     #[serde(serialize_with = "as_text")]
     pub created_at: UtcTime,
+    /// Where its metadata came from, if it was fetched.
+    pub metadata_url: Option<String>,
+    /// Who may open it, and what it is told about them.
+    pub settings: ServiceSettings,
 }
 
 impl ServiceProvider {
@@ -35,6 +40,8 @@ impl ServiceProvider {
             acs_url: columns.text("acs_url")?,
             metadata: columns.text("metadata")?,
             created_at: columns.time("created_at")?,
+            metadata_url: columns.optional_text("metadata_url")?,
+            settings: columns.json("settings")?,
         })
     }
 }
@@ -51,15 +58,39 @@ pub fn may_receive(url: &str) -> bool {
 /// # Errors
 /// A [`StoreError::Statement`] that [`StoreError::is_duplicate`] where the entity ID is registered already.
 pub async fn insert(connection: &mut AnyConnection, service: &ServiceProvider) -> Result<(), StoreError> {
-    sqlx::query("INSERT INTO service_provider (entity_id, tenant_id, acs_url, metadata, created_at) VALUES ($1, $2, $3, $4, $5)")
-        .bind(service.entity_id.as_str())
-        .bind(&service.tenant_id)
-        .bind(&service.acs_url)
-        .bind(&service.metadata)
-        .bind(service.created_at.unix_millis())
-        .execute(connection)
-        .await
-        .map_err(doing("register the service"))?;
+    sqlx::query(
+        "INSERT INTO service_provider (entity_id, tenant_id, acs_url, metadata, created_at, metadata_url, settings)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+    )
+    .bind(service.entity_id.as_str())
+    .bind(&service.tenant_id)
+    .bind(&service.acs_url)
+    .bind(&service.metadata)
+    .bind(service.created_at.unix_millis())
+    .bind(&service.metadata_url)
+    .bind(json_text(&service.settings))
+    .execute(connection)
+    .await
+    .map_err(doing("register the service"))?;
+    Ok(())
+}
+
+/// Writes metadata, its consequences and the settings of `service`.
+///
+/// # Errors
+/// [`StoreError::Statement`].
+pub async fn update(connection: &mut AnyConnection, service: &ServiceProvider) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE service_provider SET acs_url = $2, metadata = $3, metadata_url = $4, settings = $5 WHERE entity_id = $1",
+    )
+    .bind(service.entity_id.as_str())
+    .bind(&service.acs_url)
+    .bind(&service.metadata)
+    .bind(&service.metadata_url)
+    .bind(json_text(&service.settings))
+    .execute(connection)
+    .await
+    .map_err(doing("change the service"))?;
     Ok(())
 }
 
@@ -80,6 +111,23 @@ pub async fn delete(connection: &mut AnyConnection, entity_id: &str) -> Result<b
 pub async fn by_entity_id(connection: &mut AnyConnection, id: &str) -> Result<Option<ServiceProvider>, StoreError> {
     let row = sqlx::query("SELECT * FROM service_provider WHERE entity_id = $1").bind(id).fetch_optional(connection);
     row.await.map_err(doing("look the service up"))?.as_ref().map(ServiceProvider::from_row).transpose()
+}
+
+/// The services of a tenant by entity ID, the first `most` of them.
+///
+/// # Errors
+/// [`StoreError::Statement`].
+pub async fn of_tenant(
+    connection: &mut AnyConnection,
+    tenant_id: &str,
+    most: i64,
+) -> Result<Vec<ServiceProvider>, StoreError> {
+    let rows = sqlx::query("SELECT * FROM service_provider WHERE tenant_id = $1 ORDER BY entity_id LIMIT $2")
+        .bind(tenant_id)
+        .bind(most)
+        .fetch_all(connection)
+        .await;
+    rows.map_err(doing("list the tenant's services"))?.iter().map(ServiceProvider::from_row).collect()
 }
 
 /// All services by entity ID.

@@ -4,9 +4,10 @@ use askama::Template;
 use axum::response::Response;
 
 use super::access::{Posted, Visitor};
-use super::view::Frame;
+use super::view::{Frame, When};
 use super::{PageError, go, page as answer, told};
-use crate::admin::{AdminError, account, totp};
+use crate::admin::{AdminError, account, passkey, totp};
+use crate::store::passkey::Passkey;
 
 #[derive(Template)]
 #[template(path = "account.html")]
@@ -15,23 +16,48 @@ struct AccountPage {
     problem: Option<String>,
     meaning: &'static str,
     has_totp: bool,
+    has_password: bool,
+    passkeys: Vec<PasskeyRow>,
     secret: String,
     qr: String,
 }
 
-fn account_page(visitor: &Visitor, problem: Option<String>, secret: String) -> Response {
+struct PasskeyRow {
+    id: String,
+    name: String,
+    is_backed_up: bool,
+    made: When,
+    used: Option<When>,
+}
+
+async fn account_page(visitor: &Visitor, problem: Option<String>, secret: String) -> Result<Response, PageError> {
     let (account, base) = (&visitor.who.account, visitor.portal.cloud.base());
     let cloud = base.strip_prefix("https://").unwrap_or(base);
     let address = totp::address(&secret, &account.name, cloud);
+    let (passkeys, now) = (passkey::own(&visitor.who).await?, visitor.admin().now);
+    let row = |row: Passkey| PasskeyRow {
+        id: row.id,
+        name: row.name,
+        is_backed_up: row.is_backed_up,
+        made: When::new(row.created_at, now),
+        used: row.last_used_at.map(|at| When::new(at, now)),
+    };
     let page = AccountPage {
         frame: Frame::new(visitor, "Your account", None, "/account"),
         problem,
         meaning: account.role.meaning(),
         has_totp: account.totp_secret.is_some(),
+        has_password: account.password.is_some(),
+        passkeys: passkeys.into_iter().map(row).collect(),
         qr: qr(&address),
         secret,
     };
-    answer(page.problem.as_ref(), &page)
+    Ok(answer(page.problem.as_ref(), &page))
+}
+
+/// The page with what could not be done.
+pub(super) async fn with_problem(visitor: &Visitor, problem: String) -> Result<Response, PageError> {
+    account_page(visitor, Some(problem), totp::new_secret().map_err(AdminError::from)?).await
 }
 
 /// `text` as a QR code in SVG; nothing where it is too long for one, and then the secret can be typed in.
@@ -45,12 +71,11 @@ fn qr(text: &str) -> String {
 /// `GET /admin/account`.
 pub(super) async fn page(visitor: Visitor) -> Result<Response, PageError> {
     let secret = totp::new_secret().map_err(AdminError::from)?;
-    Ok(account_page(&visitor, None, secret))
+    account_page(&visitor, None, secret).await
 }
 
-fn wrong_password(visitor: &Visitor) -> Result<Response, PageError> {
-    let secret = totp::new_secret().map_err(AdminError::from)?;
-    Ok(account_page(visitor, Some("That is not your password.".to_owned()), secret))
+pub(super) async fn wrong_password(visitor: &Visitor) -> Result<Response, PageError> {
+    with_problem(visitor, "That is not your password.".to_owned()).await
 }
 
 /// `POST /admin/account/password`.
@@ -59,11 +84,8 @@ pub(super) async fn password(posted: Posted) -> Result<Response, PageError> {
     let (current, new) = (fields.raw("current").to_owned(), fields.raw("password").to_owned());
     match account::change_password(&visitor.who, current, new).await {
         Ok(true) => Ok(go("/admin/account?notice=password-changed")),
-        Ok(false) => wrong_password(&visitor),
-        Err(error) => {
-            let problem = told(error)?;
-            Ok(account_page(&visitor, Some(problem), totp::new_secret().map_err(AdminError::from)?))
-        }
+        Ok(false) => wrong_password(&visitor).await,
+        Err(error) => with_problem(&visitor, told(error)?).await,
     }
 }
 
@@ -75,7 +97,7 @@ pub(super) async fn totp_on(posted: Posted) -> Result<Response, PageError> {
         return Ok(go("/admin/account?notice=totp-on"));
     }
     let problem = "That is not the code that belongs to this secret now. Is the clock of your phone right?";
-    Ok(account_page(&visitor, Some(problem.to_owned()), secret))
+    account_page(&visitor, Some(problem.to_owned()), secret).await
 }
 
 /// `POST /admin/account/totp-off`.
@@ -84,5 +106,5 @@ pub(super) async fn totp_off(posted: Posted) -> Result<Response, PageError> {
     if account::switch_totp_off(&visitor.who, fields.raw("password").to_owned()).await? {
         return Ok(go("/admin/account?notice=totp-off"));
     }
-    wrong_password(&visitor)
+    wrong_password(&visitor).await
 }

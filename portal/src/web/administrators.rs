@@ -9,7 +9,7 @@ use super::fields::Fields;
 use super::view::{Confirm, Frame, When};
 use super::{PageError, go, page, told};
 use crate::admin::administrator::{self, Invited, NewAdministrator};
-use crate::admin::{AdminError, Role, tenant};
+use crate::admin::{AdminError, Role, administrator_idp, passkey, tenant};
 use crate::store::administrator::Administrator;
 use crate::store::tenant::Tenant;
 
@@ -31,6 +31,9 @@ struct AdministratorRow {
     role: String,
     state: &'static str,
     second: &'static str,
+    /// What signs them in, and their name there.
+    by: String,
+    subject: String,
     reach: String,
     last: Option<When>,
 }
@@ -51,12 +54,25 @@ async fn list_page(
     let admin = visitor.admin();
     let accounts = administrator::list(admin).await?;
     let tenants = tenant::list(admin).await?;
+    let idps = administrator_idp::list(admin).await?;
+    let with_passkeys = passkey::owners(admin).await?;
+    let by = |account: &Administrator| {
+        let linked = idps.iter().find(|idp| account.idp_id.as_deref() == Some(&idp.id));
+        let ways = [
+            account.password.as_ref().map(|_| "password"),
+            with_passkeys.contains(&account.id).then_some("passkey"),
+            linked.map(|idp| idp.name.as_str()),
+        ];
+        ways.into_iter().flatten().collect::<Vec<_>>().join(", ")
+    };
     let row = |account: &Administrator| AdministratorRow {
+        by: by(account),
+        subject: account.idp_subject.clone().unwrap_or_default(),
         name: account.name.clone(),
         role: account.role.to_string(),
         state: match account {
             Administrator { enabled: false, .. } => "disabled",
-            Administrator { password: None, .. } => "invited",
+            Administrator { password: None, idp_id: None, .. } => "invited",
             _ => "active",
         },
         second: if account.totp_secret.is_some() { "yes" } else { "no" },
@@ -113,8 +129,9 @@ fn question(step: &str) -> Result<(&'static str, &'static str), AdminError> {
         "enable" => ("Enable", "They can sign in again."),
         "reset" => (
             "Make a new link",
-            "Their password and authenticator stop working and their sessions end. You get a link with which they choose a new password.",
+            "Their password, authenticator and passkeys stop working and their sessions end. You get a link with which they choose a new password.",
         ),
+        "unlink" => ("Take it away", "No identity provider signs the account in any more, and its sessions end now."),
         _ => {
             return Err(AdminError::Invalid {
                 field: "step",
@@ -145,6 +162,7 @@ pub(super) async fn change(Path((name, step)): Path<(String, String)>, posted: P
             Ok(invited) => return list_page(&visitor, Fields::default(), None, Some(&invited)).await,
             Err(error) => Err(error),
         },
+        "unlink" => administrator_idp::unlink(visitor.admin(), &name).await,
         step => administrator::set_enabled(visitor.admin(), &name, step == "enable").await,
     };
     match changed {

@@ -1,4 +1,4 @@
-//! Style sheet, script and icon: three files of ours, named after their content so that browsers keep them for a year.
+//! Style sheet, scripts and icon: files of ours, named after their content so that browsers keep them for a year.
 
 use std::sync::LazyLock;
 
@@ -20,11 +20,13 @@ impl Asset {
     }
 }
 
-static ASSETS: LazyLock<[Asset; 3]> = LazyLock::new(|| {
+static ASSETS: LazyLock<[Asset; 5]> = LazyLock::new(|| {
     [
         Asset::new("portal", "css", "text/css; charset=utf-8", include_str!("assets/portal.css")),
         Asset::new("portal", "js", "text/javascript; charset=utf-8", include_str!("assets/portal.js")),
         Asset::new("icon", "svg", "image/svg+xml", include_str!("assets/icon.svg")),
+        Asset::new("post", "js", "text/javascript; charset=utf-8", include_str!("assets/post.js")),
+        Asset::new("passkey", "js", "text/javascript; charset=utf-8", include_str!("assets/passkey.js")),
     ]
 });
 
@@ -43,6 +45,14 @@ impl Links {
 
     pub(crate) fn icon(&self) -> &'static str {
         &ASSETS[2].name
+    }
+
+    pub(crate) fn post_js(&self) -> &'static str {
+        &ASSETS[3].name
+    }
+
+    pub(crate) fn passkey_js(&self) -> &'static str {
+        &ASSETS[4].name
     }
 }
 

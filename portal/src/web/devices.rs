@@ -10,11 +10,13 @@ use saml::time::UtcTime;
 
 use super::access::{Posted, Visitor};
 use super::fields::Fields;
+use super::support::Support;
 use super::view::{Confirm, Event, Frame, ROWS, When, base};
 use super::{PageError, go, html};
 use crate::admin::{AdminError, Right, device};
 use crate::evidence::{AGENT_VERSION, DEVICE, HOSTNAME, KEY_PROTECTION, PLATFORM};
 use crate::store::device::{Device, DeviceFilter, DeviceState, Move};
+use crate::store::device_clone::CloneSign;
 use crate::store::person::DeviceUse;
 
 /// The moves, as addresses name them: address, button, question, consequence, whether something is taken away.
@@ -102,6 +104,29 @@ struct ListPage {
     narrowed: bool,
     tick: bool,
     steps: Vec<(&'static str, &'static str)>,
+}
+
+#[derive(Template)]
+#[template(path = "clones.html")]
+struct ClonesPage {
+    frame: Frame,
+    found: Vec<(DeviceRow, usize, Vec<[String; 3]>)>,
+}
+
+/// `GET …/devices/clones`: devices whose key is in two places, each beside the other.
+pub(super) async fn clones(visitor: Visitor, Path(tenant): Path<String>) -> Result<Response, PageError> {
+    let admin = visitor.admin();
+    admin.demand(Right::Read)?;
+    let tenant_id = admin.tenant_id(&tenant).await?;
+    let both = |(device, signs): (Device, Vec<CloneSign>)| {
+        let last = signs.first().filter(|_| device.tenant_id == tenant_id)?;
+        Some((DeviceRow::new(&device, admin.now), signs.len(), device::side_by_side(&device, last)))
+    };
+    let found = device::clones(admin).await?.into_iter().filter_map(both).collect();
+    Ok(html(
+        StatusCode::OK,
+        &ClonesPage { frame: Frame::new(&visitor, "Copied keys", Some(&tenant), "/devices"), found },
+    ))
 }
 
 fn filter(query: &Fields) -> DeviceFilter {
@@ -198,6 +223,7 @@ struct OnePage {
     facts: Vec<(String, String)>,
     history: Vec<Event>,
     changes: Vec<Event>,
+    support: Support,
 }
 
 struct PersonRow {
@@ -236,6 +262,7 @@ pub(super) async fn one(visitor: Visitor, Path((tenant, id)): Path<(String, Stri
         facts: row.facts.iter().map(fact).collect(),
         history: Event::all(&detail.history, admin.now),
         changes: Event::all(&detail.changes, admin.now),
+        support: Support::of(&visitor, &id, row.state).await?,
         device,
     };
     Ok(html(StatusCode::OK, &page))

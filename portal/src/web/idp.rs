@@ -6,11 +6,13 @@ use axum::response::Response;
 
 use super::access::{Posted, Visitor};
 use super::fields::Fields;
+use super::services::certificate;
 use super::view::{Frame, When, base};
 use super::{PageError, go, page as answer, told};
 use crate::admin::idp::{self, Changes};
 use crate::admin::{Admin, AdminError, Right};
 use crate::identity_provider::{Domains, Kind, Provider};
+use crate::sign_on::Portal;
 
 #[derive(Template)]
 #[template(path = "idp.html")]
@@ -22,6 +24,8 @@ struct IdpPage {
     difference: Vec<String>,
     rows: Vec<ProviderRow>,
     versions: Vec<VersionRow>,
+    /// The portal as a service provider: entity ID, which is its metadata's address, ACS and certificate.
+    sp: [String; 3],
     may_change: bool,
 }
 
@@ -80,9 +84,14 @@ async fn idp_page(visitor: &Visitor, tenant: &str, problem: Option<String>) -> R
         difference: standing.difference.clone(),
         rows: shown.list.iter().map(ProviderRow::new).collect(),
         versions: idp::versions(admin, tenant).await?.into_iter().map(version).collect(),
+        sp: service_provider(&visitor.portal),
         may_change: admin.rights.contain(Right::Policy),
     };
     Ok(answer(page.problem.as_ref(), &page))
+}
+
+fn service_provider(portal: &Portal) -> [String; 3] {
+    [portal.cloud.sp_entity_id().to_string(), portal.cloud.acs_url().to_owned(), certificate(portal)]
 }
 
 /// `GET …/idp`.

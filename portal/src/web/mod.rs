@@ -5,20 +5,27 @@
 
 mod access;
 mod account;
+mod administrator_idps;
 mod administrators;
 mod api_keys;
 mod assets;
 mod audit;
 mod chart;
+mod console;
 mod devices;
 mod domains;
 pub(crate) mod fields;
+mod groups;
 mod idp;
 mod overview;
+mod passkeys;
+mod policy;
 mod services;
 mod sign_in;
 mod sign_on;
+mod signing_keys;
 mod snippets;
+mod support;
 mod tenants;
 mod tokens;
 mod users;
@@ -45,15 +52,27 @@ pub(crate) fn router() -> Router<Arc<Portal>> {
         .route("/assets/{name}", get(assets::serve))
         .route("/admin", get(tenants::first))
         .route("/admin/sign-in", get(sign_in::page).post(sign_in::sign_in))
+        .route("/admin/sign-in/with/{idp}", get(console::leave))
+        .route("/admin/sign-in/passkey", post(passkeys::ask_stranger))
+        .route("/admin/sign-in/passkey/answer", post(passkeys::sign_in))
+        .route("/saml/admin", get(console::metadata))
+        .route("/saml/admin/acs", post(console::receive))
         .route("/admin/sign-out", post(sign_in::sign_out))
         .route("/admin/invitation/{secret}", get(sign_in::invitation).post(sign_in::accept))
         .route("/admin/account", get(account::page))
         .route("/admin/account/password", post(account::password))
+        .route("/admin/account/passkeys", post(passkeys::begin))
+        .route("/admin/account/passkeys/new", post(passkeys::register))
+        .route("/admin/account/passkeys/{id}/remove", get(passkeys::ask).post(passkeys::remove))
         .route("/admin/account/totp-on", post(account::totp_on))
         .route("/admin/account/totp-off", post(account::totp_off))
         .route("/admin/tenants", get(tenants::list).post(tenants::create))
         .route("/admin/administrators", get(administrators::list).post(administrators::create))
         .route("/admin/administrators/{name}/{step}", get(administrators::ask).post(administrators::change))
+        .route("/admin/administrators/{name}/link", get(administrator_idps::link_page).post(administrator_idps::link))
+        .route("/admin/administrator-idps", get(administrator_idps::list).post(administrator_idps::add))
+        .route("/admin/administrator-idps/{name}/remove", get(administrator_idps::ask).post(administrator_idps::remove))
+        .route("/admin/signing-keys", get(signing_keys::page))
         .route("/admin/api-keys", get(api_keys::list).post(api_keys::create))
         .route("/admin/api-keys/{id}/revoke", get(api_keys::ask).post(api_keys::revoke))
         .merge(of_tenant())
@@ -73,18 +92,28 @@ fn of_tenant() -> Router<Arc<Portal>> {
         .route(&at("/devices/move"), post(devices::move_many))
         .route(&at("/devices/{id}"), get(devices::one))
         .route(&at("/devices/{id}/{step}"), get(devices::ask).post(devices::step))
+        .route(&at("/devices/{id}/support/diagnostics"), post(support::ask))
+        .route(&at("/devices/{id}/support/code"), post(support::code))
+        .route(&at("/devices/{id}/support/{request}"), get(support::read))
+        .route(&at("/devices/{id}/support/{request}/delete"), post(support::delete))
         .route(&at("/users"), get(users::list).post(users::add))
         .route(&at("/users/{name}"), get(users::one))
         .route(&at("/users/{name}/{step}"), get(users::ask).post(users::step))
+        .route(&at("/groups"), get(groups::list))
         .route(&at("/services"), get(services::list))
         .route(&at("/services/new"), get(services::form).post(services::add))
         .route(&at("/services/one"), get(services::one))
+        .route(&at("/services/test"), get(services::test))
+        .route(&at("/services/settings"), post(services::set))
+        .route(&at("/services/metadata"), post(services::update))
         .route(&at("/services/remove"), get(services::ask).post(services::remove))
         .route(&at("/domains"), get(domains::list).post(domains::add))
         .route(&at("/domains/{name}/remove"), get(domains::ask).post(domains::remove))
         .route(&at("/idp"), get(idp::page))
         .route(&at("/idp/{step}"), post(idp::change))
         .route(&at("/policy"), get(sign_on::page).post(sign_on::save))
+        .route(&at("/policy/{step}"), post(policy::change))
+        .route(&at("/devices/clones"), get(devices::clones))
         .route(&at("/audit"), get(audit::page))
 }
 
@@ -166,7 +195,10 @@ pub(crate) fn status_of(error: &AdminError) -> StatusCode {
         AdminError::NotFound { .. } => StatusCode::NOT_FOUND,
         AdminError::Forbidden(_) => StatusCode::FORBIDDEN,
         AdminError::Duplicate { .. } | AdminError::LastOwner(_) => StatusCode::CONFLICT,
-        AdminError::Invalid { .. } | AdminError::Metadata(_) | AdminError::Rule(_) => StatusCode::UNPROCESSABLE_ENTITY,
+        AdminError::Scim(fault) => fault.status,
+        AdminError::Invalid { .. } | AdminError::Metadata(_) | AdminError::Rule(_) | AdminError::Passkey(_) => {
+            StatusCode::UNPROCESSABLE_ENTITY
+        }
         AdminError::Store(_)
         | AdminError::File(_)
         | AdminError::Signing(_)
@@ -183,9 +215,10 @@ fn sentence(error: &AdminError) -> String {
     letters.next().map(|first| first.to_uppercase().chain(letters).collect::<String>() + ".").unwrap_or_default()
 }
 
-/// What a form's page says above the form; errors that are nobody's mistake are passed on.
+/// What a form's page says above the form; errors that no other input would mend are passed on.
 fn told(error: AdminError) -> Result<String, PageError> {
-    if status_of(&error).is_server_error() { Err(error.into()) } else { Ok(sentence(&error)) }
+    let status = status_of(&error);
+    if status.is_server_error() || status == StatusCode::FORBIDDEN { Err(error.into()) } else { Ok(sentence(&error)) }
 }
 
 /// A page. Nothing that administrators see is kept by a browser or by anything between.

@@ -5,13 +5,19 @@ use axum::extract::Path;
 use axum::http::StatusCode;
 use axum::response::Response;
 use base64::Engine as _;
+use saml::metadata::SpMetadata;
 
 use super::access::{Posted, Visitor};
 use super::fields::Fields;
 use super::view::{Confirm, Frame, When, base};
 use super::{PageError, go, html, page, told};
-use crate::admin::{Right, service};
+use crate::admin::metadata::Given;
+use crate::admin::{AdminError, Right, service, user};
+use crate::logout::Ways;
+use crate::rehearsal::Ended;
+use crate::service_settings::{NameFormat, ServiceSettings};
 use crate::sign_on::Portal;
+use crate::store::person::DeviceUse;
 use crate::store::signing_key::Purpose;
 
 /// What a service needs to know of this identity provider.
@@ -23,13 +29,18 @@ struct IdpFacts {
 
 impl IdpFacts {
     fn of(portal: &Portal) -> Self {
-        let signing = portal.keys.now().certificates(Some(Purpose::Service)).into_iter().next().unwrap_or_default();
-        let text = base64::engine::general_purpose::STANDARD.encode(signing);
-        let lines: Vec<_> = text.as_bytes().chunks(64).map(String::from_utf8_lossy).collect();
-        let certificate = format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----", lines.join("\n"));
+        let certificate = certificate(portal);
         let sso = (!portal.sign_on_ports.is_empty()).then(|| portal.cloud.sso_url().to_owned());
         Self { metadata: portal.cloud.entity_id().to_string(), sso, certificate }
     }
+}
+
+/// The certificate of the key that signs for services and other identity providers, as PEM.
+pub(super) fn certificate(portal: &Portal) -> String {
+    let signing = portal.keys.now().certificates(Some(Purpose::Service)).into_iter().next().unwrap_or_default();
+    let text = base64::engine::general_purpose::STANDARD.encode(signing);
+    let lines: Vec<_> = text.as_bytes().chunks(64).map(String::from_utf8_lossy).collect();
+    format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----", lines.join("\n"))
 }
 
 struct ServiceRow {
@@ -59,12 +70,32 @@ struct FormPage {
 #[template(path = "service.html")]
 struct OnePage {
     frame: Frame,
+    problem: Option<String>,
     id: String,
+    settings: ServiceSettings,
+    metadata_url: Option<String>,
     acs: String,
     created: When,
+    logout: String,
     metadata: String,
     idp: IdpFacts,
     may_change: bool,
+}
+
+impl OnePage {
+    /// The attributes as the form has them: a line for each.
+    fn attributes(&self) -> String {
+        self.settings.attributes.iter().map(|rule| format!("{rule}\n")).collect()
+    }
+
+    /// The formats of names, each with what it means.
+    fn formats(&self) -> [(NameFormat, &'static str); 3] {
+        [
+            (NameFormat::Email, "Their address, user@domain."),
+            (NameFormat::Persistent, "A name that stays and that no other service gets."),
+            (NameFormat::Transient, "Another name each time."),
+        ]
+    }
 }
 
 /// `GET …/services`.
@@ -104,26 +135,157 @@ fn path_of(tenant: &str, id: &str, what: &str) -> String {
 /// `POST …/services/new`.
 pub(super) async fn add(Path(tenant): Path<String>, posted: Posted) -> Result<Response, PageError> {
     let Posted { visitor, fields } = posted;
-    match service::add(visitor.admin(), &tenant, fields.raw("metadata").trim().as_bytes()).await {
+    let added = match given(&visitor, &fields).await {
+        Ok(given) => service::add(visitor.admin(), &tenant, given).await,
+        Err(error) => Err(error),
+    };
+    match added {
         Ok(added) => Ok(go(&format!("{}&notice=service-added", path_of(&tenant, added.entity_id.as_str(), "one")))),
         Err(error) => Ok(form_page(&visitor, &tenant, fields, Some(told(error)?))),
     }
 }
 
+/// The one of the form's ways to describe a service that was filled in.
+async fn given(visitor: &Visitor, fields: &Fields) -> Result<Given, AdminError> {
+    if let Some(url) = fields.some("metadata_url") {
+        return Given::fetch(visitor.admin(), Right::Services, (&visitor.portal.client, &url)).await;
+    }
+    if let Some(entity_id) = fields.some("entity_id") {
+        return Given::form(&entity_id, fields.text("acs_url"), fields.raw("certificate"));
+    }
+    Ok(Given::document(fields.raw("metadata").trim().as_bytes()))
+}
+
+/// `POST …/services/metadata?id=…`: other metadata, or the same address once more.
+pub(super) async fn update(Path(tenant): Path<String>, posted: Posted) -> Result<Response, PageError> {
+    let Posted { visitor, fields } = posted;
+    let id = visitor.query.text("id").to_owned();
+    let updated = if fields.has("refresh", "1") {
+        service::refresh(visitor.admin(), &visitor.portal.client, &id).await
+    } else {
+        match given(&visitor, &fields).await {
+            Ok(given) => service::set_metadata(visitor.admin(), &id, given).await,
+            Err(error) => Err(error),
+        }
+    };
+    match updated {
+        Ok(_) => Ok(go(&format!("{}&notice=service-updated", path_of(&tenant, &id, "one")))),
+        Err(error) => one_page(&visitor, &tenant, &id, Some(told(error)?)).await,
+    }
+}
+
+/// `POST …/services/settings?id=…`.
+pub(super) async fn set(Path(tenant): Path<String>, posted: Posted) -> Result<Response, PageError> {
+    let Posted { visitor, fields } = posted;
+    let id = visitor.query.text("id").to_owned();
+    let saved = match settings(&fields) {
+        Ok(settings) => service::set(visitor.admin(), &id, |_| settings).await,
+        Err(error) => Err(error),
+    };
+    match saved {
+        Ok(_) => Ok(go(&format!("{}&notice=saved", path_of(&tenant, &id, "one")))),
+        Err(error) => one_page(&visitor, &tenant, &id, Some(told(error)?)).await,
+    }
+}
+
+fn settings(fields: &Fields) -> Result<ServiceSettings, AdminError> {
+    let invalid = |field, given: &str, wanted| AdminError::Invalid { field, given: given.to_owned(), wanted };
+    let lines = |field: &str| -> Vec<String> {
+        let lines = fields.raw(field).lines().map(str::trim).filter(|line| !line.is_empty());
+        lines.map(str::to_owned).collect()
+    };
+    let format = fields.text("name_id_format");
+    let rule = |line: String| {
+        line.parse()
+            .map_err(|_| invalid("attributes", &line, "an attribute: `NAME=SOURCE`, with one of the sources below"))
+    };
+    Ok(ServiceSettings {
+        name_id_format: format.parse().map_err(|()| invalid("name_id_format", format, "a format of names"))?,
+        mail: fields.has("mail", "1"),
+        attributes: lines("attributes").into_iter().map(rule).collect::<Result<_, _>>()?,
+        only_people: lines("only_people"),
+        only_groups: lines("only_groups"),
+    })
+}
+
 /// `GET …/services/one?id=…`: entity IDs are addresses, which don't fit into a path.
 pub(super) async fn one(visitor: Visitor, Path(tenant): Path<String>) -> Result<Response, PageError> {
+    let id = visitor.query.text("id").to_owned();
+    one_page(&visitor, &tenant, &id, None).await
+}
+
+async fn one_page(visitor: &Visitor, tenant: &str, id: &str, problem: Option<String>) -> Result<Response, PageError> {
     let admin = visitor.admin();
-    let row = service::by_entity_id(admin, visitor.query.text("id")).await?;
-    let page = OnePage {
-        frame: Frame::new(&visitor, "Service", Some(&tenant), "/services"),
+    let row = service::by_entity_id(admin, id).await?;
+    let shown = OnePage {
+        frame: Frame::new(visitor, "Service", Some(tenant), "/services"),
+        problem,
         id: row.entity_id.to_string(),
+        settings: row.settings,
+        metadata_url: row.metadata_url,
         acs: row.acs_url,
         created: When::new(row.created_at, admin.now),
+        logout: SpMetadata::parse(row.metadata.as_bytes())
+            .map_or_else(|_| String::new(), |said| Ways::of(&said).to_string()),
         metadata: row.metadata,
         idp: IdpFacts::of(&visitor.portal),
         may_change: admin.rights.contain(Right::Services),
     };
-    Ok(html(StatusCode::OK, &page))
+    Ok(page(shown.problem.as_ref(), &shown))
+}
+
+#[derive(Template)]
+#[template(path = "service_test.html")]
+struct TestPage {
+    frame: Frame,
+    id: String,
+    user: String,
+    device: String,
+    devices: Vec<(String, String)>,
+    problem: Option<String>,
+    ends_well: Option<bool>,
+    lines: Vec<(String, String)>,
+}
+
+/// `GET …/services/test?id=…&user=…&device=…`: what the service would be told.
+pub(super) async fn test(visitor: Visitor, Path(tenant): Path<String>) -> Result<Response, PageError> {
+    let (admin, query) = (visitor.admin(), &visitor.query);
+    let service = service::by_entity_id(admin, query.text("id")).await?;
+    let mut shown = TestPage {
+        frame: Frame::new(&visitor, "Test a service", Some(&tenant), "/services"),
+        id: service.entity_id.to_string(),
+        user: query.text("user").to_owned(),
+        device: query.text("device").to_owned(),
+        devices: Vec::new(),
+        problem: None,
+        ends_well: None,
+        lines: Vec::new(),
+    };
+    if shown.user.is_empty() {
+        return Ok(page(None, &shown));
+    }
+    if let Err(error) = play(&visitor, &mut shown).await {
+        shown.problem = Some(told(error)?);
+    }
+    Ok(page(shown.problem.as_ref(), &shown))
+}
+
+async fn play(visitor: &Visitor, shown: &mut TestPage) -> Result<(), AdminError> {
+    let admin = visitor.admin();
+    let detail = user::detail(admin, &shown.user).await?;
+    let name = |used: &DeviceUse| {
+        let name = if used.hostname.is_empty() { &used.device_id } else { &used.hostname };
+        (used.device_id.clone(), name.clone())
+    };
+    shown.devices = detail.devices.iter().map(name).collect();
+    // Another person's device is chosen no longer when the person is another one.
+    let known = shown.devices.iter().any(|(id, _)| *id == shown.device);
+    let device = Some(shown.device.as_str()).filter(|_| known);
+    let played = service::test(admin, &visitor.portal.cloud, &shown.id, (&shown.user, device)).await?;
+    shown.ends_well = Some(matches!(played.ended, Ended::Granted(_)));
+    shown.lines = played.lines();
+    shown.device = played.scene.device.id.to_string();
+    Ok(())
 }
 
 /// `GET …/services/remove?id=…`.

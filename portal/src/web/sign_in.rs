@@ -15,6 +15,8 @@ use crate::admin::AdminError;
 use crate::admin::account::{self, Credentials};
 use crate::sign_on::Portal;
 use crate::store::administrator::Administrator;
+use crate::store::administrator_idp::{self, AdministratorIdp, Kind};
+use crate::store::tenant as tenants;
 use crate::{clock, random};
 
 #[derive(Template)]
@@ -22,10 +24,63 @@ use crate::{clock, random};
 struct SignInPage {
     links: Links,
     cloud: String,
-    failed: bool,
+    problem: Option<String>,
     form_token: String,
     next: String,
     name: String,
+    ways: Vec<Way>,
+}
+
+/// A way in without a password.
+struct Way {
+    label: String,
+    href: String,
+}
+
+/// What a wrong name, password or code is answered with: which of them it was is not told.
+const WRONG: &str = "That name, password or code is not right. After five wrong tries an account waits, up to a quarter of an hour. An owner can send you a new link.";
+
+/// The identity providers that the page offers: those of the whole cloud, and those of the tenant that the address names. Where there is one tenant,
+/// it need not.
+async fn ways(portal: &Portal, tenant: &str, next: &str) -> Result<Vec<Way>, AdminError> {
+    let mut connection = portal.store.read().await?;
+    let tenants = tenants::list(&mut connection).await?;
+    let chosen = tenants.iter().find(|row| row.name == tenant).or(tenants.first().filter(|_| tenants.len() == 1));
+    let mut offered = administrator_idp::list(&mut connection).await?;
+    let of_chosen = |row: &AdministratorIdp| {
+        row.tenant_id.is_none() || chosen.is_some_and(|chosen| row.tenant_id.as_deref() == Some(&chosen.id))
+    };
+    offered.retain(of_chosen);
+    let has_several = offered.iter().filter(|row| matches!(row.kind, Kind::Devices { .. })).count() > 1;
+    let next: String = form_urlencoded::byte_serialize(next.as_bytes()).collect();
+    let way = |row: AdministratorIdp| Way {
+        href: format!("/admin/sign-in/with/{}?next={next}", row.id),
+        label: match row.kind {
+            Kind::Devices { .. } if !has_several => "Sign in with this device".to_owned(),
+            Kind::Devices { .. } => format!("Sign in with this device: {}", row.name),
+            Kind::External { .. } => format!("Sign in with {}", row.name),
+        },
+    };
+    Ok(offered.into_iter().map(way).collect())
+}
+
+/// The page again, with what went wrong on the way through an identity provider.
+pub(super) async fn refused(
+    portal: &Portal,
+    headers: &HeaderMap,
+    (status, problem): (StatusCode, String),
+) -> Result<Response, PageError> {
+    let form_token = form_token(headers)?;
+    let page = SignInPage {
+        links: Links,
+        cloud: portal.cloud.base().to_owned(),
+        problem: Some(problem),
+        form_token: form_token.clone(),
+        next: String::new(),
+        name: String::new(),
+        ways: ways(portal, "", "").await?,
+    };
+    Ok(with_form_cookie(&form_token, html(status, &page)))
 }
 
 #[derive(Template)]
@@ -63,10 +118,11 @@ pub(super) async fn page(
     let page = SignInPage {
         links: Links,
         cloud: portal.cloud.base().to_owned(),
-        failed: false,
+        problem: None,
         form_token: form_token.clone(),
         next: query.text("next").to_owned(),
         name: String::new(),
+        ways: ways(&portal, query.text("tenant"), query.text("next")).await?,
     };
     Ok(with_form_cookie(&form_token, html(StatusCode::OK, &page)))
 }
@@ -81,16 +137,16 @@ pub(super) async fn sign_in(posted: PostedByStranger) -> Result<Response, PageEr
     };
     let now = clock::now();
     if let Some(secret) = account::sign_in(&portal.store, given, now).await? {
-        end_earlier(&portal, &headers).await?;
-        return Ok(begin(&secret, inside(fields.text("next"))));
+        return begun(&portal, &headers, &secret, fields.text("next")).await;
     }
     let page = SignInPage {
         links: Links,
         cloud: portal.cloud.base().to_owned(),
-        failed: true,
+        problem: Some(WRONG.to_owned()),
         form_token: fields.raw(FORM_TOKEN).to_owned(),
         next: fields.text("next").to_owned(),
         name: fields.text("name").to_owned(),
+        ways: ways(&portal, "", fields.text("next")).await?,
     };
     Ok(html(StatusCode::FORBIDDEN, &page))
 }
@@ -104,6 +160,17 @@ async fn end_earlier(portal: &Portal, headers: &HeaderMap) -> Result<(), AdminEr
     }
 }
 
+/// Begins the session that `secret` opens, in place of the browser's earlier one.
+pub(super) async fn begun(
+    portal: &Portal,
+    headers: &HeaderMap,
+    secret: &str,
+    next: &str,
+) -> Result<Response, PageError> {
+    end_earlier(portal, headers).await?;
+    Ok(begin(secret, inside(next)))
+}
+
 fn begin(secret: &str, next: &str) -> Response {
     let mut response = go(next);
     response.headers_mut().append(header::SET_COOKIE, set_cookie(SESSION_COOKIE, secret));
@@ -112,7 +179,7 @@ fn begin(secret: &str, next: &str) -> Response {
 }
 
 /// `next`, if it is one of our pages: an address elsewhere is not followed.
-fn inside(next: &str) -> &str {
+pub(super) fn inside(next: &str) -> &str {
     let ours = next == "/admin" || next.starts_with("/admin/");
     if ours && !next.contains(['\\', '\r', '\n']) { next } else { "/admin" }
 }

@@ -10,7 +10,7 @@ use super::fields::Fields;
 use super::view::{Frame, base};
 use super::{PageError, go, page as answer, told};
 use crate::admin::tenant::{self, Settings};
-use crate::admin::{AdminError, Right};
+use crate::admin::{AdminError, Right, domain, service};
 use crate::store::tenant::Tenant;
 
 const GRADES: [(&str, &str); 3] = [
@@ -28,16 +28,55 @@ struct SettingsPage {
     row: Tenant,
     evidence: String,
     grades: [(&'static str, &'static str); 3],
+    limits: Vec<Choice>,
+    others: Vec<Choice>,
+    visits: Vec<Choice>,
+    domains: Vec<String>,
+    services: Vec<String>,
     may_change: bool,
 }
 
-async fn settings_page(visitor: &Visitor, name: &str, problem: Option<String>) -> Result<Response, PageError> {
+/// One of several ways, and whether it holds.
+struct Choice {
+    value: &'static str,
+    label: &'static str,
+    holds: bool,
+}
+
+fn choices<T: serde::Serialize>(holds: &T, all: &[(&'static str, &'static str)]) -> Vec<Choice> {
+    let holds = serde_json::to_value(holds).unwrap_or_default();
+    all.iter().map(|(value, label)| Choice { value, label, holds: holds == *value }).collect()
+}
+
+const LIMITS: [(&str, &str); 2] = [
+    ("refuse", "the new one is refused"),
+    ("remove-oldest", "the one that they have not used for the longest time is removed"),
+];
+const OTHERS: [(&str, &str); 3] =
+    [("allow", "they sign on"), ("queue", "the device waits for approval"), ("refuse", "they are refused")];
+const VISITS: [(&str, &str); 2] = [
+    ("ask", "a page that asks whether to sign in with the device"),
+    ("automatic", "nothing: it is sent to the device at once"),
+];
+
+pub(super) async fn settings_page(
+    visitor: &Visitor,
+    name: &str,
+    problem: Option<String>,
+) -> Result<Response, PageError> {
     let row = tenant::named(visitor.admin(), name).await?;
+    let domains = domain::of_tenant(visitor.admin(), name).await?;
+    let services = service::of_tenant(visitor.admin(), name).await?;
     let page = SettingsPage {
         frame: Frame::new(visitor, "Sign-on", Some(name), "/policy"),
         tenant: name.to_owned(),
         problem,
         evidence: row.minimum_evidence.to_string(),
+        limits: choices(&row.policy.at_limit, &LIMITS),
+        others: choices(&row.policy.other_person, &OTHERS),
+        visits: choices(&row.policy.first_visit, &VISITS),
+        domains: domains.into_iter().map(|domain| domain.name).collect(),
+        services: services.into_iter().map(|service| service.entity_id.to_string()).collect(),
         row,
         grades: GRADES,
         may_change: visitor.admin().rights.contain(Right::Policy),

@@ -10,7 +10,7 @@ use super::fields::Fields;
 use super::view::{Confirm, Event, Frame, ROWS, When, base};
 use super::{PageError, go, html, page, told};
 use crate::admin::{AdminError, Right, tenant as tenants, user};
-use crate::store::person::{DeviceUse, PersonState};
+use crate::store::person::{DeviceUse, Origin, PersonState};
 
 #[derive(Template)]
 #[template(path = "users.html")]
@@ -28,6 +28,7 @@ struct ListPage {
 struct UserRow {
     name: String,
     state: String,
+    origin: String,
     created: When,
     last: Option<When>,
 }
@@ -40,6 +41,8 @@ struct OnePage {
     state: String,
     created: When,
     last: Option<When>,
+    /// What is known of them: names with their values.
+    facts: Vec<(&'static str, String)>,
     devices: Vec<UsedDevice>,
     history: Vec<Event>,
     may_change: bool,
@@ -66,6 +69,7 @@ async fn list_page(
     let row = |person: &crate::store::person::Person| UserRow {
         name: person.name_id.clone(),
         state: person.state.to_string(),
+        origin: person.origin.to_string(),
         created: When::new(person.created_at, admin.now),
         last: person.last_sign_on_at.map(|at| When::new(at, admin.now)),
     };
@@ -114,6 +118,7 @@ pub(super) async fn one(visitor: Visitor, Path((tenant, name)): Path<(String, St
         state: detail.person.state.to_string(),
         created: When::new(detail.person.created_at, admin.now),
         last: detail.person.last_sign_on_at.map(|at| When::new(at, admin.now)),
+        facts: facts(&detail),
         devices: detail.devices.iter().map(used).collect(),
         history: Event::all(&detail.history, admin.now),
         may_change: admin.rights.contain(Right::Users),
@@ -121,11 +126,61 @@ pub(super) async fn one(visitor: Visitor, Path((tenant, name)): Path<(String, St
     Ok(html(StatusCode::OK, &page))
 }
 
-fn state_of(step: &str) -> Result<PersonState, AdminError> {
-    match step {
-        "suspend" => Ok(PersonState::Suspended),
-        "resume" => Ok(PersonState::Active),
-        _ => Err(AdminError::Invalid { field: "step", given: step.to_owned(), wanted: "`suspend` or `resume`" }),
+/// Where the person comes from, their groups, and what a directory says of them.
+fn facts(detail: &user::UserDetail) -> Vec<(&'static str, String)> {
+    let from = match detail.person.origin {
+        Origin::SignOn => "signing on",
+        Origin::Administrator => "an administrator",
+        Origin::Directory => "a directory, by SCIM",
+    };
+    let mut facts = vec![("Comes from", from.to_owned())];
+    if !detail.groups.is_empty() {
+        facts.push(("Groups", detail.groups.join(", ")));
+    }
+    let Some(profile) = &detail.profile else { return facts };
+    let said = |name: &str| profile.attributes[name].as_str().unwrap_or_default().to_owned();
+    let directory = [
+        ("Shown as", said("displayName")),
+        ("Job title", said("title")),
+        ("Directory's id", profile.external_id.clone()),
+    ];
+    facts.extend(directory.into_iter().filter(|(_, value)| !value.is_empty()));
+    facts
+}
+
+/// What can be done to somebody.
+#[derive(Clone, Copy, PartialEq)]
+enum Step {
+    Suspend,
+    Resume,
+    Delete,
+}
+
+impl Step {
+    fn parse(step: &str) -> Result<Self, AdminError> {
+        match step {
+            "suspend" => Ok(Self::Suspend),
+            "resume" => Ok(Self::Resume),
+            "delete" => Ok(Self::Delete),
+            _ => {
+                let wanted = "`suspend`, `resume` or `delete`";
+                Err(AdminError::Invalid { field: "step", given: step.to_owned(), wanted })
+            }
+        }
+    }
+
+    fn words(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Suspend => (
+                "Suspend",
+                "They can't sign on from any of their devices, from the next request on. Services that take part in logout end the sessions they gave them; others go on until theirs end.",
+            ),
+            Self::Resume => ("Resume", "They can sign on from their devices again, from the next request on."),
+            Self::Delete => (
+                "Delete",
+                "They are forgotten, the devices that are theirs are removed, and their sessions end. Where people are provisioned by signing on, they come back as somebody new when they enrol a device again. This can't be undone.",
+            ),
+        }
     }
 }
 
@@ -139,22 +194,15 @@ pub(super) async fn ask(
     visitor: Visitor,
     Path((tenant, name, step)): Path<(String, String, String)>,
 ) -> Result<Response, PageError> {
-    let suspends = state_of(&step)? == PersonState::Suspended;
+    let how = Step::parse(&step)?;
     let person = user::by_name(visitor.admin(), &name).await?;
-    let (label, consequence) = if suspends {
-        (
-            "Suspend",
-            "They can't sign on from any of their devices, from the next request on. Sessions that services have given them already go on until those end.",
-        )
-    } else {
-        ("Resume", "They can sign on from their devices again, from the next request on.")
-    };
+    let (label, consequence) = how.words();
     let here = path_of(&tenant, &person.name_id);
     let frame = Frame::new(&visitor, label, Some(&tenant), "/users");
     let question = format!("{label} {}?", person.name_id);
     let mut confirm = Confirm::new(frame, question, label, format!("{here}/{step}"), here);
     confirm.consequences = vec![consequence.to_owned()];
-    confirm.is_harsh = suspends;
+    confirm.is_harsh = how != Step::Resume;
     Ok(confirm.page())
 }
 
@@ -163,8 +211,15 @@ pub(super) async fn step(
     Path((tenant, name, step)): Path<(String, String, String)>,
     posted: Posted,
 ) -> Result<Response, PageError> {
-    let state = state_of(&step)?;
-    user::set_state(posted.visitor.admin(), &name, state).await?;
-    let notice = if state == PersonState::Suspended { "user-suspended" } else { "user-resumed" };
+    let admin = posted.visitor.admin();
+    let (state, notice) = match Step::parse(&step)? {
+        Step::Suspend => (PersonState::Suspended, "user-suspended"),
+        Step::Resume => (PersonState::Active, "user-resumed"),
+        Step::Delete => {
+            user::delete(admin, &name).await?;
+            return Ok(go(&format!("{}/users?notice=user-deleted", base(&tenant))));
+        }
+    };
+    user::set_state(admin, &name, state).await?;
     Ok(go(&format!("{}?notice={notice}", path_of(&tenant, &name))))
 }

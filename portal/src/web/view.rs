@@ -69,6 +69,7 @@ impl Frame {
                 ("/tenants", "Tenants"),
                 ("/administrators", "Administrators"),
                 ("/api-keys", "API keys"),
+                ("/signing-keys", "Signing keys"),
                 ("/account", "Your account"),
             ]
         } else {
@@ -88,11 +89,17 @@ fn notice(code: &str) -> Option<&'static str> {
         "device-moved" => "Done: it holds from the device's next request on.",
         "devices-moved" => "Done: it holds from the devices' next requests on.",
         "some-not-moved" => "Some could not be moved from where they stand; the others were.",
+        "diagnostics-asked" => {
+            "It hears of it in its next keep-alive; its policy decides whether somebody there has to allow it."
+        }
+        "diagnostics-deleted" => "The diagnostics are deleted.",
         "token-revoked" => "The token enrols no more devices.",
         "user-suspended" => "They can't sign on from any device any more.",
         "user-resumed" => "They can sign on again.",
+        "user-deleted" => "They are forgotten, and their devices are removed.",
         "user-added" => "They are provisioned.",
         "service-added" => "The service is registered.",
+        "service-updated" => "The service's metadata is the new one from the next request on.",
         "service-removed" => "The service receives no more assertions.",
         "domain-added" => "The domain is the tenant's: its people can sign on.",
         "domain-removed" => "The domain is nobody's: its people can't sign on.",
@@ -101,6 +108,11 @@ fn notice(code: &str) -> Option<&'static str> {
         "prepared" => "Prepared. It holds when you activate it.",
         "discarded" => "The draft is thrown away.",
         "account-changed" => "The account is changed and its sessions have ended.",
+        "linked" => "Linked: their sessions have ended, and they can sign in that way from now on.",
+        "idp-added" => "Recorded. It signs in the accounts that you link with it.",
+        "idp-removed" => "Removed: nobody is signed in by it any more.",
+        "passkey-added" => "From now on the passkey signs you in, without password and code.",
+        "passkey-removed" => "The passkey signs you in no more.",
         "key-revoked" => "The key opens nothing any more.",
         "password-changed" => "Your password is changed, and your other sessions have ended.",
         "totp-on" => "From now on you sign in with a code as well.",
@@ -134,9 +146,9 @@ impl When {
 /// The colour of a state's badge: `good`, `warn`, `bad` or none.
 pub(crate) fn tone(state: &str) -> &'static str {
     match state {
-        "ok" | "registered" | "active" | "on" | "enabled" => "good",
+        "ok" | "signs" | "registered" | "active" | "on" | "enabled" => "good",
         "pending" | "removal-pending" | "invited" | "expired" | "used up" | "unregistered" => "warn",
-        "removed" | "revoked" | "disabled" | "off" => "",
+        "removed" | "retired" | "listed" | "revoked" | "disabled" | "off" => "",
         _ => "bad",
     }
 }

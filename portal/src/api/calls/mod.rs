@@ -1,8 +1,13 @@
 //! What each operation does: reads the request, calls the function of administration, shapes the answer.
 
+pub(super) mod idp;
+pub(super) mod services;
+
 use std::time::Duration;
 
 use axum::http::StatusCode;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -226,6 +231,8 @@ pub(super) mod tokens {
 
 pub(super) mod devices {
     use super::*;
+    use base64::engine::general_purpose::STANDARD;
+
     use crate::admin::{AdminError, break_glass, device, diagnostics};
     use crate::store::device::{DeviceFilter, DeviceState, Move};
 
@@ -240,6 +247,15 @@ pub(super) mod devices {
     struct NewBreakGlassCode {
         #[serde(rename = "for")]
         life: String,
+    }
+
+    pub(in crate::api) async fn clones(call: Call) -> Result<Value, Problem> {
+        call.admin.demand(crate::admin::Right::Read)?;
+        let tenant_id = call.admin.tenant_id(call.part("tenant")).await?;
+        let found = device::clones(&call.admin).await?.into_iter();
+        let own = found.filter(|(device, _)| device.tenant_id == tenant_id);
+        let items: Vec<_> = own.map(|(device, signs)| json!({ "device": device, "signs": signs })).collect();
+        Ok(json!({ "items": items }))
     }
 
     pub(in crate::api) async fn list(call: Call) -> Result<Value, Problem> {
@@ -296,6 +312,16 @@ pub(super) mod devices {
         Ok(json!({ "items": diagnostics::list(&call.admin, Some(call.part("device"))).await? }))
     }
 
+    pub(in crate::api) async fn bundle(call: Call) -> Result<Value, Problem> {
+        let bundle = diagnostics::read(&call.admin, call.part("request")).await?;
+        Ok(json!({ "bundle": STANDARD.encode(bundle) }))
+    }
+
+    pub(in crate::api) async fn delete_diagnostics(call: Call) -> Result<Value, Problem> {
+        diagnostics::delete(&call.admin, call.part("request")).await?;
+        Ok(Value::Null)
+    }
+
     pub(in crate::api) async fn break_glass(call: Call) -> Result<Value, Problem> {
         let given: NewBreakGlassCode = call.read()?;
         let life = humantime::parse_duration(&given.life).map_err(|_| AdminError::Invalid {
@@ -310,7 +336,7 @@ pub(super) mod devices {
 
 pub(super) mod users {
     use super::*;
-    use crate::admin::{AdminError, user};
+    use crate::admin::{AdminError, directory, user};
     use crate::store::person::PersonState;
 
     #[derive(Deserialize)]
@@ -341,7 +367,22 @@ pub(super) mod users {
 
     pub(in crate::api) async fn one(call: Call) -> Result<Value, Problem> {
         let detail = user::detail(&call.admin, call.part("user")).await?;
-        Ok(json!({ "user": detail.person, "devices": detail.devices }))
+        Ok(json!({ "user": detail.person, "groups": detail.groups, "devices": detail.devices }))
+    }
+
+    pub(in crate::api) async fn delete(call: Call) -> Result<Value, Problem> {
+        user::delete(&call.admin, call.part("user")).await?;
+        Ok(Value::Null)
+    }
+
+    pub(in crate::api) async fn groups(call: Call) -> Result<Value, Problem> {
+        let groups = directory::list_groups(&call.admin, call.part("tenant")).await?;
+        let items = groups.iter().map(|(group, members)| {
+            let mut row = json!(group);
+            row["members"] = json!(members);
+            row
+        });
+        Ok(json!({ "items": items.collect::<Vec<_>>() }))
     }
 
     pub(in crate::api) async fn set(call: Call) -> Result<Value, Problem> {
@@ -354,28 +395,35 @@ pub(super) mod users {
     }
 }
 
-pub(super) mod services {
+pub(super) mod policy {
     use super::*;
-    use crate::admin::service;
+    use crate::admin::policy;
+    use crate::policy::Policy;
 
-    #[derive(Deserialize)]
-    #[serde(deny_unknown_fields)]
-    struct NewService {
-        metadata: String,
+    pub(in crate::api) async fn one(call: Call) -> Result<Value, Problem> {
+        call.admin.demand(crate::admin::Right::Read)?;
+        Ok(json!(policy::show(&call.admin, call.part("tenant")).await?))
     }
+
+    pub(in crate::api) async fn put(call: Call) -> Result<Value, Problem> {
+        let given: Policy = call.read()?;
+        Ok(json!(policy::replace(&call.admin, call.part("tenant"), given).await?))
+    }
+}
+
+pub(super) mod keys {
+    use super::*;
+    use crate::admin::{Right, key};
 
     pub(in crate::api) async fn list(call: Call) -> Result<Value, Problem> {
-        Ok(json!({ "items": service::of_tenant(&call.admin, call.part("tenant")).await? }))
-    }
-
-    pub(in crate::api) async fn create(call: Call) -> Result<Value, Problem> {
-        let given: NewService = call.read()?;
-        Ok(json!(service::add(&call.admin, call.part("tenant"), given.metadata.trim().as_bytes()).await?))
-    }
-
-    pub(in crate::api) async fn delete(call: Call) -> Result<Value, Problem> {
-        service::remove(&call.admin, call.query.text("entity_id")).await?;
-        Ok(Value::Null)
+        call.admin.demand(Right::Read)?;
+        let row = |key: crate::store::signing_key::SigningKey| {
+            json!({
+                "id": key.id, "purpose": key.purpose.to_string(), "created_at": key.created_at.to_string(),
+                "retires_at": key.retires_at.map(|at| at.to_string()), "certificate": STANDARD.encode(&key.certificate),
+            })
+        };
+        Ok(json!({ "items": key::list(&call.admin).await?.into_iter().map(row).collect::<Vec<_>>() }))
     }
 }
 

@@ -1,0 +1,70 @@
+//! What a service is told by the portal itself, before any device is asked: that what its request demands can't be done.
+
+use saml::binding::post;
+use saml::key::SignError;
+use saml::name::MessageId;
+use saml::refusal::{SecondLevelStatus, TopLevelStatus};
+use saml::response::{Response, Status};
+use saml::time::UtcTime;
+
+use crate::post_form::PostForm;
+use crate::random;
+use crate::sign_on::Portal;
+use crate::store::signing_key::Purpose;
+
+/// An answer to a service, which its browser takes there.
+#[derive(Clone, Debug)]
+pub struct ServiceAnswer {
+    /// The service's request.
+    pub request_id: MessageId,
+    /// The registered address that the answer goes to.
+    pub acs_url: String,
+    /// What the service gets back untouched.
+    pub relay_state: Option<String>,
+    /// What the answer says.
+    pub unable: Unable,
+}
+
+/// What can't be done for a service.
+#[derive(Clone, Debug)]
+pub enum Unable {
+    /// Nobody may be asked anything, and without a question it is not known who the person is: `NoPassive`.
+    Passive,
+    /// The person can't be named as it is demanded: `InvalidNameIDPolicy`, and why.
+    Name(String),
+}
+
+impl Unable {
+    /// Core §3.2.2.2, §3.4.1.
+    fn status(&self) -> Status {
+        let (top, second, message) = match self {
+            Self::Passive => (
+                TopLevelStatus::Responder,
+                SecondLevelStatus::NoPassive,
+                "no device of this browser has answered before".to_owned(),
+            ),
+            Self::Name(what) => {
+                (TopLevelStatus::Requester, SecondLevelStatus::InvalidNameIdPolicy, format!("there is not {what} here"))
+            }
+        };
+        Status { top, second: Some(second), message: Some(message), refusal: None }
+    }
+}
+
+/// The form that takes `answer` to the service, signed. Blocks for as long as the signature takes.
+///
+/// # Errors
+/// [`SignError`].
+pub fn form(portal: &Portal, answer: ServiceAnswer, now: UtcTime) -> Result<PostForm, SignError> {
+    let response = Response {
+        id: random::bytes().map(MessageId::from_random).map_err(SignError::new)?,
+        issue_instant: now,
+        destination: Some(answer.acs_url.clone()),
+        in_response_to: Some(answer.request_id),
+        issuer: portal.cloud.entity_id().clone(),
+        status: answer.unable.status(),
+        assertion: None,
+    };
+    let value = post::encode(&response.sign(&portal.keys.now().identity(Purpose::Service))?);
+    Ok(PostForm { action: answer.acs_url, field: "SAMLResponse", value, relay_state: answer.relay_state })
+}
