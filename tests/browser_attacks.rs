@@ -10,72 +10,23 @@
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 
+use base64::Engine as _;
 use platform::clock;
 use ring::rand::SystemRandom;
 use saml::binding::redirect::{Direction, signed_query, unsigned_query};
 use saml::key::{Pkcs8Signer, SignatureAlgorithm};
-use saml::metadata::{Binding, IndexedEndpoint, SpMetadata};
-use saml::name::MessageId;
-use saml::request::AuthnRequest;
+use saml::name::{MessageId, NameIdFormat};
+use saml::request::{AuthnRequest, NameIdPolicy};
 use saml::time::UtcTime;
 use serde_json::Value;
 use tempfile::TempDir;
 use tests::agent::Agent;
 use tests::device::{Device, code};
 use tests::https::Https;
+use tests::own_service::{ACS, OwnService, SERVICE};
 use tests::pages::Pages;
 use tests::portal::{Portal, free_port};
 use tests::program::Program;
-
-const SERVICE: &str = "https://service.example/metadata";
-const ACS: &str = "https://service.example/acs";
-
-/// A service of the tests' own making: it sends what it likes.
-struct OwnService {
-    signer: Pkcs8Signer,
-    certificate: Vec<u8>,
-}
-
-impl OwnService {
-    fn new() -> Self {
-        let pair = rcgen::generate_simple_self_signed(["service.example".to_owned()]).expect("a certificate");
-        let pkcs8 = pair.signing_key.serialize_der();
-        let signer = Pkcs8Signer::new(SignatureAlgorithm::EcdsaP256Sha256, &pkcs8, Box::new(SystemRandom::new()));
-        Self { signer: signer.expect("the key can be used"), certificate: pair.cert.der().to_vec() }
-    }
-
-    fn register(&self, house: &House) {
-        let acs = IndexedEndpoint { binding: Binding::Post, location: ACS.to_owned(), index: 0, is_default: true };
-        let metadata = SpMetadata {
-            entity_id: SERVICE.parse().expect("an entity ID"),
-            valid_until: None,
-            signing_certificates: vec![self.certificate.clone()],
-            acs: vec![acs],
-            slo: Vec::new(),
-            want_assertions_signed: true,
-            authn_requests_signed: true,
-            name_id_formats: Vec::new(),
-        };
-        let path = house.dir.path().join("service.xml");
-        std::fs::write(&path, metadata.to_xml()).expect("the file can be written");
-        house.portal.ok(&["service", "add", "--tenant", "acme", "--metadata", path.to_str().expect("text")]);
-    }
-
-    fn request(portal: &Portal) -> AuthnRequest {
-        AuthnRequest {
-            destination: Some(format!("{}/saml/sso", portal.url())),
-            ..AuthnRequest::new(
-                MessageId::from_random(platform::random::bytes()),
-                now(),
-                SERVICE.parse().expect("an entity ID"),
-            )
-        }
-    }
-
-    fn query(&self, request: &AuthnRequest, relay_state: Option<&str>) -> String {
-        signed_query(Direction::Request, &request.to_unsigned_xml(), relay_state, &self.signer).expect("it signs")
-    }
-}
 
 fn now() -> UtcTime {
     UtcTime::from_unix_millis(clock::unix_millis())
@@ -95,10 +46,14 @@ fn house() -> House {
 }
 
 fn house_with(ports: [u16; 2]) -> House {
+    house_of(ports, &[])
+}
+
+fn house_of(ports: [u16; 2], options: &[&str]) -> House {
     let dir = tempfile::tempdir().expect("a directory can be made");
     let mut portal = Portal::create(dir.path());
     portal.sign_on_ports = format!("{},{}", ports[0], ports[1]);
-    let serving = portal.serve();
+    let serving = portal.serve_with(options);
     let agent = Agent::in_dir(&dir.path().join("agent"));
     assert!(agent.configure(&portal, &portal.token(&[])).status.success());
     let running = agent.start_signed_in();
@@ -163,11 +118,128 @@ fn outcome(answer: &str) -> String {
     rest.split('<').next().unwrap_or_default().to_owned()
 }
 
+/// The Response in a page that posts one.
+fn posted(page: &str) -> String {
+    let (_, rest) = page.split_once("name=\"SAMLResponse\" value=\"").unwrap_or_else(|| panic!("{page} posts"));
+    let encoded = rest.split('"').next().expect("a value").replace("&#43;", "+").replace("&#x2B;", "+");
+    let xml = base64::engine::general_purpose::STANDARD.decode(encoded).expect("base64");
+    String::from_utf8(xml).expect("text")
+}
+
+/// Format and value of the name in a Response.
+fn name_in(response: &str) -> (&str, &str) {
+    let (_, rest) = response.split_once("<saml:NameID Format=\"").expect("a name");
+    let (format, rest) = rest.split_once("\">").expect("a format");
+    (format.rsplit_once(':').expect("a URN").1, rest.split('<').next().expect("a value"))
+}
+
+#[test]
+fn where_policy_says_so_a_new_browser_is_asked_only_if_nobody_answers() {
+    let house = house();
+    let service = OwnService::new();
+    service.register_at(&house.portal, house.dir.path());
+    house.portal.ok(&["policy", "set", "--first-visit", "automatic", "--tenant", "acme"]);
+    let begun = || house.begun(&service.query(&OwnService::request(&house.portal), None));
+    let mut browser = house.pages();
+    let unanswered = browser.get(&begun());
+    assert!(unanswered.header("location").starts_with("http://127.0.0.1:"), "{}", unanswered.body);
+    // Nobody has answered there: the same browser is asked, and helped, from now on.
+    let asked = browser.get(&begun());
+    assert_eq!(asked.status, 200);
+    assert!(asked.body.contains("Sign in with this device"), "{}", asked.body);
+    // One that has a device is in without a click.
+    let device = house.pages().get(&begun()).header("location").to_owned();
+    assert_eq!(outcome(&visit(&device)), "posts");
+}
+
+#[test]
+fn a_service_that_lets_nobody_be_asked_gets_its_browser_back() {
+    let house = house();
+    let service = OwnService::new();
+    service.register_at(&house.portal, house.dir.path());
+    let request = AuthnRequest { is_passive: true, ..OwnService::request(&house.portal) };
+    let mut browser = house.pages();
+    let asked =
+        browser.get(&format!("/saml/sso?{}", service.query(&request, Some("kept")))).header("location").to_owned();
+    let page = browser.get(&asked);
+    assert_eq!((page.status, page.header("location")), (200, ""));
+    assert!(page.body.contains(&format!("action=\"{ACS}\"")), "{}", page.body);
+    assert!(page.body.contains("name=\"RelayState\" value=\"kept\""), "{}", page.body);
+    let response = posted(&page.body);
+    assert!(response.contains("urn:oasis:names:tc:SAML:2.0:status:NoPassive"), "{response}");
+    assert!(response.contains(&format!("InResponseTo=\"{}\"", request.id)), "{response}");
+    assert!(response.contains("<ds:SignatureValue>") && !response.contains("Assertion "), "{response}");
+    assert_eq!(browser.get(&format!("{asked}&go=1")).status, 410, "it is over");
+    // A browser that a device has answered is sent there, and its person is asked nothing either way.
+    let begun = house.begun(&service.query(&OwnService::request(&house.portal), None));
+    let device = browser.get(&format!("{begun}&go=1")).header("location").to_owned();
+    assert_eq!(outcome(&visit(&device)), "posts");
+    let request = AuthnRequest { is_passive: true, ..OwnService::request(&house.portal) };
+    let asked = browser.get(&format!("/saml/sso?{}", service.query(&request, None))).header("location").to_owned();
+    let device = browser.get(&asked).header("location").to_owned();
+    assert!(posted(&visit(&device)).contains(&format!("InResponseTo=\"{}\"", request.id)));
+}
+
+#[test]
+fn a_service_names_the_person_as_it_demands_or_is_told_that_it_cannot() {
+    let house = house();
+    let service = OwnService::new();
+    service.register_at(&house.portal, house.dir.path());
+    let demanding = |format: &str, qualifier: Option<&str>| {
+        let name_id_policy = Some(NameIdPolicy {
+            format: Some(NameIdFormat::from_uri(format)),
+            sp_name_qualifier: qualifier.map(str::to_owned),
+            allow_create: true,
+        });
+        service.query(&AuthnRequest { name_id_policy, ..OwnService::request(&house.portal) }, None)
+    };
+    let response_to = |format: &NameIdFormat| {
+        let page = house.begun(&demanding(format.uri(), Some(SERVICE)));
+        let device = house.pages().get(&format!("{page}&go=1")).header("location").to_owned();
+        posted(&visit(&device))
+    };
+    let persistent = [(); 2].map(|()| response_to(&NameIdFormat::Persistent));
+    assert_eq!(name_in(&persistent[0]).0, "persistent");
+    assert_eq!(name_in(&persistent[0]), name_in(&persistent[1]), "the same each time");
+    let transient = [(); 2].map(|()| response_to(&NameIdFormat::Transient));
+    assert_eq!(name_in(&transient[0]).0, "transient");
+    assert_ne!(name_in(&transient[0]), name_in(&transient[1]), "another one each time");
+    let mail = response_to(&NameIdFormat::EmailAddress);
+    assert_eq!(name_in(&mail).0, "emailAddress");
+    let attribute = format!("<saml:AttributeValue>{}</saml:AttributeValue>", name_in(&mail).1);
+    assert!(transient[0].contains(&attribute), "who it is says an attribute: {}", transient[0]);
+    for (format, qualifier) in [
+        ("urn:oasis:names:tc:SAML:2.0:nameid-format:kerberos", None),
+        (NameIdFormat::Persistent.uri(), Some("https://other.example")),
+    ] {
+        let answer = house.pages().get(&format!("/saml/sso?{}", demanding(format, qualifier)));
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        let response = posted(&answer.body);
+        assert!(response.contains("urn:oasis:names:tc:SAML:2.0:status:InvalidNameIDPolicy"), "{response}");
+    }
+    assert_eq!(house.audited("service-request", "InvalidNameIDPolicy"), 2);
+}
+
+#[test]
+fn who_begins_too_many_sign_ons_without_a_signature_waits_and_a_service_that_signs_does_not() {
+    let house = house_of([free_port(), free_port()], &["--unsigned-rate", "1"]);
+    let service = OwnService::new();
+    service.register_as(&house.portal, house.dir.path(), false);
+    let begin = |pages: &mut Pages, query: String| pages.get(&format!("/saml/sso?{query}"));
+    let unsigned = || unsigned_query(Direction::Request, &OwnService::request(&house.portal).to_unsigned_xml(), None);
+    let mut pages = house.pages();
+    let refused = (0..100).map(|_| begin(&mut pages, unsigned())).find(|answer| answer.status != 303);
+    let refused = refused.expect("there is a limit");
+    assert_eq!((refused.status, refused.header("retry-after")), (503, "1"), "{}", refused.body);
+    let signed = service.query(&OwnService::request(&house.portal), None);
+    assert_eq!(begin(&mut pages, signed).status, 303, "what the service has signed is its own");
+}
+
 #[test]
 fn a_transaction_is_good_once() {
     let house = house();
     let service = OwnService::new();
-    service.register(&house);
+    service.register_at(&house.portal, house.dir.path());
     let url = house.transaction(&service, None);
     let first = visit(&url);
     assert_eq!(outcome(&first), "posts");
@@ -180,7 +252,7 @@ fn a_transaction_is_good_once() {
 fn a_transaction_that_was_changed_or_is_another_portals_is_not_believed() {
     let house = house();
     let service = OwnService::new();
-    service.register(&house);
+    service.register_at(&house.portal, house.dir.path());
     let url = house.transaction(&service, Some("state"));
     assert_eq!(outcome(&visit(&url.replace("RelayState=state", "RelayState=other"))), "sign-on-not-trusted");
     assert_eq!(outcome(&visit(&url.replace("&RelayState=state", ""))), "sign-on-not-trusted");
@@ -192,7 +264,7 @@ fn a_transaction_that_was_changed_or_is_another_portals_is_not_believed() {
 
     let other = house_with(house.ports);
     let elsewhere = OwnService::new();
-    elsewhere.register(&other);
+    elsewhere.register_at(&other.portal, other.dir.path());
     let foreign = other.transaction(&elsewhere, None);
     assert_eq!(parts(&foreign).0, house.ports[0], "for the same port");
     assert_eq!(outcome(&visit(&foreign)), "sign-on-not-trusted");
@@ -204,7 +276,7 @@ fn a_transaction_that_was_changed_or_is_another_portals_is_not_believed() {
 fn a_sign_on_that_nobody_waits_for_gives_no_response() {
     let house = house();
     let service = OwnService::new();
-    service.register(&house);
+    service.register_at(&house.portal, house.dir.path());
     let https = Https::trusting(&house.portal.authority.ca);
     let device = Device::new();
     let request = device.request(&house.portal, "alice", 1);
@@ -264,7 +336,7 @@ fn a_transaction_that_is_late_is_not_believed() {
 fn a_request_that_is_not_the_services_goes_nowhere() {
     let house = house();
     let service = OwnService::new();
-    service.register(&house);
+    service.register_at(&house.portal, house.dir.path());
     let refused = |query: &str| {
         let answer = house.pages().get(&format!("/saml/sso?{query}"));
         assert_eq!(answer.status, 400, "{}", answer.body);
@@ -293,7 +365,7 @@ fn a_request_that_is_not_the_services_goes_nowhere() {
 fn a_relay_state_with_a_script_in_it_comes_back_as_text() {
     let house = house();
     let service = OwnService::new();
-    service.register(&house);
+    service.register_at(&house.portal, house.dir.path());
     let hostile = "\"><script>alert('x')</script>&amp;";
     let answer = visit(&house.transaction(&service, Some(hostile)));
     assert_eq!(outcome(&answer), "posts");
@@ -306,7 +378,7 @@ fn a_relay_state_with_a_script_in_it_comes_back_as_text() {
 fn the_address_does_one_thing() {
     let house = house();
     let service = OwnService::new();
-    service.register(&house);
+    service.register_at(&house.portal, house.dir.path());
     let url = house.transaction(&service, None);
     let (port, target) = parts(&url);
     let host = format!("Host: 127.0.0.1:{port}");
@@ -334,7 +406,7 @@ fn who_takes_the_port_learns_nothing_that_is_good_elsewhere() {
     let house = house_with([taken, free_port()]);
     assert!(house.running.seen.iter().any(|line| line.contains("browsers are awaited")), "on the next port");
     let service = OwnService::new();
-    service.register(&house);
+    service.register_at(&house.portal, house.dir.path());
     let caught = house.transaction(&service, None);
     assert_eq!(parts(&caught).0, taken, "the first port is tried first");
     let moved = caught.replace(&format!("127.0.0.1:{taken}"), &format!("127.0.0.1:{}", house.ports[1]));
@@ -358,7 +430,7 @@ fn who_takes_the_port_learns_nothing_that_is_good_elsewhere() {
 fn a_device_that_is_quarantined_in_between_signs_nobody_in() {
     let house = house();
     let service = OwnService::new();
-    service.register(&house);
+    service.register_at(&house.portal, house.dir.path());
     let url = house.transaction(&service, None);
     let device = house.portal.json(&["device", "list", "--json"])[0]["id"].as_str().expect("a device").to_owned();
     house.portal.ok(&["device", "quarantine", &device]);
@@ -370,7 +442,7 @@ fn a_device_that_is_quarantined_in_between_signs_nobody_in() {
 fn who_has_signed_out_stays_out_in_browsers_too() {
     let house = house();
     let service = OwnService::new();
-    service.register(&house);
+    service.register_at(&house.portal, house.dir.path());
     let url = house.transaction(&service, None);
     house.agent.ok(&["sign-out"]);
     assert_eq!(outcome(&visit(&url)), "signed-out");

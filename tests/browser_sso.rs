@@ -19,26 +19,54 @@ use base64::Engine as _;
 use bus::Bus;
 use libtest_mimic::Arguments;
 use serde_json::{Value, json};
-use tempfile::TempDir;
-use tests::agent::{Agent, is_session};
 use tests::binaries::workspace_dir;
 use tests::browser::Browser;
 use tests::components::trial;
-use tests::https::Https;
+use tests::house::House;
 use tests::mellon::{MODULE as MELLON, Service};
-use tests::portal::{Portal, free_port};
+use tests::own_service::{NAME, OwnService, SERVICE};
 use tests::program::Program;
+use tests::script_service::{self, Package};
+use tests::shibboleth::{self, MODULE as SHIBBOLETH};
+use tests::simplesamlphp::{self, AUTOLOAD, MODULE as PHP};
 
 fn main() {
     let arguments = Arguments::from_args();
     let real = ["apache2", "chromium", "curl", MELLON];
+    let packages = [Package::Pysaml2.dir(), Package::NodeSaml.dir()].map(|dir| dir.display().to_string());
     let tests = vec![
         trial("a_service_opens_after_one_click_and_then_by_itself", &real, opens_by_redirect),
         trial("a_service_that_speaks_post_opens_the_same_way", &real, opens_by_post),
         trial(
+            "shibboleth_opens_by_redirect_and_by_post",
+            &["apache2", "chromium", "curl", "shibd", SHIBBOLETH],
+            opens_shibboleth,
+        ),
+        trial(
+            "simplesamlphp_opens_by_redirect_and_by_post",
+            &["apache2", "chromium", "curl", PHP, AUTOLOAD],
+            opens_simplesamlphp,
+        ),
+        trial(
+            "two_people_with_a_browser_each_are_two_people_to_a_service",
+            &[&real[..], &["dbus-daemon", "root", "setpriv", "/usr/lib/python3/dist-packages/dbusmock/__init__.py"]]
+                .concat(),
+            two_browsers,
+        ),
+        trial(
+            "packages_of_python_and_node_open_by_redirect_and_by_post",
+            &["chromium", "curl", "node", "python3", "xmlsec1", &packages[0], &packages[1]],
+            opens_packages,
+        ),
+        trial(
             "countersign_open_opens_a_service_once_and_for_its_own_account_alone",
             &["apache2", "chromium", "curl", MELLON, "root", "setpriv"],
             opens_from_the_agent,
+        ),
+        trial(
+            "countersign_open_lets_a_service_begin_that_says_where",
+            &["apache2", "chromium", "curl", "shibd", SHIBBOLETH],
+            begins_at_the_service,
         ),
         trial("a_response_that_was_stolen_opens_no_other_service", &["apache2", "curl", MELLON], stolen_response),
         trial(
@@ -50,82 +78,34 @@ fn main() {
     libtest_mimic::run(&arguments, tests).exit();
 }
 
-/// A portal that sends browsers on, and a device whose agent awaits them.
-struct House {
-    dir: TempDir,
-    portal: Portal,
-    agent: Agent,
-    _programs: [Program; 2],
-}
-
-fn house() -> House {
-    house_of(None)
-}
-
-/// The same with the people of `bus`, or with whoever runs the tests.
-fn house_of(bus: Option<&Bus>) -> House {
-    let dir = tempfile::tempdir().expect("a directory can be made");
-    let mut portal = Portal::create(dir.path());
-    portal.sign_on_ports = format!("{},{}", free_port(), free_port());
-    let serving = portal.serve();
-    let agent = Agent::in_dir(&dir.path().join("agent"));
-    assert!(agent.configure(&portal, &portal.token(&[])).status.success());
-    let mut command = agent.run_command();
-    command.envs(bus.map(|bus| ("DBUS_SYSTEM_BUS_ADDRESS", &bus.address)));
-    let mut running = Program::start(command);
-    running.wait_for(is_session);
-    if bus.is_some() {
-        running.wait_for(is_session);
-    }
-    House { dir, portal, agent, _programs: [serving, running] }
-}
-
-impl House {
-    fn service(&self) -> Service {
-        Service::of(&self.portal, &self.dir.path().join("apache"))
-    }
-
-    fn user(&self) -> String {
-        self.agent.json(&["status", "--json"])["people"][0]["user"].as_str().expect("a user").to_owned()
-    }
-
-    fn audited(&self, action: &str, result: &str) -> usize {
-        let lines = self.portal.ok(&["audit", "list", "--json"]);
-        let rows = lines.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
-        rows.filter(|row| row["action"] == action && row["result"] == result).count()
-    }
-}
-
 const ASKED: &str = "Sign in with this device";
 const INSIDE: &str = "the protected page";
 
-fn opens_twice(house: &House, service: &Service) {
-    let mut browser = Browser::start();
-    browser.open_until(&service.private(), ASKED);
-    let pictures = workspace_dir().join("target/screenshots");
-    for (width, dark, name) in [(1280, false, "first-visit"), (390, true, "first-visit-narrow-dark")] {
-        browser.look(width, dark);
-        browser.picture(&pictures.join(format!("browser-{name}.png")));
-    }
+/// Opens `private` as somebody does whose browser has not been here before, and again when the service has forgotten them.
+fn opens_twice(house: &House, browser: &mut Browser, private: &str) {
+    browser.open_until(private, ASKED);
     browser.click(ASKED);
     browser.wait_for_text(INSIDE);
-    assert_eq!(person(&mut browser), house.user());
-    assert_eq!(browser.value("location.href"), service.private().as_str());
-    // The service forgets the person; the browser is remembered by the portal.
-    browser.call("Network.deleteCookies", &json!({ "name": "mellon-cookie", "url": service.base }));
-    browser.open_until(&service.private(), INSIDE);
-    assert_eq!(person(&mut browser), house.user());
-    // The device's own session came with its enrolment.
-    assert_eq!(house.audited("sign-on", "ok"), 2);
-    // Whoever has signed out is told so, by the agent, in words.
-    house.agent.ok(&["sign-out"]);
-    browser.call("Network.deleteCookies", &json!({ "name": "mellon-cookie", "url": service.base }));
-    browser.open_until(&service.private(), "You were not signed in");
-    assert!(browser.text().contains("signed-out"), "{}", browser.text());
-    browser.picture(&pictures.join("browser-signed-out-narrow-dark.png"));
-    browser.open_until(&format!("{}/saml/sso?SAMLRequest=x", house.portal.url()), "You were not signed in");
-    browser.look(1280, false);
-    browser.picture(&pictures.join("browser-request-refused.png"));
+    assert_eq!(person(browser), house.user());
+    assert_eq!(browser.value("location.href"), private);
+    forget_services(browser);
+    opens_by_itself(house, browser, private);
+}
+
+fn opens_by_itself(house: &House, browser: &mut Browser, private: &str) {
+    browser.open_until(private, INSIDE);
+    assert_eq!(person(browser), house.user());
+}
+
+/// Services forget the person; the browser is remembered by the portal.
+fn forget_services(browser: &mut Browser) {
+    let held = browser.call("Network.getAllCookies", &json!({}));
+    for cookie in held["cookies"].as_array().expect("cookies") {
+        if !cookie["name"].as_str().expect("a name").contains("countersign") {
+            let named = json!({ "name": cookie["name"], "domain": cookie["domain"], "path": cookie["path"] });
+            browser.call("Network.deleteCookies", &named);
+        }
+    }
 }
 
 /// Whom the service takes the person for who sees its page.
@@ -135,25 +115,108 @@ fn person(browser: &mut Browser) -> String {
 }
 
 fn opens_by_redirect() {
-    let house = house();
-    let service = house.service();
-    opens_twice(&house, &service);
+    let house = House::new();
+    let service = Service::of(&house.portal, &house.dir("apache"));
+    let mut browser = Browser::start();
+    browser.open_until(&service.private(), ASKED);
+    let pictures = workspace_dir().join("target/screenshots");
+    for (width, dark, name) in [(1280, false, "first-visit"), (390, true, "first-visit-narrow-dark")] {
+        browser.look(width, dark);
+        browser.picture(&pictures.join(format!("browser-{name}.png")));
+    }
+    opens_twice(&house, &mut browser, &service.private());
+    // The device's own session came with its enrolment.
+    assert_eq!(house.audited("sign-on", "ok"), 2);
+    // Whoever has signed out is told so, by the agent, in words.
+    house.agent.ok(&["sign-out"]);
+    forget_services(&mut browser);
+    browser.open_until(&service.private(), "You were not signed in");
+    assert!(browser.text().contains("signed-out"), "{}", browser.text());
+    browser.picture(&pictures.join("browser-signed-out-narrow-dark.png"));
+    browser.open_until(&format!("{}/saml/sso?SAMLRequest=x", house.portal.url()), "You were not signed in");
+    browser.look(1280, false);
+    browser.picture(&pictures.join("browser-request-refused.png"));
+}
+
+/// The portal's metadata for services that are to take POST, as they take Redirect where there is both.
+fn metadata_of_post(house: &House) -> String {
+    let metadata = house.portal.metadata();
+    let redirect = metadata
+        .find("<md:SingleSignOnService Binding=\"urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect\"")
+        .expect("it is there");
+    let end = metadata[redirect..].find("</md:SingleSignOnService>").expect("it ends")
+        + redirect
+        + "</md:SingleSignOnService>".len();
+    [&metadata[..redirect], &metadata[end..]].concat()
 }
 
 fn opens_by_post() {
-    let house = house();
-    let metadata = Https::trusting(&house.portal.authority.ca).get(&format!("{}/saml/metadata", house.portal.url()));
-    let redirect = metadata
-        .body
-        .find("<md:SingleSignOnService Binding=\"urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect\"")
-        .expect("it is there");
-    let end = metadata.body[redirect..].find("</md:SingleSignOnService>").expect("it ends")
-        + redirect
-        + "</md:SingleSignOnService>".len();
-    let without = [&metadata.body[..redirect], &metadata.body[end..]].concat();
-    let service = Service::start(&house.dir.path().join("apache"), &without, Some(&house.portal.authority));
-    service.register_at(&house.portal);
-    opens_twice(&house, &service);
+    let house = House::new();
+    let service = Service::start(&house.dir("apache"), &metadata_of_post(&house), Some(&house.portal.authority));
+    house.portal.add_service(&service.metadata);
+    opens_twice(&house, &mut Browser::start(), &service.private());
+}
+
+fn opens_shibboleth() {
+    let house = House::new();
+    let service = shibboleth::Service::of(&house.portal, &house.dir("shibboleth"));
+    let mut browser = Browser::start();
+    opens_twice(&house, &mut browser, &service.private());
+    forget_services(&mut browser);
+    let dir = house.dir("shibboleth-by-post");
+    let service = shibboleth::Service::start(&dir, &metadata_of_post(&house), &house.portal.authority);
+    house.portal.add_service(&service.metadata);
+    opens_by_itself(&house, &mut browser, &service.private());
+    assert_eq!(house.audited("sign-on", "ok"), 3);
+}
+
+/// The format of the name by which the service knows who sees its page.
+fn format_of_name(browser: &mut Browser) -> String {
+    let format = browser.value("fetch(location.href).then(answer => answer.headers.get('x-format'))");
+    format.as_str().and_then(|uri| uri.rsplit(':').next()).expect("the service says it").to_owned()
+}
+
+fn opens_simplesamlphp() {
+    let house = House::new();
+    // As it comes: its requests are not signed, and want a transient name.
+    let service = simplesamlphp::Service::of(&house.portal, &house.dir("simplesamlphp"), "");
+    let mut browser = Browser::start();
+    opens_twice(&house, &mut browser, &service.private());
+    assert_eq!(format_of_name(&mut browser), "transient");
+    forget_services(&mut browser);
+    let signed = "  'sign.authnrequest' => true,\n  'NameIDPolicy' => false,";
+    let (dir, metadata) = (house.dir("simplesamlphp-by-post"), metadata_of_post(&house));
+    let service = simplesamlphp::Service::start(&dir, &metadata, &house.portal.authority, signed);
+    house.portal.add_service(&service.metadata);
+    opens_by_itself(&house, &mut browser, &service.private());
+    assert_eq!(format_of_name(&mut browser), "emailAddress");
+    assert_eq!(house.audited("sign-on", "ok"), 3);
+}
+
+fn opens_packages() {
+    let house = House::new();
+    let mut browser = Browser::start();
+    let by_redirect = house.portal.metadata();
+    let python = |dir: &str, idp: &str| {
+        let service = script_service::Service::start(Package::Pysaml2, &house.dir(dir), idp, &house.portal.authority);
+        house.portal.add_service(&service.metadata);
+        service
+    };
+    let service = python("python", &by_redirect);
+    // Who has not been here before is not asked where the service does not let it.
+    browser.open_until(&format!("{}/passive/", service.base), "nobody is signed in: StatusNoPassive, /passive/");
+    opens_twice(&house, &mut browser, &service.private());
+    assert_eq!(format_of_name(&mut browser), "persistent");
+    forget_services(&mut browser);
+    opens_by_itself(&house, &mut browser, &format!("{}/passive/", service.base));
+    opens_by_itself(&house, &mut browser, &python("python-by-post", &metadata_of_post(&house)).private());
+    for (dir, idp) in [("node", by_redirect), ("node-by-post", metadata_of_post(&house))] {
+        let service = script_service::Service::start(Package::NodeSaml, &house.dir(dir), &idp, &house.portal.authority);
+        house.portal.add_service(&service.metadata);
+        opens_by_itself(&house, &mut browser, &service.private());
+        forget_services(&mut browser);
+    }
+    assert_eq!(house.audited("sign-on", "ok"), 6);
 }
 
 /// Fetches with what curl takes, as the account `uid`.
@@ -166,8 +229,30 @@ fn curl_as(uid: u32, arguments: &[&str]) -> String {
 }
 
 fn opens_from_the_agent() {
-    let house = house();
-    let service = house.service();
+    let house = House::new();
+    let service = Service::of(&house.portal, &house.dir("apache"));
+    let own = OwnService::new();
+    own.register_at(&house.portal, &house.portal.data_dir);
+    let listed = || house.agent.json(&["open", "--json"])["services"].clone();
+    let (mellon, ours) = (json!({ "entity_id": service.entity_id() }), json!({ "entity_id": SERVICE, "name": NAME }));
+    let with_nulls =
+        |service: &Value| json!({ "entity_id": service["entity_id"], "name": service["name"], "initiator": null });
+    assert_eq!(listed(), json!([with_nulls(&mellon), with_nulls(&ours)]));
+    assert!(house.agent.ok(&["open"]).contains(&format!("{NAME}  {SERVICE}\n")));
+    // What the person may not open is not listed, and not opened.
+    house.portal.ok(&[
+        "policy",
+        "require",
+        "--service",
+        SERVICE,
+        "--minimum-evidence",
+        "directory",
+        "--tenant",
+        "acme",
+    ]);
+    assert_eq!(listed(), json!([with_nulls(&mellon)]));
+    let refused = house.agent.run(&["open", SERVICE, "--print"]);
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("[evidence-too-weak]"), "{refused:?}");
     let mut open = Program::start(house.agent.command(&["open", &service.entity_id(), "--print"]));
     let url = open.wait_for(|line| line.starts_with("http://127.0.0.1:"));
     assert_eq!(curl_as(1001, &[&url]), "", "another account gets nothing");
@@ -178,19 +263,35 @@ fn opens_from_the_agent() {
     // Without a RelayState the module shows its own end of the way: the person is in from there on.
     browser.open(&url);
     assert!(open.wait().0.success(), "it ends when it was fetched");
+    browser.wait_until("the service", &format!("location.origin === '{}'", service.base));
     browser.open_until(&service.private(), INSIDE);
     assert_eq!(person(&mut browser), house.user());
     assert_eq!(house.audited("service-request", "ok"), 0);
+    assert_eq!(house.audited("sign-on", "evidence-too-weak"), 1);
+}
+
+fn begins_at_the_service() {
+    let house = House::new();
+    let service = shibboleth::Service::of(&house.portal, &house.dir("shibboleth"));
+    let url = house.agent.ok(&["open", &service.entity_id(), "--print"]);
+    assert!(url.starts_with(&format!("{}/Shibboleth.sso/Login?entityID=https%3A", service.base)), "{url}");
+    let mut browser = Browser::start();
+    browser.open_until(url.trim(), ASKED);
+    browser.click(ASKED);
+    // Without a target the module shows the service's first page: the person is in from there on.
+    browser.wait_until("the service", &format!("location.origin === '{}'", service.base));
+    browser.open_until(&service.private(), INSIDE);
+    assert_eq!(person(&mut browser), house.user());
 }
 
 fn stolen_response() {
-    let house = house();
-    let service = house.service();
-    let other = Service::of(&house.portal, &house.dir.path().join("other"));
+    let house = House::new();
+    let service = Service::of(&house.portal, &house.dir("apache"));
+    let other = Service::of(&house.portal, &house.dir("other"));
     let answer = house.agent.json(&["sign-in", "--service", &service.entity_id(), "--json"]);
     let field = format!("SAMLResponse={}", answer["saml_response"].as_str().expect("a Response"));
     let page_after = |service: &Service| {
-        let cookies = house.dir.path().join("cookies");
+        let cookies = house.dir("cookies");
         let cookies = cookies.to_str().expect("text");
         let curl = |more: &[&str]| {
             let output = Command::new("curl").args(["-sk", "-b", cookies, "-c", cookies]).args(more).output();
@@ -203,18 +304,39 @@ fn stolen_response() {
     assert!(page_after(&service).contains(INSIDE), "and is good where it belongs");
 }
 
+fn two_browsers() {
+    let bus = Bus::with_logind();
+    bus.add_session("2", 1001, "alice", true);
+    bus.add_session("3", 1002, "bob", false);
+    let house = House::of_bus(&bus.address, 2);
+    let service = Service::of(&house.portal, &house.dir("apache"));
+    let mut browsers = [1001, 1002].map(Browser::start_as);
+    for browser in &mut browsers {
+        browser.open_until(&service.private(), ASKED);
+    }
+    for (browser, name) in browsers.iter_mut().zip(["alice@example.test", "bob@example.test"]) {
+        browser.click(ASKED);
+        browser.wait_for_text(INSIDE);
+        assert_eq!(person(browser), name);
+    }
+    // The first is who they were, whoever came after them.
+    forget_services(&mut browsers[0]);
+    browsers[0].open_until(&service.private(), INSIDE);
+    assert_eq!(person(&mut browsers[0]), "alice@example.test");
+}
+
 fn two_people() {
     let bus = Bus::with_logind();
     bus.add_session("2", 1001, "alice", true);
     bus.add_session("3", 1002, "bob", false);
-    let house = house_of(Some(&bus));
+    let house = House::of_bus(&bus.address, 2);
     let metadata = "<md:EntityDescriptor xmlns:md=\"urn:oasis:names:tc:SAML:2.0:metadata\" entityID=\"https://service.example\">\
         <md:SPSSODescriptor protocolSupportEnumeration=\"urn:oasis:names:tc:SAML:2.0:protocol\"><md:AssertionConsumerService \
         Binding=\"urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST\" Location=\"https://service.example/acs\" index=\"0\"/>\
         </md:SPSSODescriptor></md:EntityDescriptor>";
-    let path = house.dir.path().join("service.xml");
+    let path = house.dir("service.xml");
     std::fs::write(&path, metadata).expect("the file can be written");
-    house.portal.ok(&["service", "add", "--tenant", "acme", "--metadata", path.to_str().expect("text")]);
+    house.portal.add_service(&path);
     let answer_to = |uid: u32| {
         let now = saml::time::UtcTime::from_unix_millis(platform::clock::unix_millis());
         let request = saml::request::AuthnRequest {

@@ -198,9 +198,8 @@ fn mellon() -> Mellon {
     assert!(agent.configure(&portal, &portal.token(&[])).status.success());
     let running = agent.start_signed_in();
 
-    let metadata = tests::https::Https::trusting(&portal.authority.ca).get(&format!("{}/saml/metadata", portal.url()));
-    let service = Service::start(&dir.path().join("apache"), &metadata.body, None);
-    service.register_at(&portal);
+    let service = Service::start(&dir.path().join("apache"), &portal.metadata(), None);
+    portal.add_service(&service.metadata);
     let Service { base, apache, .. } = service;
     Mellon { dir, agent, base, _programs: [serving, running, apache] }
 }

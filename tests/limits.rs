@@ -1,6 +1,7 @@
 //! The limits of tokens, the moves of devices, and the policy of a tenant, each over the wire.
 #![expect(clippy::expect_used, reason = "test code: a surprise must end it loudly")]
 
+use saml::metadata::{Binding, Endpoint, IdpMetadata};
 use saml::name::Attribute;
 use saml::request::AuthnRequest;
 use tempfile::TempDir;
@@ -296,12 +297,18 @@ fn only_names_on_the_list_are_provisioned_by_signing_on() {
 
 /// Metadata of an identity provider that is somebody else's.
 fn metadata_of_another(house: &House) -> String {
-    let metadata = house.https.get(&format!("{}/saml/metadata", house.portal.url())).body;
-    let elsewhere = metadata.replace(&house.portal.url(), "https://idp.elsewhere.test");
-    // Ours is reached by SOAP; theirs by Redirect.
-    let elsewhere = elsewhere.replace("bindings:SOAP", "bindings:HTTP-Redirect");
+    let key = rcgen::generate_simple_self_signed(["idp.elsewhere.test".to_owned()]).expect("a certificate");
+    let sign_on = "https://idp.elsewhere.test/saml/sso".to_owned();
+    let elsewhere = IdpMetadata {
+        entity_id: "https://idp.elsewhere.test/saml/metadata".parse().expect("an entity ID"),
+        valid_until: None,
+        signing_certificates: vec![key.cert.der().to_vec()],
+        sso: vec![Endpoint { binding: Binding::Redirect, location: sign_on }],
+        slo: Vec::new(),
+        want_authn_requests_signed: true,
+    };
     let file = house.portal.data_dir.join("elsewhere.xml");
-    platform::files::write_new(&file, elsewhere.as_bytes(), platform::files::Access::Private)
+    platform::files::write_new(&file, elsewhere.to_xml().as_bytes(), platform::files::Access::Private)
         .expect("it can be written");
     file.display().to_string()
 }
@@ -320,7 +327,7 @@ fn changes_of_identity_providers_hold_when_they_are_activated_and_can_be_brought
     assert!(idp(&["activate"]).starts_with("version 1 holds now"));
     let answer = device.send(&house.https, &house.portal, &device.request(&house.portal, "alice", 3));
     assert_eq!(code(&answer), "domain-not-mapped");
-    assert!(answer.body.contains("https://idp.elsewhere.test/saml/soap"), "it tells where: {}", answer.body);
+    assert!(answer.body.contains("https://idp.elsewhere.test/saml/sso"), "it tells where: {}", answer.body);
 
     idp(&["set", "corp", "--no-domain", "--status", "off"]);
     idp(&["set", "Countersign", "--auto-provisioning", "off"]);

@@ -131,7 +131,7 @@ fn program_linked() {
     }
     let content = fs::read(&program).expect("it is there");
     let has = |text: &str| memchr::memmem::find(&content, text.as_bytes()).is_some();
-    for library in ["CoreFoundation", "Security", "SystemConfiguration"] {
+    for library in ["CoreFoundation", "OpenDirectory", "Security", "SystemConfiguration"] {
         assert!(has(&format!("/System/Library/Frameworks/{library}.framework/Versions/A/{library}\0")), "{library}");
     }
     assert!(has("/usr/lib/libSystem.B.dylib\0"));

@@ -14,7 +14,18 @@ use tests::components::trial;
 use tests::postgres::{Cluster, NEEDS, VARIABLE};
 
 /// Test programs, as cargo calls them.
-const PROGRAMS: [&str; 5] = ["portal", "refusals", "limits", "rotation", "thread"];
+const PROGRAMS: [&str; 10] = [
+    "portal",
+    "refusals",
+    "limits",
+    "rotation",
+    "thread",
+    "external_idp",
+    "admin_saml",
+    "passkeys",
+    "scim",
+    "services",
+];
 
 fn main() {
     let arguments = Arguments::from_args();
@@ -83,6 +94,18 @@ fn build() -> Vec<serde_json::Value> {
     build.args(["test", "--release", "--no-run", "--message-format=json"]);
     build.args(["--package", "tests", "--package", "agent", "--package", "portal"]);
     build.args(["--lib", "--test", "refusals", "--test", "limits", "--test", "rotation", "--test", "thread"]);
+    build.args([
+        "--test",
+        "external_idp",
+        "--test",
+        "admin_saml",
+        "--test",
+        "passkeys",
+        "--test",
+        "scim",
+        "--test",
+        "services",
+    ]);
     for (name, _) in std::env::vars_os() {
         // What cargo tells us about ourselves would make it build again whatever reads that.
         if name.to_string_lossy().starts_with("CARGO_MANIFEST_") || name.to_string_lossy().starts_with("CARGO_PKG_") {

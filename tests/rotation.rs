@@ -93,6 +93,11 @@ fn who_was_away_for_the_whole_change_of_keys_believes_nothing_new() {
     let status = agent.json(&["status", "--json"]);
     assert_eq!(status["people"][0]["problem"]["code"], "portal-keys-unknown", "{status}");
     assert_eq!(pinned(&agent), before);
+    // Support hears the same, although the key that signs for services is still one of those that are pinned.
+    let report = agent.json(&["diagnostics", "--json"]);
+    let checks = report["checks"].as_array().expect("checks");
+    let check = checks.iter().find(|check| check["id"] == "portal-keys").expect("the check");
+    assert_eq!((&check["status"], &check["code"]), (&"fail".into(), &"portal-keys-unknown".into()), "{check}");
     drop(running);
     // What the code says to do.
     agent.ok(&["deregister", "--local"]);

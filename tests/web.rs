@@ -5,18 +5,21 @@
 
 use std::path::PathBuf;
 
+use base64::Engine as _;
 use libtest_mimic::Arguments;
+use saml::metadata::Binding;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tests::agent::Agent;
 use tests::binaries::workspace_dir;
 use tests::browser::Browser;
 use tests::components::trial;
-use tests::pages::Pages;
+use tests::own_idp::OwnIdp;
+use tests::pages::{PASSWORD, Pages};
 use tests::portal::Portal;
 use tests::program::Program;
+use tests::scim::Directory;
 
-const PASSWORD: &str = "correct horse battery";
 const SESSION: &str = "__Host-countersign";
 
 struct House {
@@ -37,23 +40,12 @@ impl House {
         Pages::of(&self.portal.url(), &self.portal.authority.ca)
     }
 
-    /// Makes an account and returns a visitor that is signed in with it.
     fn signed_in(&self, name: &str, role: &str) -> Pages {
-        self.account(name, role);
-        let mut pages = self.pages();
-        let answer = pages.sign_in(name, PASSWORD);
-        assert_eq!(answer.status, 303, "{}", answer.body);
-        pages
+        Pages::signed_in(&self.portal, name, role)
     }
 
     fn account(&self, name: &str, role: &str) {
-        let link = self.portal.ok(&["admin", "create", name, "--role", role, "--public-url", &self.portal.url()]);
-        let path = link.trim().strip_prefix(&self.portal.url()).expect("the link is the portal's").to_owned();
-        let mut pages = self.pages();
-        let token = pages.get(&path).form_token();
-        let answer = pages.post(&path, &[("form_token", &token), ("password", PASSWORD), ("again", PASSWORD)]);
-        assert_eq!(answer.status, 303, "{}", answer.body);
-        assert_eq!(pages.get(&path).status, 404, "the link works once");
+        Pages::account(&self.portal, name, role);
     }
 }
 
@@ -156,13 +148,10 @@ fn roles_end_where_they_end() {
             post("/admin/tenants", &[("name", "mine")]),
         ]
     };
-    // A form whose page its visitor may see comes back with what is wrong; the others are refused whole.
-    assert_eq!(try_all(&mut house.signed_in("auditor", "auditor")), [403, 422, 403, 422]);
-    assert_eq!(try_all(&mut house.signed_in("support", "support")), [303, 422, 403, 422]);
-    assert_eq!(try_all(&mut house.signed_in("admin", "administrator")), [303, 200, 403, 422]);
-    assert_eq!(try_all(&mut house.signed_in("owner", "owner")), [303, 200, 200, 303]);
-    let names = house.portal.ok(&["admin", "list"]);
-    assert_eq!(names.matches("mallory").count(), 1, "{names}");
+    // What is not theirs is refused whole, whatever the form holds.
+    assert_eq!(try_all(&mut house.signed_in("auditor", "auditor")), [403; 4]);
+    assert_eq!(try_all(&mut house.signed_in("support", "support")), [303, 403, 403, 403]);
+    assert_eq!(try_all(&mut house.signed_in("admin", "administrator")), [303, 200, 403, 403]);
 }
 
 fn the_document_is_the_api_and_the_api_is_the_document() {
@@ -217,8 +206,10 @@ fn the_document_is_the_api_and_the_api_is_the_document() {
     let token = created["secret"].as_str().expect("a token").to_owned();
     let token_id = created["token"]["id"].as_str().expect("an id").to_owned();
     let agent = Agent::in_dir(&house.dir.path().join("agent"));
-    assert!(agent.configure(&house.portal, &token).status.success());
-    agent.start_signed_in().wait_for(|line| line.contains("a break-glass key was agreed on"));
+    let always = ["--diagnosticsRequests", "always"];
+    assert!(agent.configure_with(&house.portal, &token, &always).status.success());
+    let mut running = agent.start_signed_in();
+    running.wait_for(|line| line.contains("a break-glass key was agreed on"));
     assert_eq!(call("getToken", &format!("/tokens/{token_id}"), None)["uses"], 1);
     call("createRotation", &format!("/tokens/{token_id}/rotation"), Some(json!({ "overlap": "1h" })));
     call("revokeToken", &format!("/tokens/{token_id}/revocation"), Some(json!({})));
@@ -235,6 +226,13 @@ fn the_document_is_the_api_and_the_api_is_the_document() {
     let asked = call("createDiagnosticsRequest", &format!("/devices/{device}/diagnostics-requests"), None);
     let requests = call("listDiagnosticsRequests", &format!("/devices/{device}/diagnostics-requests"), None);
     assert_eq!(requests["items"][0]["id"], asked["id"]);
+    running.wait_for(|line| line.contains(SENT));
+    drop(running);
+    let request = format!("/diagnostics-requests/{}", asked["id"].as_str().expect("an id"));
+    let bundle = call("getDiagnosticsBundle", &format!("{request}/bundle"), None)["bundle"].clone();
+    let bundle = base64::engine::general_purpose::STANDARD.decode(bundle.as_str().expect("text")).expect("base64");
+    assert!(bundle.starts_with(b"PK"), "it is a zip");
+    call("deleteDiagnosticsRequest", &request, None);
     let code =
         call("createBreakGlassCode", &format!("/devices/{device}/break-glass-codes"), Some(json!({ "for": "1h" })));
     assert_eq!(code["code"].as_str().map(str::len), Some(19), "{code}");
@@ -242,15 +240,36 @@ fn the_document_is_the_api_and_the_api_is_the_document() {
         let moved = call("moveDevice", &format!("/devices/{device}/moves"), Some(json!({ "step": step })));
         assert_eq!(moved["state"], state);
     }
+    let directory = Directory::of(&house.portal);
+    let member = directory.find("/Users", &format!("userName eq \"{user}\"")).listed("id");
+    let group = json!({ "displayName": "Pilots", "externalId": "p-1", "members": [{ "value": member[0] }] });
+    assert_eq!(directory.post("/Groups", &group).status, 201);
     call("putUser", "/tenants/acme/users/bob@example.test", None);
     call("putUser", "/tenants/acme/users/bob@example.test", None);
     assert_eq!(call("listUsers", "/tenants/acme/users?q=bob", None)["items"][0]["name_id"], "bob@example.test");
-    call("getUser", &format!("/users/{user}"), None);
+    assert_eq!(call("getUser", &format!("/users/{user}"), None)["groups"], json!(["Pilots"]));
     assert_eq!(call("setUser", &format!("/users/{user}"), Some(json!({ "state": "suspended" })))["state"], "suspended");
+    call("deleteUser", "/users/bob@example.test", None);
+    assert_eq!(call("listUsers", "/tenants/acme/users?q=bob", None)["items"], json!([]));
+    assert_eq!(call("listGroups", "/tenants/acme/groups", None)["items"][0]["display_name"], "Pilots");
     let metadata = sp_metadata("https://service.example.test/saml");
     call("createService", "/tenants/acme/services", Some(json!({ "metadata": metadata })));
     call("listServices", "/tenants/acme/services", None);
-    call("deleteService", "/services?entity_id=https%3A%2F%2Fservice.example.test%2Fsaml", None);
+    let service = "entity_id=https%3A%2F%2Fservice.example.test%2Fsaml";
+    let settings = json!({ "attributes": [{ "name": "role", "value": "groups" }], "only_people": ["*@example.test"] });
+    let set = call("setService", &format!("/services?{service}"), Some(settings));
+    assert_eq!(
+        (&set["settings"]["attributes"][0]["value"], &set["settings"]["mail"]),
+        (&json!("groups"), &json!(true))
+    );
+    let moved = metadata.replace("/acs", "/acs2");
+    let updated = call("updateService", &format!("/services/metadata?{service}"), Some(json!({ "metadata": moved })));
+    assert_eq!(updated["service"]["acs_url"], "https://service.example.test/saml/acs2");
+    assert_eq!(call("getService", &format!("/services?{service}"), None)["metadata"], moved.as_str());
+    let test = call("testService", &format!("/services/test?{service}&user={user}"), None);
+    assert_eq!(test["refusal"], "device-quarantined", "{test}");
+    call("deleteService", &format!("/services?{service}"), None);
+    settle(&mut call);
     let audit = call("listAudit", "/tenants/acme/audit?kind=changes", None);
     assert!(audit["items"][0]["actor"].as_str().expect("who").starts_with("API key "), "{audit}");
 
@@ -260,6 +279,35 @@ fn the_document_is_the_api_and_the_api_is_the_document() {
     for id in described {
         assert!(seen.contains(&id), "{id} was not called");
     }
+}
+
+/// The operations on what a tenant has settled.
+fn settle(call: &mut impl FnMut(&str, &str, Option<Value>) -> Value) {
+    let mut policy = call("getPolicy", "/tenants/acme/policy", None);
+    policy["inactive_days"] = json!(90);
+    policy["rules"] = json!([{ "platform": "linux", "key_protection": ["tpm"] }]);
+    let put = call("putPolicy", "/tenants/acme/policy", Some(policy));
+    assert!(put["inactive_days"] == 90 && put["rules"][0]["id"].as_str().is_some_and(|id| !id.is_empty()), "{put}");
+    let (idps, versions) = ("/tenants/acme/identity-providers", "/tenants/acme/identity-provider-versions");
+    let (draft, idp) = ("/tenants/acme/identity-provider-draft", OwnIdp::new("idp.partner.test"));
+    let new =
+        json!({ "name": "Partner", "metadata": idp.metadata(Binding::Redirect), "domains": ["any"], "enabled": true });
+    let prepared = call("createIdentityProvider", idps, Some(new));
+    assert_eq!(prepared["draft"][1]["entity_id"], "https://idp.partner.test/metadata", "{prepared}");
+    assert_eq!(call("createIdentityProviderVersion", versions, None)["version"], 1);
+    let newer = OwnIdp::new("idp.partner.test").metadata(Binding::Redirect);
+    let changed = call("setIdentityProvider", &format!("{idps}/Partner"), Some(json!({ "metadata": newer })));
+    assert_eq!(changed["difference"], json!(["~ Partner: its metadata"]), "{changed}");
+    call("createIdentityProviderVersion", versions, None);
+    assert_eq!(call("listIdentityProviderVersions", versions, None)["items"].as_array().map(Vec::len), Some(2));
+    let back = call("draftIdentityProviderVersion", draft, Some(json!({ "version": 1 })));
+    assert_eq!(back["difference"], json!(["~ Partner: its metadata"]), "{back}");
+    call("deleteIdentityProviderDraft", draft, None);
+    call("deleteIdentityProvider", &format!("{idps}/Partner"), None);
+    assert_eq!(call("getIdentityProviders", idps, None)["draft"].as_array().map(Vec::len), Some(1));
+    assert_eq!(call("listCopiedKeys", "/tenants/acme/copied-keys", None)["items"], json!([]));
+    let keys = call("listSigningKeys", "/signing-keys", None);
+    assert_eq!(keys["items"].as_array().map(Vec::len), Some(2));
 }
 
 fn operations(document: &Value) -> impl Iterator<Item = (&String, &String, &Value)> {
@@ -311,6 +359,97 @@ fn what_the_api_refuses_it_tells_as_a_problem() {
     assert_eq!(refused("GET", "/api/v1/none", key, None), is(404, "not-found"));
 }
 
+/// What the agent says when the portal has got its diagnostics.
+const SENT: &str = "the portal has the diagnostics that it asked for";
+
+fn support_helps() {
+    let house = house();
+    let agent = Agent::in_dir(&house.dir.path().join("agent"));
+    let always = ["--diagnosticsRequests", "always"];
+    assert!(agent.configure_with(&house.portal, &house.portal.token(&[]), &always).status.success());
+    let mut running = agent.start_signed_in();
+    running.wait_for(|line| line.contains("a break-glass key was agreed on"));
+    let devices = house.portal.json(&["device", "list", "--json"]);
+    let here = format!("/admin/t/acme/devices/{}", devices[0]["id"].as_str().expect("a device"));
+    let mut pages = house.signed_in("sam", "support");
+    let form_token = pages.get(&here).form_token();
+    let form = [("form_token", form_token.as_str()), ("for", "1h")];
+    assert_eq!(pages.post(&format!("{here}/support/diagnostics"), &form).status, 303);
+    running.wait_for(|line| line.contains(SENT));
+    let page = pages.get(&here).body;
+    let (before, _) = page.split_once("\" download>").expect("a link to the bundle");
+    let bundle = before.rsplit_once("href=\"").expect("its address").1.to_owned();
+    let answer = pages.get(&bundle);
+    assert!(answer.body.starts_with("PK") && answer.header("content-disposition").contains("attachment"));
+    assert_eq!(answer.header("cache-control"), "no-store");
+    // Auditors see that it is there, and do not read what people's computers say.
+    let mut auditor = house.signed_in("ann", "auditor");
+    assert!(!auditor.get(&here).body.contains("download>"));
+    assert_eq!(auditor.get(&bundle).status, 403);
+    let page = pages.post(&format!("{here}/support/code"), &form);
+    assert_eq!(page.status, 200, "{}", page.body);
+    let (_, code) = page.body.split_once("countersign break-glass ").expect("what to type");
+    agent.ok(&["break-glass", code.split('<').next().expect("it ends")]);
+    assert_eq!(pages.post(&format!("{here}/support/code"), &[form[0], ("for", "9h")]).status, 422, "no such choice");
+    assert_eq!(pages.post(&format!("{bundle}/delete"), &form).status, 303);
+    assert_eq!(pages.get(&bundle).status, 404);
+}
+
+#[expect(clippy::disallowed_methods, reason = "it writes a service's metadata")]
+fn a_test_says_what_a_service_would_be_told_and_leaves_nothing() {
+    let house = house();
+    let (portal, base) = (&house.portal, house.portal.url());
+    let agent = Agent::in_dir(&house.dir.path().join("agent"));
+    assert!(agent.configure(portal, &portal.token(&[])).status.success());
+    let mut running = agent.start_signed_in();
+    let user = agent.json(&["status", "--json"])["people"][0]["user"].as_str().expect("a user").to_owned();
+    let (service, file) = ("https://service.example.test/saml", house.dir.path().join("service.xml"));
+    std::fs::write(&file, sp_metadata(service)).expect("the file can be written");
+    portal.add_service(&file);
+    portal.ok(&["policy", "require", "--tenant", "acme", "--service", service, "--minimum-evidence", "local"]);
+    let answer = agent.json(&["sign-in", "--service", service, "--json"]);
+    let encoded = answer["saml_response"].as_str().expect("a Response");
+    let issued = base64::engine::general_purpose::STANDARD.decode(encoded).expect("base64");
+    let issued = String::from_utf8(issued).expect("text");
+    running.kill();
+
+    let mut auditor = house.signed_in("otto", "auditor");
+    let rows = || portal.ok(&["audit", "list", "--json"]);
+    let before = rows();
+    let path = format!("/admin/t/acme/services/test?id={service}&user={user}");
+    let page = auditor.get(&path);
+    assert!(page.status == 200 && page.body.contains("They would be signed in"), "{}", page.body);
+    assert!(page.body.contains("evidence of the grade local: is met"), "{}", page.body);
+    let test = |more: &[&str]| {
+        let asked = ["service", "test", service, "--user", &user, "--public-url", &base];
+        portal.ok(&[&asked[..], more].concat())
+    };
+    let told = test(&[]);
+    for line in told.lines() {
+        let (name, value) = line.split_once(": ").expect("a name and a value");
+        let said_by_both =
+            ["Subject", "Format", "Audience", "Goes to", "Issuer", "Authentication context"].contains(&name);
+        if said_by_both || name.starts_with("Attribute ") {
+            assert!(issued.contains(value) && page.body.contains(value), "{line} is not in {issued} and {}", page.body);
+        }
+    }
+    assert!(told.contains(&format!("Subject: {user}")) && told.contains("(mail): "), "{told}");
+    assert!(!page.body.contains("SignatureValue") && !page.body.contains("SAMLResponse"));
+    assert_eq!(rows(), before, "nothing is kept");
+    assert_eq!(
+        auditor.get(&format!("{path}&device=urn:countersign:device:none")).status,
+        200,
+        "the last one they used"
+    );
+    let nobody = auditor.get(&format!("/admin/t/acme/services/test?id={service}&user=nobody@example.test"));
+    assert_eq!(nobody.status, 422, "{}", nobody.body);
+
+    portal.ok(&["user", "suspend", &user]);
+    let told = test(&[]);
+    assert!(told.contains("Refused: user-suspended") && !told.contains("Subject: "), "{told}");
+    assert!(auditor.get(&path).body.contains("They would be refused"));
+}
+
 /// What can be checked of a page by a program: no text runs out of the window, every field has a label, one heading.
 const FAULTS: &str = r#"(() => {
   const faults = [];
@@ -340,6 +479,8 @@ const FAULTS: &str = r#"(() => {
 /// Looks at the page that is open in both widths and both colours; keeps pictures.
 fn look_at(browser: &mut Browser, name: &str) {
     let pictures: PathBuf = workspace_dir().join("target/screenshots");
+    // What is folded away has to be as good.
+    browser.value("document.querySelectorAll('details').forEach(one => { one.open = true }); null");
     for (width, dark) in [(1280, false), (1280, true), (380, false), (380, true)] {
         browser.look(width, dark);
         let faults = browser.value(FAULTS);
@@ -404,6 +545,9 @@ fn the_main_paths_in_a_browser() {
     assert!(!refused.status.success(), "{refused:?}");
     let mut again = agent.start();
     again.wait_for(|line| line.contains("device-quarantined"));
+    browser.click("Devices");
+    browser.click("Copied keys");
+    look_at(&mut browser, "copied-keys");
     browser.click("Audit");
     assert!(browser.text().contains("device.quarantine") && browser.text().contains("administrator ada"));
     assert!(browser.text().contains("device-quarantined"), "{}", browser.text());
@@ -417,7 +561,25 @@ fn see_the_rest(browser: &mut Browser, house: &House, user: &str) {
     look_at(browser, "overview");
     browser.open(&format!("{base}/admin/t/acme/users"));
     look_at(browser, "users");
+    let directory = Directory::of(&house.portal);
+    let known = directory.find("/Users", &format!("userName eq \"{user}\"")).listed("id");
+    let gone = directory.user("gone@example.test");
+    let group =
+        json!({ "displayName": "Pilots", "externalId": "p-1", "members": [{ "value": known[0] }, { "value": gone }] });
+    assert_eq!(directory.post("/Groups", &group).status, 201);
+    browser.click("Groups");
+    assert!(browser.text().contains("Pilots"), "{}", browser.text());
+    look_at(browser, "groups");
+    browser.click("Users");
+    browser.click("gone@example.test");
+    assert!(browser.text().contains("a directory, by SCIM"), "{}", browser.text());
+    browser.click("Delete…");
+    look_at(browser, "user-delete");
+    browser.click("Delete");
+    assert!(browser.text().contains("They are forgotten"), "{}", browser.text());
+    assert_eq!(directory.get(&format!("/Users/{gone}")).status, 404);
     browser.click(user);
+    assert!(browser.text().contains("Pilots"), "{}", browser.text());
     look_at(browser, "user");
     browser.click("Services");
     browser.click("Add a service");
@@ -426,6 +588,13 @@ fn see_the_rest(browser: &mut Browser, house: &House, user: &str) {
     browser.click("Add");
     assert!(browser.text().contains("https://service.example.test/saml/acs"), "{}", browser.text());
     look_at(browser, "service");
+    browser.click("Test…");
+    browser.fill("#user", user);
+    // With the keyboard alone: what a return in the field does.
+    browser.value("document.querySelector('#user').form.requestSubmit(); null");
+    browser.wait_for_text("They would be refused");
+    assert!(browser.text().contains("device-quarantined"), "{}", browser.text());
+    look_at(browser, "service-test-refused");
     for (section, name) in [
         ("Domains", "domains"),
         ("Sign-on", "sign-on"),
@@ -434,6 +603,7 @@ fn see_the_rest(browser: &mut Browser, house: &House, user: &str) {
         ("Tenants", "tenants"),
         ("Administrators", "administrators"),
         ("API keys", "api-keys"),
+        ("Signing keys", "signing-keys"),
         ("Your account", "account"),
     ] {
         browser.open(&format!("{base}/admin/t/acme"));
@@ -460,7 +630,13 @@ fn main() {
             &[],
             the_document_is_the_api_and_the_api_is_the_document,
         ),
+        trial("support_reads_diagnostics_and_makes_codes_on_a_devices_page", &[], support_helps),
         trial("what_the_api_refuses_it_tells_as_a_problem", &[], what_the_api_refuses_it_tells_as_a_problem),
+        trial(
+            "a_test_says_what_a_service_would_be_told_and_leaves_nothing",
+            &[],
+            a_test_says_what_a_service_would_be_told_and_leaves_nothing,
+        ),
         trial("the_main_paths_in_a_browser", &["chromium"], the_main_paths_in_a_browser),
     ];
     libtest_mimic::run(&Arguments::from_args(), tests).exit();

@@ -11,6 +11,8 @@ use tempfile::TempDir;
 
 use crate::program::PATIENCE;
 
+/// True in the page after the one that was marked as left, once it is whole. (Load events can't tell: the old page's may still be on its way.)
+const NEXT_PAGE: &str = "!window.left && document.readyState === 'complete'";
 /// How long one look at a page that is still on its way may take.
 const GLANCE: std::time::Duration = std::time::Duration::from_millis(200);
 
@@ -33,8 +35,26 @@ impl Browser {
     /// Where it can't be started.
     #[must_use]
     pub fn start() -> Self {
+        Self::start_by(Command::new("sh"), tempfile::tempdir().expect("a directory can be made"))
+    }
+
+    /// The same as the account `uid`, which takes the rights of root.
+    ///
+    /// # Panics
+    /// Where it can't be started.
+    #[cfg(unix)]
+    #[must_use]
+    pub fn start_as(uid: u32) -> Self {
         let profile = tempfile::tempdir().expect("a directory can be made");
-        let mut command = Command::new("sh");
+        std::os::unix::fs::chown(profile.path(), Some(uid), Some(uid)).expect("the directory can be given away");
+        let mut command = Command::new("setpriv");
+        command.args([format!("--reuid={uid}"), format!("--regid={uid}"), "--clear-groups".to_owned()]);
+        command.arg("sh").env("HOME", profile.path());
+        Self::start_by(command, profile)
+    }
+
+    /// `command` is a shell.
+    fn start_by(mut command: Command, profile: TempDir) -> Self {
         // Chromium reads commands from descriptor 3 and writes answers to descriptor 4.
         command.args(["-c", "exec \"$0\" \"$@\" 3<&0 4>&1 0</dev/null 1>/dev/null 2>/dev/null", "chromium"]);
         command.args([
@@ -114,16 +134,13 @@ impl Browser {
     }
 
     /// Opens `url` and waits until it is loaded.
+    ///
+    /// # Panics
+    /// Where it never is.
     pub fn open(&mut self, url: &str) {
-        let before = self.loads;
+        self.value("window.left = true; null");
         self.call("Page.navigate", &json!({ "url": url }));
-        self.wait_for_load(before);
-    }
-
-    fn wait_for_load(&mut self, before: usize) {
-        while self.loads == before {
-            self.next_message();
-        }
+        self.wait_until(url, NEXT_PAGE);
     }
 
     /// The value of a JavaScript expression in the page.
@@ -144,11 +161,19 @@ impl Browser {
         self.value("document.body.innerText").as_str().unwrap_or_default().to_owned()
     }
 
-    /// The text that the page shows; none while one page makes room for the next.
-    fn text_now(&mut self) -> Option<String> {
-        let wanted = json!({ "expression": "document.body ? document.body.innerText : ''", "returnByValue": true });
-        let answer = self.ask("Runtime.evaluate", &wanted);
-        answer["result"]["result"]["value"].as_str().map(str::to_owned)
+    /// The value of an expression; none while one page makes room for the next.
+    fn value_now(&mut self, expression: &str) -> Option<Value> {
+        let answer = self.ask("Runtime.evaluate", &json!({ "expression": expression, "returnByValue": true }));
+        answer["result"]["result"].get("value").cloned()
+    }
+
+    /// Lets the browser go on: until it says something, for a moment, or not at all where a page has loaded since `loads`.
+    fn glance(&mut self, loads: usize) {
+        if self.loads == loads
+            && let Ok(message) = self.from.recv_timeout(GLANCE)
+        {
+            self.note(&message);
+        }
     }
 
     /// Waits until the page shows `text`, however many pages send it on before.
@@ -156,18 +181,9 @@ impl Browser {
     /// # Panics
     /// Where that does not come.
     pub fn wait_for_text(&mut self, text: &str) {
-        let begun = std::time::Instant::now();
-        loop {
-            let before = self.loads;
-            let shown = self.text_now().unwrap_or_default();
-            if shown.contains(text) {
-                return;
-            }
-            assert!(begun.elapsed() < PATIENCE, "“{text}” does not come; the page shows:\n{shown}");
-            if self.loads == before && self.from.recv_timeout(GLANCE).map(|message| self.note(&message)).is_err() {
-                continue;
-            }
-        }
+        let wanted = json!(text);
+        let shows = format!("!!document.body && document.body.innerText.includes({wanted})");
+        self.wait_until(&format!("“{text}”"), &shows);
     }
 
     /// Opens `url` and waits until a page shows `text`.
@@ -191,17 +207,32 @@ impl Browser {
     /// Clicks the button or link that shows exactly `label`, and waits for the page that comes of it.
     ///
     /// # Panics
-    /// Where there is none.
+    /// Where there is none, or no page comes of it.
     pub fn click(&mut self, label: &str) {
-        let before = self.loads;
         let wanted = json!(label);
         let found = self.value(&format!(
             "(() => {{ const all = [...document.querySelectorAll('main button, main a, header button, nav a')];
                 const found = all.find(element => element.innerText.trim() === {wanted});
-                if (found) found.click(); return !!found; }})()"
+                if (found) {{ window.left = true; found.click(); }} return !!found; }})()"
         ));
         assert!(found == true, "there is no “{label}” on this page:\n{}", self.text());
-        self.wait_for_load(before);
+        self.wait_until("a page after the click", NEXT_PAGE);
+    }
+
+    /// Waits until `condition` is true in the page that is shown, however many come before.
+    ///
+    /// # Panics
+    /// Where it never is; `what` says what was waited for.
+    pub fn wait_until(&mut self, what: &str, condition: &str) {
+        let begun = std::time::Instant::now();
+        loop {
+            let before = self.loads;
+            if self.value_now(condition).is_some_and(|value| value == true) {
+                return;
+            }
+            assert!(begun.elapsed() < PATIENCE, "{what} does not come; the page shows:\n{}", self.text());
+            self.glance(before);
+        }
     }
 
     /// Makes the window `width` wide, and the colours light or dark.

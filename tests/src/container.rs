@@ -37,6 +37,15 @@ impl Container {
         Self::boot_from(&copy_of(base()))
     }
 
+    /// A new machine with further packages of Debian, whose `services` do not start by themselves: machines share the host's ports.
+    ///
+    /// # Panics
+    /// As [`Container::boot`], and where the packages can't be had.
+    #[must_use]
+    pub fn boot_with(packages: &[&str], services: &[&str]) -> Self {
+        Self::boot_from(&copy_of(&base_with(packages, services)))
+    }
+
     /// A copy of a machine that is switched off; like every copy of an image it makes a machine id of its own.
     ///
     /// # Panics
@@ -214,6 +223,35 @@ fn base() -> &'static Path {
         fs::rename(&making, &base).expect("it can be renamed");
         base
     })
+}
+
+/// The same with further packages. The names of the packages name it, so another list is another image.
+fn base_with(packages: &[&str], services: &[&str]) -> PathBuf {
+    let image = rootfs_dir().join(format!("base+{}", packages.join("+")));
+    if image.exists() {
+        return image;
+    }
+    let making = copy_of(base());
+    fs::copy("/etc/resolv.conf", making.join("etc/resolv.conf")).expect("the host's resolver can be taken over");
+    let policy = making.join("usr/sbin/policy-rc.d");
+    fs::write(&policy, "#!/bin/sh\nexit 101\n").expect("the file can be written");
+    fs::set_permissions(&policy, fs::Permissions::from_mode(0o755)).expect("the mode can be set");
+    let inside = |command: &[&str]| {
+        let mut chroot = Command::new("chroot");
+        chroot.arg(&making).args(["env", "DEBIAN_FRONTEND=noninteractive"]).args(command).stdin(Stdio::null());
+        let output = chroot.output().expect("`chroot` can be started");
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{command:?} in a new machine: {errors}");
+    };
+    inside(&["apt-get", "update", "-qq"]);
+    inside(&[&["apt-get", "install", "-y", "-qq", "--no-install-recommends"], packages].concat());
+    inside(&[&["systemctl", "disable"], services].concat());
+    fs::remove_file(policy).expect("it can be removed");
+    // Another test program may have made the same meanwhile; one is as good as the other.
+    if fs::rename(&making, &image).is_err() {
+        fs::remove_dir_all(&making).expect("the directory can be removed");
+    }
+    image
 }
 
 fn copy_of(image: &Path) -> PathBuf {

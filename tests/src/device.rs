@@ -64,7 +64,11 @@ impl Device {
             is_passive: true,
             device: Some(DeviceStatement { sequence, evidence, facts: Vec::new(), enrolment: None, rotation: None }),
             subject: Some(NameId { format: NameIdFormat::EmailAddress, value: format!("{user}@example.test") }),
-            name_id_policy: Some(NameIdPolicy { format: Some(NameIdFormat::EmailAddress), allow_create: true }),
+            name_id_policy: Some(NameIdPolicy {
+                format: Some(NameIdFormat::EmailAddress),
+                sp_name_qualifier: None,
+                allow_create: true,
+            }),
             ..AuthnRequest::new(MessageId::from_random(platform::random::bytes()), now, self.id.clone())
         }
     }

@@ -7,6 +7,9 @@
 )]
 
 pub mod agent;
+pub mod apache;
+pub mod assertion;
+pub mod authenticator;
 pub mod authority;
 pub mod balancer;
 pub mod binaries;
@@ -17,12 +20,22 @@ pub mod components;
 pub mod container;
 pub mod device;
 pub mod hostile;
+pub mod house;
 pub mod https;
 pub mod mellon;
+pub mod own_idp;
+pub mod own_service;
 pub mod pages;
+pub mod plot;
 pub mod portal;
 pub mod postgres;
 pub mod program;
 pub mod proxy;
+#[cfg(target_os = "linux")]
+pub mod realm;
 pub mod recorder;
+pub mod scim;
+pub mod script_service;
+pub mod shibboleth;
+pub mod simplesamlphp;
 pub mod wine;

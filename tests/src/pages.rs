@@ -6,6 +6,8 @@ use reqwest::Method;
 use reqwest::header::{HeaderMap, HeaderValue};
 use tokio::runtime::Runtime;
 
+use crate::portal::Portal;
+
 /// A client that trusts one CA and follows nothing.
 #[derive(Debug)]
 pub struct Pages {
@@ -45,7 +47,37 @@ impl PageAnswer {
     }
 }
 
+/// The password of the accounts that tests make.
+pub const PASSWORD: &str = "correct horse battery";
+
 impl Pages {
+    /// Makes an account and returns a visitor that is signed in with it.
+    ///
+    /// # Panics
+    /// Where that can't be done.
+    #[must_use]
+    pub fn signed_in(portal: &Portal, name: &str, role: &str) -> Self {
+        Self::account(portal, name, role);
+        let mut pages = Self::of(&portal.url(), &portal.authority.ca);
+        let answer = pages.sign_in(name, PASSWORD);
+        assert_eq!(answer.status, 303, "{}", answer.body);
+        pages
+    }
+
+    /// Makes an account with [`PASSWORD`].
+    ///
+    /// # Panics
+    /// Where that can't be done.
+    pub fn account(portal: &Portal, name: &str, role: &str) {
+        let link = portal.ok(&["admin", "create", name, "--role", role, "--public-url", &portal.url()]);
+        let path = link.trim().strip_prefix(&portal.url()).expect("the link is the portal's").to_owned();
+        let mut pages = Self::of(&portal.url(), &portal.authority.ca);
+        let token = pages.get(&path).form_token();
+        let answer = pages.post(&path, &[("form_token", &token), ("password", PASSWORD), ("again", PASSWORD)]);
+        assert_eq!(answer.status, 303, "{}", answer.body);
+        assert_eq!(pages.get(&path).status, 404, "the link works once");
+    }
+
     /// A visitor of the portal at `base`, whose CA is in the file `ca`.
     ///
     /// # Panics

@@ -2,10 +2,12 @@
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use crate::authority::Authority;
 use crate::binaries::binaries;
+use crate::https::Https;
 use crate::postgres;
 use crate::program::Program;
 
@@ -121,9 +123,39 @@ impl Portal {
         serde_json::from_str(&self.ok(arguments)).expect("output is JSON")
     }
 
+    /// What the program says to these arguments, well or not.
+    ///
+    /// # Panics
+    /// Where it can't be started.
+    #[must_use]
+    pub fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().expect("the portal can be started")
+    }
+
     /// Makes a device token with these limits; returns its text.
     pub fn token(&self, limits: &[&str]) -> String {
         self.ok(&[&["token", "create", "--tenant", "acme"], limits].concat()).trim().to_owned()
+    }
+
+    /// Registers the service whose metadata is in this file.
+    ///
+    /// # Panics
+    /// Where it is not taken.
+    pub fn add_service(&self, metadata: &Path) {
+        self.ok(&[
+            "service",
+            "add",
+            "--tenant",
+            "acme",
+            "--metadata",
+            metadata.to_str().expect("paths in tests are text"),
+        ]);
+    }
+
+    /// What it says of itself to services.
+    #[must_use]
+    pub fn metadata(&self) -> String {
+        Https::trusting(&self.authority.ca).get(&format!("{}/saml/metadata", self.url())).body
     }
 
     /// The command that serves it.
@@ -131,7 +163,7 @@ impl Portal {
     pub fn serve_command(&self) -> Command {
         let listen = format!("127.0.0.1:{}", self.listen_port);
         let mut command = self.command(&["serve", "--log-json", "--listen", &listen, "--public-url", &self.url()]);
-        command.args(["--sign-on-ports", &self.sign_on_ports]);
+        command.args(["--sign-on-ports", &self.sign_on_ports]).arg("--service-ca-file").arg(&self.authority.ca);
         command.arg("--tls-certificate").arg(&self.authority.certificate).arg("--tls-key").arg(&self.authority.key);
         command
     }
@@ -153,12 +185,24 @@ impl Portal {
     }
 }
 
-/// A port that nothing listens on. Something else may take it before we do; then the portal says so.
+/// The ports that [`free_port`] gives: below those that a system takes for outgoing connections (from 32768 on under Linux, from
+/// 49152 on by RFC 6335 §6), so that no connection of a test beside this one takes a port between its choice and its use, or while
+/// a program that listened on it starts again; and below the agent's own.
+const PORTS: std::ops::Range<u16> = 20_000..28_000;
+
+/// A port that nothing listens on, and that this process has not given before.
 ///
 /// # Panics
 /// Where none is free.
 #[must_use]
 pub fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
-    listener.local_addr().expect("it is bound").port()
+    static GIVEN: AtomicU16 = AtomicU16::new(0);
+    let count = PORTS.end - PORTS.start;
+    // Programs of tests that run at the same time begin far from each other.
+    let first = (std::process::id().wrapping_mul(379) % u32::from(count)) as u16;
+    let next = || PORTS.start + (first + GIVEN.fetch_add(1, Ordering::Relaxed) % count) % count;
+    std::iter::repeat_with(next)
+        .take(usize::from(count))
+        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
+        .expect("a port is free")
 }

@@ -12,6 +12,7 @@ pub const PATIENCE: Duration = Duration::from_secs(120);
 #[derive(Debug)]
 pub struct Program {
     child: Child,
+    leads_group: bool,
     lines: Receiver<String>,
     /// Every line that was taken so far.
     pub seen: Vec<String>,
@@ -23,7 +24,25 @@ impl Program {
     /// # Panics
     /// Where it can't be started.
     #[must_use]
-    pub fn start(mut command: Command) -> Self {
+    pub fn start(command: Command) -> Self {
+        Self::start_as(command, false)
+    }
+
+    /// The same, with whatever it starts in its turn: all of that ends with it.
+    ///
+    /// # Panics
+    /// Where it can't be started.
+    #[must_use]
+    pub fn start_group(command: Command) -> Self {
+        Self::start_as(command, true)
+    }
+
+    fn start_as(mut command: Command, leads_group: bool) -> Self {
+        #[cfg(unix)]
+        if leads_group {
+            use std::os::unix::process::CommandExt as _;
+            command.process_group(0);
+        }
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|error| panic!("can't start {command:?}: {error}"));
         let (sender, lines) = channel();
@@ -36,7 +55,7 @@ impl Program {
                 lines.for_each(|line| drop(sender.send(line)));
             });
         }
-        Self { child, lines, seen: Vec::new() }
+        Self { child, leads_group, lines, seen: Vec::new() }
     }
 
     /// The next line of output; none when the program has closed it.
@@ -99,6 +118,10 @@ impl Program {
 
     /// Kills it without warning, and waits for its end.
     pub fn kill(&mut self) {
+        if self.leads_group && !self.has_ended() {
+            let group = format!("-{}", self.id());
+            let _ = Command::new("kill").args(["-KILL", "--", &group]).status();
+        }
         // It may have ended by itself.
         let _ = self.child.kill();
         let _ = self.child.wait();
