@@ -192,7 +192,7 @@ fn is_quiet_before_it_is_configured(machine: &Container) {
 fn runs_as_the_unit_says(machine: &Container) {
     let unit = machine.ok("systemctl show countersign --property=Type,ActiveState,WatchdogUSec,NRestarts");
     for line in ["Type=notify", "ActiveState=active", "WatchdogUSec=3min", "NRestarts=0"] {
-        assert!(unit.contains(line), "{unit}");
+        assert!(unit.contains(line), "{unit}{}", machine.ok("journalctl --quiet --no-pager --lines=60"));
     }
     machine.ok("systemd-analyze security --no-pager --threshold=15 countersign.service");
     let process = process_id(machine);

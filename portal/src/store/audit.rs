@@ -96,9 +96,15 @@ impl Row {
 /// # Errors
 /// [`StoreError::Statement`].
 pub async fn append(connection: &mut AnyConnection, entry: Entry) -> Result<(), StoreError> {
-    let last = sqlx::query("SELECT * FROM audit ORDER BY sequence DESC LIMIT 1").fetch_optional(&mut *connection).await;
-    let last = last.map_err(doing("read the audit"))?.as_ref().map(Row::from_row).transpose()?;
-    let (sequence, previous_hash) = last.map_or_else(|| (1, "0".repeat(64)), |last| (last.sequence + 1, last.hash));
+    let last = sqlx::query("SELECT sequence, hash FROM audit ORDER BY sequence DESC LIMIT 1");
+    let last = last.fetch_optional(&mut *connection).await.map_err(doing("read the audit"))?;
+    let (sequence, previous_hash) = match &last {
+        Some(row) => {
+            let columns = Columns { table: "audit", row };
+            (columns.integer("sequence")? + 1, columns.text("hash")?)
+        }
+        None => (1, "0".repeat(64)),
+    };
     let mut row = Row {
         sequence,
         at: entry.at,

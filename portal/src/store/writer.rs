@@ -151,13 +151,15 @@ impl GroupWriter {
         let begun = connection.begin_with(self.kind.begin()).await;
         let mut transaction = begun.map_err(doing("begin a transaction"))?;
         self.kind.lock(&mut transaction).await.map_err(doing("wait for the other processes"))?;
+        // Each statement crosses to the database and back: once between two pieces of work. The commit releases the last one's.
+        let mut between = "SAVEPOINT work";
         for job in jobs {
-            transaction.execute("SAVEPOINT work").await.map_err(doing("begin a piece of work"))?;
+            transaction.execute(between).await.map_err(doing("begin a piece of work"))?;
             let finished = job(&mut transaction).await;
             if !finished.keep {
                 transaction.execute("ROLLBACK TO work").await.map_err(doing("undo a piece of work"))?;
             }
-            transaction.execute("RELEASE work").await.map_err(doing("end a piece of work"))?;
+            between = "RELEASE work; SAVEPOINT work";
             done.push(finished);
         }
         transaction.commit().await.map_err(doing("commit"))

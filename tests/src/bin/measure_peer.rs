@@ -12,8 +12,8 @@
 )]
 
 use std::path::Path;
-use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -102,23 +102,25 @@ fn measure<W: FnMut() -> bool>(
     cpu: impl Fn() -> f64,
     worker: impl Fn(usize) -> W + Sync,
 ) -> Found {
-    let (ready, over, answered) = (Barrier::new(arguments.at_once + 1), AtomicBool::new(false), AtomicUsize::new(0));
+    let (over, answered) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let (ready, all_ready) = mpsc::channel();
     let mut found = (0.0, 0.0);
     thread::scope(|scope| {
         for number in 0..arguments.at_once {
-            let (ready, over, answered, worker) = (&ready, &over, &answered, &worker);
+            let (ready, over, answered, worker) = (ready.clone(), &over, &answered, &worker);
             scope.spawn(move || {
                 let mut ask = worker(number);
                 // The first of each opens its connection and fills caches.
                 assert!(ask(), "{name} answers");
-                ready.wait();
+                ready.send(()).expect("it is waited for");
                 while !over.load(Ordering::Relaxed) {
                     assert!(ask(), "{name} answers");
                     answered.fetch_add(1, Ordering::Relaxed);
                 }
             });
         }
-        ready.wait();
+        drop(ready);
+        assert_eq!(all_ready.iter().take(arguments.at_once).count(), arguments.at_once, "all of them are answered");
         let (begun, cpu_before, before) = (Instant::now(), cpu(), answered.load(Ordering::Relaxed));
         thread::sleep(Duration::from_secs(arguments.seconds));
         let count = answered.load(Ordering::Relaxed).saturating_sub(before);

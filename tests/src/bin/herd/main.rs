@@ -29,6 +29,9 @@ use crate::fleet::Fleet;
 use crate::phase::{Kind, phase, report};
 use crate::portal_process::RawCryptography;
 
+/// Open files that each process needs besides a connection for each device.
+const FILES_OF_ITS_OWN: usize = 1000;
+
 /// A fleet of devices against a portal.
 #[derive(Debug, Parser)]
 struct Arguments {
@@ -41,7 +44,7 @@ struct Arguments {
     /// Devices that are in the database already.
     #[arg(long, default_value_t = 0)]
     known: usize,
-    /// Let all of them come in the same moment at the end, and obey `Retry-After`.
+    /// Let all of them come in the same moment at the end, as far as open files are allowed, and obey `Retry-After`.
     #[arg(long)]
     storm: bool,
     /// Take the portal away for an hour, which is reckoned, and let it come back, which is waited for: a quarter of an hour.
@@ -121,10 +124,11 @@ async fn run(arguments: &Arguments, fleet: &Arc<Fleet>, serving: Program) {
         }
     }
     if arguments.storm {
-        let at_once = Arguments { at_once: arguments.devices, json: arguments.json, plot: None, ..*arguments };
+        let at_once = arguments.devices.min(portal_process::open_files_allowed().saturating_sub(FILES_OF_ITS_OWN));
+        let together = Arguments { at_once, json: arguments.json, plot: None, ..*arguments };
         let stormed;
-        (members, stormed) = phase(&at_once, fleet, members, Kind::SignIn, portal).await;
-        report(arguments, "all at the same moment", &stormed);
+        (members, stormed) = phase(&together, fleet, members, Kind::SignIn, portal).await;
+        report(arguments, &format!("{at_once} at the same moment"), &stormed);
     }
     if arguments.away {
         away::away(arguments, fleet, members, serving).await;

@@ -45,6 +45,22 @@ pub(crate) struct Measured {
     pub(crate) portal_peak_kib: u64,
 }
 
+/// How far a phase is.
+#[derive(Default)]
+struct Counts {
+    answered: AtomicUsize,
+    turned_away: AtomicUsize,
+    broken: AtomicUsize,
+}
+
+/// Says every ten seconds how far a phase is, to whoever waits for it.
+async fn tell_progress(counts: Arc<Counts>, kind: Kind, number: usize) {
+    loop {
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        eprintln!("{}: {} of {number}", kind.what(), counts.answered.load(Ordering::Relaxed));
+    }
+}
+
 /// Lets every member ask once, `at_once` of them at the same time; a member that is not there yet is made.
 pub(crate) async fn phase(
     arguments: &Arguments,
@@ -54,8 +70,8 @@ pub(crate) async fn phase(
     portal: u32,
 ) -> (Vec<Option<Member>>, Measured) {
     let (begun, cpu) = (Instant::now(), cpu_time(portal));
-    let counts = Arc::new((AtomicUsize::new(0), AtomicUsize::new(0)));
-    let workers = arguments.at_once.min(members.len()).max(1);
+    let counts = Arc::new(Counts::default());
+    let (workers, number) = (arguments.at_once.min(members.len()).max(1), members.len());
     let mut shares: Vec<Vec<(usize, Option<Member>)>> = (0..workers).map(|_| Vec::new()).collect();
     for (number, member) in members.into_iter().enumerate() {
         shares[number % workers].push((number, member));
@@ -69,12 +85,15 @@ pub(crate) async fn phase(
                 let mut member = member.unwrap_or_else(Member::new);
                 let asked = Instant::now();
                 insist(&fleet, number, &mut member, kind, &mut kept, &counts).await;
+                counts.answered.fetch_add(1, Ordering::Relaxed);
                 done.push((number, member, asked.elapsed()));
             }
             done
         });
     }
+    let telling = tokio::spawn(tell_progress(Arc::clone(&counts), kind, number));
     let mut done: Vec<_> = together.join_all().await.into_iter().flatten().collect();
+    telling.abort();
     done.sort_by_key(|(number, ..)| *number);
     let mut waits: Vec<_> = done.iter().map(|(_, _, wait)| *wait).collect();
     waits.sort();
@@ -83,8 +102,8 @@ pub(crate) async fn phase(
         number: done.len(),
         elapsed: begun.elapsed(),
         waits,
-        turned_away: counts.0.load(Ordering::Relaxed),
-        broken: counts.1.load(Ordering::Relaxed),
+        turned_away: counts.turned_away.load(Ordering::Relaxed),
+        broken: counts.broken.load(Ordering::Relaxed),
         portal_cpu: cpu_time(portal).saturating_sub(cpu),
         portal_kib,
         portal_peak_kib,
@@ -99,7 +118,7 @@ async fn insist(
     member: &mut Member,
     kind: Kind,
     kept: &mut Option<Connection>,
-    (turned_away, broken): &(AtomicUsize, AtomicUsize),
+    Counts { turned_away, broken, .. }: &Counts,
 ) {
     loop {
         let connection = match kept.take() {

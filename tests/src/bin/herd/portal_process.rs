@@ -26,6 +26,13 @@ pub(crate) fn memory_kib(process: u32) -> (u64, u64) {
     (field("VmRSS:"), field("VmHWM:"))
 }
 
+/// How many files a process of this session may have open at the same time.
+pub(crate) fn open_files_allowed() -> usize {
+    let text = std::fs::read_to_string("/proc/self/limits").expect("Linux tells");
+    let line = text.lines().find_map(|line| line.strip_prefix("Max open files")).expect("there is a limit");
+    line.split_whitespace().next().and_then(|soft| soft.parse().ok()).unwrap_or(usize::MAX)
+}
+
 /// What ring alone takes for the signatures of one sign-on: the one that is verified and the two that are made. Devices get their own
 /// sessions signed with P-256, services what any of them understands, RSA.
 pub(crate) struct RawCryptography {
