@@ -19,7 +19,7 @@ use platform::network::NetworkChanges;
 use platform::paths::Paths;
 use platform::random;
 use platform::service_manager;
-use platform::session::{self, SessionChanges, SessionError, SessionId, UserSession};
+use platform::session::{self, SessionId, UserSession};
 use platform::termination::Termination;
 use platform::watch::Watch;
 use tokio::sync::mpsc;
@@ -37,7 +37,7 @@ use crate::standing::{DeviceSummary, Standing};
 use crate::steps::Steps;
 use break_glass::Codes;
 use saml::refusal::RefusalCode;
-use sources::{listen, watch_network, watch_options, watch_sessions};
+use sources::{AGAIN_AFTER, listen, subscribe_to_sessions, watch_network, watch_options, watch_sessions};
 use support::Support;
 use watchers::Watchers;
 use work::{Job, Outcome, Work, for_asked, for_ecp, for_farewell, outcome_of};
@@ -58,9 +58,6 @@ pub enum DaemonError {
     /// The local channel could not be opened.
     #[error(transparent)]
     Channel(#[from] ChannelError),
-    /// The operating system does not tell who is logged in.
-    #[error(transparent)]
-    Session(#[from] SessionError),
     /// Signals can't be caught.
     #[error("can't wait for signals")]
     Signals(#[source] std::io::Error),
@@ -70,6 +67,8 @@ pub enum DaemonError {
 enum Mail {
     /// Who is logged in may have changed.
     SessionsChanged,
+    /// It could not be seen who is logged in, a while ago.
+    SessionsAgain,
     /// The options may have changed.
     OptionsChanged,
     /// The network is another one, or the machine has woken up.
@@ -102,6 +101,8 @@ struct Daemon {
     /// What the options said when they were read.
     options: u64,
     reload_wanted: bool,
+    /// Whether a [`Mail::SessionsAgain`] is on its way.
+    asks_again: bool,
     clock: CorrectedClock,
     people: BTreeMap<SessionId, Person>,
     heartbeat: Heartbeat,
@@ -124,7 +125,8 @@ pub async fn run(paths: Paths, steps: Steps) -> Result<(), DaemonError> {
     let listener = Listener::bind(&paths.runtime_dir)?;
     let (mailbox, mut mail) = mpsc::unbounded_channel();
     tokio::spawn(listen(listener, mailbox.clone()));
-    tokio::spawn(watch_sessions(SessionChanges::subscribe().await?, mailbox.clone()));
+    let changes = subscribe_to_sessions().await;
+    tokio::spawn(watch_sessions(changes, mailbox.clone()));
     match Watch::of(&config::files(&paths)) {
         Ok(watch) => drop(tokio::spawn(watch_options(watch, mailbox.clone()))),
         Err(error) => tracing::info!(error = &error as &dyn std::error::Error, "files of options are not watched"),
@@ -140,6 +142,7 @@ pub async fn run(paths: Paths, steps: Steps) -> Result<(), DaemonError> {
         summary: DeviceSummary::default(),
         options: 0,
         reload_wanted: false,
+        asks_again: false,
         clock: CorrectedClock::default(),
         people: BTreeMap::new(),
         heartbeat: Heartbeat::default(),
@@ -186,6 +189,10 @@ impl Daemon {
     async fn take(&mut self, message: Mail) {
         match message {
             Mail::SessionsChanged => self.see_sessions().await,
+            Mail::SessionsAgain => {
+                self.asks_again = false;
+                self.see_sessions().await;
+            }
             Mail::OptionsChanged => self.reload_if_changed(),
             Mail::Asked { ask, peer, connection } => self.answer(ask, &peer, connection),
             Mail::Browser(ask) => self.browser_asked(ask),
@@ -245,7 +252,11 @@ impl Daemon {
         let seen = match session::sessions().await {
             Ok(seen) => seen,
             Err(error) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "can't see who is logged in");
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "can't see who is logged in; asking again soon"
+                );
+                self.see_sessions_again();
                 return;
             }
         };
@@ -263,6 +274,18 @@ impl Daemon {
             self.carry_out(id, effect);
         }
         self.start_next_job();
+    }
+
+    /// Nothing else may tell the daemon to look: whoever is there already would never be signed in.
+    fn see_sessions_again(&mut self) {
+        if std::mem::replace(&mut self.asks_again, true) {
+            return;
+        }
+        let mailbox = self.mailbox.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(AGAIN_AFTER).await;
+            let _ = mailbox.send(Mail::SessionsAgain);
+        });
     }
 
     fn answer(&mut self, ask: Ask, peer: &Peer, connection: Connection) {

@@ -32,7 +32,34 @@ pub(super) async fn listen(mut listener: Listener, mailbox: mpsc::UnboundedSende
     }
 }
 
-pub(super) async fn watch_sessions(mut changes: SessionChanges, mailbox: mpsc::UnboundedSender<Mail>) {
+/// What the operating system could not tell is asked for again after this long: a machine that starts has much to do.
+pub(super) const AGAIN_AFTER: Duration = Duration::from_secs(5);
+
+/// The stream of changes; `None`, and a line in the log, where the system does not give one now.
+pub(super) async fn subscribe_to_sessions() -> Option<SessionChanges> {
+    match SessionChanges::subscribe().await {
+        Ok(changes) => Some(changes),
+        Err(error) => {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(error, "changes of who is logged in are not heard; subscribing again soon");
+            None
+        }
+    }
+}
+
+pub(super) async fn watch_sessions(changes: Option<SessionChanges>, mailbox: mpsc::UnboundedSender<Mail>) {
+    let mut subscribed = changes;
+    let mut changes = loop {
+        if let Some(changes) = subscribed {
+            break changes;
+        }
+        tokio::time::sleep(AGAIN_AFTER).await;
+        subscribed = subscribe_to_sessions().await;
+        // What has changed before was not heard.
+        if subscribed.is_some() && mailbox.send(Mail::SessionsChanged).is_err() {
+            return;
+        }
+    };
     loop {
         let change = changes.next().await;
         let woke_up = change == SessionChange::Resumed;

@@ -1,7 +1,12 @@
 use super::{EvidenceGrade, SessionChange, SessionError, SessionId, UserEvidence, UserSession, logind, utmp};
 use crate::{environment, paths::Paths};
 use rustix::process::geteuid;
-use std::{future::poll_fn, pin::pin, task::Poll};
+use std::{
+    future::{pending, poll_fn},
+    pin::pin,
+    task::Poll,
+    time::Duration,
+};
 use utmp::Utmp;
 
 pub(super) async fn sessions() -> Result<Vec<UserSession>, SessionError> {
@@ -54,51 +59,68 @@ pub(super) fn stable_id(uid: u32) -> String {
     format!("{uid}@{machine}")
 }
 
-/// Both are heard: a bus can be there without a logind on it, and a logind can come later. Whichever ends for good is not asked again.
+/// How long a bus that has gone is left alone before it is asked again.
+const BUS_AGAIN_AFTER: Duration = Duration::from_secs(5);
+
+/// Both are heard: a bus can be there without a logind on it, and a logind can come later.
 #[derive(Debug)]
 pub(super) struct SessionChanges {
     logind: Option<logind::Signals>,
+    /// There was a bus, and it may come back.
+    bus_lost: bool,
     utmp: Option<utmp::Changes>,
 }
 
 impl SessionChanges {
     pub(super) async fn subscribe() -> Result<Self, SessionError> {
         let logind = logind::Signals::subscribe().await?;
-        let utmp = utmp::Changes::subscribe(&Utmp::here())
-            .map_err(|error| SessionError::Service { doing: "watch the logins in utmp", source: Box::new(error) })?;
-        Ok(Self { logind, utmp })
+        let utmp = match utmp::Changes::subscribe(&Utmp::here()) {
+            Ok(utmp) => utmp,
+            // Where logind tells, nothing is missed. All of root's programs share one limit of what may be watched, and others use it up.
+            Err(_) if logind.is_some() => None,
+            Err(error) => {
+                return Err(SessionError::Service { doing: "watch the logins in utmp", source: Box::new(error) });
+            }
+        };
+        Ok(Self { logind, bus_lost: false, utmp })
     }
 
     pub(super) async fn next(&mut self) -> SessionChange {
-        let mut from_logind = pin!(async {
-            match &mut self.logind {
-                Some(signals) => signals.next().await,
-                None => None,
-            }
-        });
+        let Self { logind, bus_lost, utmp } = self;
+        let mut from_logind = pin!(change_of_logind(logind, bus_lost));
         let mut from_utmp = pin!(async {
-            match &mut self.utmp {
-                Some(changes) => changes.next().await,
-                None => None,
+            if let Some(changes) = utmp
+                && let Some(change) = changes.next().await
+            {
+                return change;
             }
+            pending().await
         });
-        let (mut logind_ended, mut utmp_ended) = (false, false);
-        poll_fn(|context| {
-            if !logind_ended && let Poll::Ready(change) = from_logind.as_mut().poll(context) {
-                match change {
-                    Some(change) => return Poll::Ready(change),
-                    None => logind_ended = true,
-                }
-            }
-            if !utmp_ended && let Poll::Ready(change) = from_utmp.as_mut().poll(context) {
-                match change {
-                    Some(change) => return Poll::Ready(change),
-                    None => utmp_ended = true,
-                }
-            }
-            Poll::Pending
+        poll_fn(|context| match from_logind.as_mut().poll(context) {
+            Poll::Pending => from_utmp.as_mut().poll(context),
+            ready => ready,
         })
         .await
+    }
+}
+
+/// The next change that logind tells. A bus that was lost is asked again from time to time; nothing is where there never was one.
+async fn change_of_logind(logind: &mut Option<logind::Signals>, bus_lost: &mut bool) -> SessionChange {
+    loop {
+        if let Some(signals) = logind {
+            if let Some(change) = signals.next().await {
+                return change;
+            }
+            (*logind, *bus_lost) = (None, true);
+        }
+        if !*bus_lost {
+            return pending().await;
+        }
+        tokio::time::sleep(BUS_AGAIN_AFTER).await;
+        *logind = logind::Signals::subscribe().await.ok().flatten();
+        if logind.is_some() {
+            return SessionChange::ServiceRestarted;
+        }
     }
 }
 

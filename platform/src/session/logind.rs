@@ -217,8 +217,9 @@ impl Signals {
     /// `None` when the bus has gone.
     pub(super) async fn next(&mut self) -> Option<SessionChange> {
         poll_fn(|context| {
-            if let std::task::Poll::Ready(gone_or_changed) = Pin::new(&mut self.owner_changes).poll_next(context) {
-                return std::task::Poll::Ready(gone_or_changed.map(|_| SessionChange::ServiceRestarted));
+            if let std::task::Poll::Ready(changed_or_gone) = Pin::new(&mut self.owner_changes).poll_next(context) {
+                let changed = changed_or_gone.and_then(Result::ok);
+                return std::task::Poll::Ready(changed.map(|_| SessionChange::ServiceRestarted));
             }
             loop {
                 match std::task::ready!(Pin::new(&mut self.from_logind).poll_next(context)) {

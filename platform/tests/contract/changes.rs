@@ -6,7 +6,7 @@ use platform::{
 };
 use std::{io::ErrorKind, time::Duration};
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A watch that is given hears; where there can be none it says so, and what happens then.
 pub(crate) async fn of_files() {

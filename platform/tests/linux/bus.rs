@@ -48,17 +48,19 @@ impl Bus {
         let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
         std::fs::set_permissions(dir.path(), open).unwrap();
         let socket = dir.path().join("bus");
-        let configuration = dir.path().join("bus.conf");
-        std::fs::write(&configuration, CONFIGURATION.replace("SOCKET", socket.to_str().unwrap())).unwrap();
-        let daemon = Command::new("/usr/bin/dbus-daemon")
-            .arg("--nofork")
-            .arg("--config-file")
-            .arg(&configuration)
-            .spawn()
-            .unwrap();
-        let bus = Self { daemon, mock: None, address: format!("unix:path={}", socket.display()), dir };
-        wait_until("the bus is up", || socket.exists());
-        bus
+        std::fs::write(dir.path().join("bus.conf"), CONFIGURATION.replace("SOCKET", socket.to_str().unwrap())).unwrap();
+        let daemon = start_daemon(dir.path());
+        Self { daemon, mock: None, address: format!("unix:path={}", socket.display()), dir }
+    }
+
+    /// The bus ends with everybody's connection, and comes back at the same address, with a logind that knows nobody.
+    pub(crate) fn restart(&mut self) {
+        self.daemon.kill().unwrap();
+        self.daemon.wait().unwrap();
+        self.stop_logind();
+        std::fs::remove_file(self.dir.path().join("bus")).unwrap();
+        self.daemon = start_daemon(self.dir.path());
+        self.start_logind();
     }
 
     /// A bus with a logind that knows nobody yet.
@@ -132,6 +134,13 @@ impl Bus {
     }
 }
 
+fn start_daemon(dir: &Path) -> Child {
+    let mut command = Command::new("/usr/bin/dbus-daemon");
+    let daemon = command.arg("--nofork").arg("--config-file").arg(dir.join("bus.conf")).spawn().unwrap();
+    wait_until("the bus is up", || dir.join("bus").exists());
+    daemon
+}
+
 impl Drop for Bus {
     fn drop(&mut self) {
         for child in self.mock.iter_mut().chain([&mut self.daemon]) {
@@ -144,7 +153,7 @@ impl Drop for Bus {
 fn wait_until(what: &str, holds: impl Fn() -> bool) {
     let start = Instant::now();
     while !holds() {
-        assert!(start.elapsed() < Duration::from_secs(20), "{what}, in time");
+        assert!(start.elapsed() < Duration::from_secs(120), "{what}, in time");
         std::thread::sleep(Duration::from_millis(20));
     }
 }

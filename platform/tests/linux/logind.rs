@@ -153,6 +153,12 @@ fn changes_arrive() {
     bus.announce("SessionNew", "9");
     let line = probe.line();
     assert!(line.starts_with(r#"Opened(SessionId("9"))"#), "after a restart of logind: {line}");
+    bus.restart();
+    assert!(probe.line().starts_with("ServiceRestarted"), "the bus is found again");
+    bus.announce("SessionNew", "10");
+    // It may have been found before logind was on it.
+    let line = std::iter::repeat_with(|| probe.line()).find(|line| !line.starts_with("ServiceRestarted")).unwrap();
+    assert!(line.starts_with(r#"Opened(SessionId("10"))"#), "after a restart of the bus: {line}");
 }
 
 fn started_by_hand(bus: &Bus) -> Vec<String> {

@@ -14,7 +14,7 @@ use std::{
 
 pub(crate) const ROLE: &str = "PLATFORM_TEST_ROLE";
 const OBJECT: &str = "PLATFORM_TEST_OBJECT";
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Runs a role in this process, which was started for it.
 pub(crate) fn play(role: &str) {

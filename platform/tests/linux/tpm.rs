@@ -74,7 +74,7 @@ impl Swtpm {
         self.process = Some(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
         let start = Instant::now();
         while UnixStream::connect(self.socket()).is_err() {
-            assert!(start.elapsed() < Duration::from_secs(20), "swtpm answers in time");
+            assert!(start.elapsed() < Duration::from_secs(120), "swtpm answers in time");
             std::thread::sleep(Duration::from_millis(10));
         }
     }
