@@ -13,6 +13,8 @@ mod der;
 mod hardware;
 mod ladder;
 mod left_over;
+#[cfg(any(windows, test))]
+mod patience;
 mod pem;
 mod rung;
 #[cfg(test)]
