@@ -31,7 +31,11 @@ pub fn is_sealed(text: &str) -> bool {
 /// # Errors
 /// [`SealError`] where the system seals, and has refused to: nothing is kept in plain then.
 pub fn seal(text: &str) -> Result<Zeroizing<String>, SealError> {
-    match sealed::seal(text.as_bytes()) {
+    as_kept(text, sealed::seal(text.as_bytes()))
+}
+
+fn as_kept(text: &str, sealed: Result<Vec<u8>, SealError>) -> Result<Zeroizing<String>, SealError> {
+    match sealed {
         Ok(octets) => Ok(Zeroizing::new(format!("{BEGINNING}{}", STANDARD.encode(octets)))),
         Err(SealError::Unavailable) => Ok(Zeroizing::new(text.to_owned())),
         Err(error @ (SealError::Elsewhere { .. } | SealError::Refused { .. })) => Err(error),
@@ -60,6 +64,14 @@ mod tests {
         assert_eq!((is_sealed(&kept), kept.contains("a secret")), (seals, !seals), "{}", *kept);
         assert_eq!(*open(&kept).unwrap(), "a secret");
         assert_eq!(*open("kept by an older version").unwrap(), "kept by an older version");
+    }
+
+    #[test]
+    fn what_the_system_refuses_to_seal_is_not_kept_in_plain() {
+        let refused = SealError::Refused { call: "CryptProtectData", code: 5 };
+        assert_eq!(as_kept("a secret", Err(refused.clone())).unwrap_err(), refused);
+        assert_eq!(*as_kept("a secret", Ok(b"octets".to_vec())).unwrap(), "sealed:b2N0ZXRz");
+        assert_eq!(*as_kept("a secret", Err(SealError::Unavailable)).unwrap(), "a secret");
     }
 
     #[test]
