@@ -173,6 +173,9 @@ fn msi_deployed() {
     site.wait_until_signed_in();
     site.steps.done("signed in as a service");
     assert_eq!(site.devices().len(), 1);
+    // Wine's CNG makes no key, so that it is on the rung below.
+    let status = site.agent(&["status", "--json"]).text;
+    assert!(status.contains(r#""key_protection": "sealed-file""#), "{status}");
     let service = site.wine.registry(SERVICE_KEY).expect("the service is registered");
     assert!(service.contains(r"Countersign\countersign.exe") && service.contains("run --service"), "{service}");
     assert!(!service.contains(&token), "the token is on no command line");
@@ -320,6 +323,12 @@ fn wrong_options() {
     let status = site.agent(&["service", "status", "--json"]);
     assert!(status.text.contains("\"stopped\"") && status.text.contains("\"starts_with_machine\": true"), "{status:?}");
     site.steps.done("installed without a start");
+    let cloud = site.portal.cloud_name();
+    let kept = site.agent(&["configure", "-c", &cloud, "-d", "example.test", "-T", &token]);
+    let options = site.options();
+    assert!(kept.code == 0 && options.contains(r#"deviceToken = "sealed:"#), "{kept:?}");
+    Canary::new("the token", token.as_bytes()).assert_not_in(options.as_bytes(), "the options");
+    site.steps.done("a token that waits is sealed");
 }
 
 fn exe_deployed() {

@@ -10,12 +10,14 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use platform::files::{self, Access, FileError};
+use platform::sealed::SealError;
 use saml::break_glass::{BreakGlassKey, CodeError};
 use saml::time::UtcTime;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::failure::FailureCode;
+use crate::sealed_text::{self, OpenError};
 
 /// The file in the state directory.
 const FILE: &str = "break-glass.json";
@@ -53,6 +55,20 @@ pub enum BreakGlassError {
     /// The file is damaged.
     #[error("`{0}` is damaged: remove it, and the device agrees on another key when it reaches its portal")]
     Damaged(String),
+    /// The key could not be sealed to this machine, and is not kept in plain instead.
+    #[error("could not seal the break-glass key")]
+    Seal(#[from] SealError),
+    /// The key was sealed, and can't be read here.
+    #[error(
+        "the break-glass key in `{path}` can't be unsealed on this machine: remove the file, and the device agrees on another key when it reaches its portal"
+    )]
+    Sealed {
+        /// The file.
+        path: String,
+        /// Why not.
+        #[source]
+        source: OpenError,
+    },
 }
 
 impl BreakGlassError {
@@ -64,7 +80,7 @@ impl BreakGlassError {
             Self::Form(_) | Self::Refused => FailureCode::BreakGlassRefused,
             Self::Waiting => FailureCode::BreakGlassWaiting,
             Self::File(error) if error.is_disk_full() => FailureCode::DiskFull,
-            Self::File(_) | Self::Damaged(_) => FailureCode::StateUnusable,
+            Self::File(_) | Self::Damaged(_) | Self::Seal(_) | Self::Sealed { .. } => FailureCode::StateUnusable,
         }
     }
 }
@@ -83,7 +99,7 @@ pub struct BreakGlass {
 #[serde(deny_unknown_fields)]
 struct Content {
     version: u32,
-    /// The key, base64: the one secret here.
+    /// The key, base64, sealed where the system seals: the one secret here.
     key: Option<KeyText>,
     /// The count of the last code that was taken.
     used: u64,
@@ -149,24 +165,33 @@ impl BreakGlass {
     /// Reads what is kept in `state_dir`.
     ///
     /// # Errors
-    /// [`BreakGlassError::File`], [`BreakGlassError::Damaged`].
+    /// [`BreakGlassError::File`], [`BreakGlassError::Damaged`], [`BreakGlassError::Sealed`].
     pub fn load(state_dir: &Path) -> Result<Self, BreakGlassError> {
         let path = state_dir.join(FILE);
         let damaged = || BreakGlassError::Damaged(path.display().to_string());
         let Some(bytes) = files::read_private(&path, LARGEST)? else {
             return Ok(Self { path, content: Content::empty(), key: None, uncounted: Duration::ZERO });
         };
-        let content: Content = serde_json::from_slice(&bytes).map_err(|_| damaged())?;
+        let mut content: Content = serde_json::from_slice(&bytes).map_err(|_| damaged())?;
         if content.version != VERSION {
             return Err(damaged());
         }
         let key = match &content.key {
             None => None,
-            Some(KeyText(text)) => {
+            Some(KeyText(kept)) => {
+                let text = sealed_text::open(kept)
+                    .map_err(|source| BreakGlassError::Sealed { path: path.display().to_string(), source })?;
                 let octets = Zeroizing::new(STANDARD.decode(text.as_bytes()).map_err(|_| damaged())?);
                 Some(BreakGlassKey::from_octets(&octets).ok_or_else(damaged)?)
             }
         };
+        // One that an older version has kept in plain is sealed with the next thing that is written.
+        if let Some(KeyText(kept)) = &mut content.key
+            && !sealed_text::is_sealed(kept)
+            && let Ok(sealed) = sealed_text::seal(kept)
+        {
+            *kept = sealed;
+        }
         Ok(Self { path, content, key, uncounted: Duration::ZERO })
     }
 
@@ -187,9 +212,9 @@ impl BreakGlass {
     /// Keeps a key that was agreed on. Codes of an earlier one hold no more; what one has granted does.
     ///
     /// # Errors
-    /// [`BreakGlassError::File`]; then the next keep-alive agrees on another.
+    /// [`BreakGlassError::File`], [`BreakGlassError::Seal`]; then the next keep-alive agrees on another.
     pub fn keep(&mut self, key: BreakGlassKey) -> Result<(), BreakGlassError> {
-        let text = KeyText(Zeroizing::new(STANDARD.encode(key.octets())));
+        let text = KeyText(sealed_text::seal(&Zeroizing::new(STANDARD.encode(key.octets())))?);
         self.write(Content { key: Some(text), used: 0, tell: None, ..self.content.clone() })?;
         self.key = Some(key);
         Ok(())
@@ -381,6 +406,41 @@ mod tests {
         assert!(kept.take(&code(1, 48), longest.plus_seconds(-1)).is_err());
         assert!(kept.take(&code(1, 48), longest).is_ok(), "then it is taken, and the count begins anew");
         assert_eq!(kept.content.wrong, 0);
+    }
+
+    fn kept_text(state_dir: &Path) -> String {
+        let bytes = files::read_private(&state_dir.join(FILE), LARGEST).unwrap().unwrap();
+        let content: Content = serde_json::from_slice(&bytes).unwrap();
+        content.key.unwrap().0.to_string()
+    }
+
+    #[test]
+    fn the_key_is_sealed_where_the_system_seals_and_one_that_was_kept_in_plain_is_from_then_on() {
+        let (_dir, state_dir, kept) = device();
+        let seals = platform::sealed::seal(b"octets").is_ok();
+        let plain = STANDARD.encode(key().octets());
+        assert_eq!(sealed_text::is_sealed(&kept_text(&state_dir)), seals);
+        assert_eq!(kept_text(&state_dir) == plain, !seals);
+        let content = Content { key: Some(KeyText(Zeroizing::new(plain))), ..kept.content.clone() };
+        let bytes = serde_json::to_vec(&content).unwrap();
+        files::write_atomically(&state_dir.join(FILE), &bytes, Access::Private).unwrap();
+        let mut again = BreakGlass::load(&state_dir).unwrap();
+        assert_eq!(again.key_name(), kept.key_name());
+        again.heard(None, NOW).unwrap();
+        assert_eq!(sealed_text::is_sealed(&kept_text(&state_dir)), seals);
+        assert!(BreakGlass::load(&state_dir).unwrap().take(&code(1, 4), NOW).is_ok());
+    }
+
+    #[test]
+    fn a_key_that_can_not_be_unsealed_grants_nothing_and_the_file_is_named() {
+        let (_dir, state_dir, kept) = device();
+        let foreign = Some(KeyText(Zeroizing::new("sealed:b2N0ZXRz".to_owned())));
+        let bytes = serde_json::to_vec(&Content { key: foreign, ..kept.content.clone() }).unwrap();
+        files::write_atomically(&state_dir.join(FILE), &bytes, Access::Private).unwrap();
+        let error = BreakGlass::load(&state_dir).unwrap_err();
+        assert!(matches!(error, BreakGlassError::Sealed { .. }), "{error}");
+        assert_eq!(error.code(), FailureCode::StateUnusable);
+        assert!(error.to_string().contains(FILE) && error.to_string().contains("remove the file"), "{error}");
     }
 
     #[test]

@@ -16,6 +16,7 @@ use saml::token::{DeviceToken, TokenError};
 use secrecy::ExposeSecret as _;
 
 use crate::age_file::{Recipient, RecipientInvalid};
+use crate::sealed_text::{self, OpenError};
 
 /// The largest CA file that is read, in octets.
 const LARGEST_CA_FILE: usize = 1024 * 1024;
@@ -69,6 +70,9 @@ pub enum ConfigError {
     /// What the device's management has set could not be read. It is never taken for silence.
     #[error(transparent)]
     Managed(#[from] ManagedError),
+    /// The device token could not be stored as it is to be, and is not stored in another way instead.
+    #[error("could not seal the device token to this machine, or unseal it for copies of it")]
+    Token(#[from] OpenError),
     /// The device's management holds the option.
     #[error("`{option}` is set by {origin}, which wins over everything that is said on this device: change it there")]
     Locked {
@@ -111,7 +115,9 @@ pub fn mark(paths: &Paths) -> u64 {
     match layers::read(paths) {
         Ok(parsed) => {
             for raw in parsed.options.iter() {
-                (raw.option, raw.value.expose()).hash(&mut hasher);
+                // The same token looks different when it is sealed anew.
+                let opened = sealed_text::open(raw.value.expose()).ok();
+                (raw.option, opened.as_ref().map_or(raw.value.expose(), |text| text.as_str())).hash(&mut hasher);
             }
             parsed.faults.iter().for_each(|fault| fault.to_string().hash(&mut hasher));
             let ca_file = parsed.options.get(OptionName::CaFile);
@@ -202,6 +208,21 @@ fn refuse_locked(paths: &Paths, option: OptionName) -> Result<(), ConfigError> {
     }
 }
 
+/// Writes what commands have stored once more, as it is to be kept from now on: a template's token is not sealed to the template.
+///
+/// # Errors
+/// [`ConfigError`].
+pub fn store_again(paths: &Paths) -> Result<(), ConfigError> {
+    let (install, set) = (layers::install(paths)?.options, layers::set(paths)?.options);
+    if install.get(OptionName::DeviceToken).is_some() {
+        layers::write_install(paths, &install)?;
+    }
+    if set.get(OptionName::DeviceToken).is_some() {
+        layers::write_set(paths, &set)?;
+    }
+    Ok(())
+}
+
 /// Takes the device token out of what commands have stored; returns where one still stands that this program does not
 /// change: a credential, the configuration file, a policy.
 ///
@@ -237,8 +258,9 @@ fn resolve(options: &InstallOptions) -> Result<Config, ConfigError> {
     if options.user_domain.is_none() {
         faults.push("`userDomain` is not set: give it the part behind the `@` of your users' names".to_owned());
     }
-    let token = options.device_token.as_ref().map(|token| DeviceToken::parse(token.expose_secret()));
-    let token = token.transpose().map_err(|error| faults.push(token_fault(&error))).unwrap_or_default();
+    let origin = options.origin(OptionName::DeviceToken);
+    let token = options.device_token.as_ref().map(|kept| token_of(kept.expose_secret(), origin));
+    let token = token.transpose().map_err(|fault| faults.push(fault)).unwrap_or_default();
     let support_key = options.support_key.as_ref().map(|text| text.parse::<Recipient>());
     let support_key =
         support_key.transpose().map_err(|error| faults.push(support_key_fault(error))).unwrap_or_default();
@@ -275,6 +297,22 @@ fn resolve(options: &InstallOptions) -> Result<Config, ConfigError> {
     }
 }
 
+/// The token that was kept as `kept`, or what is wrong with it.
+fn token_of(kept: &str, origin: &Origin) -> Result<DeviceToken, String> {
+    let text = sealed_text::open(kept).map_err(|error| sealed_fault(&error, origin))?;
+    DeviceToken::parse(&text).map_err(|error| token_fault(&error))
+}
+
+fn sealed_fault(error: &OpenError, origin: &Origin) -> String {
+    let next = match origin.layer {
+        Layer::Set => "take it back with `countersign params unset deviceToken`",
+        Layer::Policy | Layer::Install | Layer::File | Layer::Default => {
+            "give the device a token with `countersign configure --deviceTokenFile FILE`"
+        }
+    };
+    format!("`deviceToken` of {origin} is sealed, and can't be unsealed on this machine ({error}): {next}")
+}
+
 fn support_key_fault(error: RecipientInvalid) -> String {
     format!("`supportKey`: {error}")
 }
@@ -283,4 +321,98 @@ fn support_key_fault(error: RecipientInvalid) -> String {
 #[must_use]
 pub fn token_fault(error: &TokenError) -> String {
     format!("`deviceToken` is not a device token ({error}): copy the whole token again, from `cst1_` on")
+}
+
+#[cfg(test)]
+mod tests {
+    use installer_options::parse_arguments;
+    use platform::files::Access;
+    use saml::token::TokenId;
+
+    use super::*;
+    use crate::golden_image::GoldenImage;
+
+    fn token() -> DeviceToken {
+        DeviceToken::from_parts(TokenId::from_random([7; 10]), [9; 32])
+    }
+
+    fn configure(paths: &Paths, arguments: &[&str]) -> Result<Added, ConfigError> {
+        add(paths, parse_arguments(arguments.iter().copied(), Layer::Install, "a test"))
+    }
+
+    fn configure_token(paths: &Paths) -> Result<Added, ConfigError> {
+        let text = token().reveal();
+        configure(paths, &["-c", "cloud.example.net", "-d", "example.test", "-T", text.expose_secret()])
+    }
+
+    fn kept(paths: &Paths) -> String {
+        let bytes = files::read_private(&paths.state_dir.join("options.toml"), 65_536).unwrap().unwrap();
+        String::from_utf8(bytes.to_vec()).unwrap()
+    }
+
+    fn is_plain(paths: &Paths) -> bool {
+        kept(paths).contains(token().reveal().expose_secret())
+    }
+
+    fn seals() -> bool {
+        platform::sealed::seal(b"octets").is_ok()
+    }
+
+    /// As after another installation of Windows, or a damage.
+    fn make_unreadable(paths: &Paths) {
+        let text =
+            "cloudName = \"cloud.example.net\"\nuserDomain = \"example.test\"\ndeviceToken = \"sealed:b2N0ZXRz\"\n";
+        files::create_private_dir(&paths.state_dir).unwrap();
+        files::write_atomically(&paths.state_dir.join("options.toml"), text.as_bytes(), Access::Private).unwrap();
+    }
+
+    #[test]
+    fn a_token_that_waits_is_sealed_where_the_system_seals_and_read_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let paths = Paths::below(dir.path());
+        configure_token(&paths).unwrap();
+        let first = kept(&paths);
+        assert_eq!((first.contains("\"sealed:"), is_plain(&paths)), (seals(), !seals()), "{first}");
+        assert_eq!(load(&paths).unwrap().token.unwrap().id(), token().id());
+        configure(&paths, &["--keepToken", "1"]).unwrap();
+        let token_of = |text: &str| text.lines().find(|line| line.starts_with("deviceToken")).unwrap().to_owned();
+        assert_eq!(token_of(&first), token_of(&kept(&paths)), "what is sealed stays as it is");
+        let before = mark(&paths);
+        configure_token(&paths).unwrap();
+        assert_eq!(mark(&paths), before, "the same token again is no change");
+        assert!(forget_token(&paths).unwrap().is_none());
+        assert!(!kept(&paths).contains("deviceToken"));
+    }
+
+    #[test]
+    fn a_token_that_can_not_be_unsealed_names_its_file_and_another_one_takes_its_place() {
+        let dir = tempfile::tempdir().unwrap();
+        let paths = Paths::below(dir.path());
+        make_unreadable(&paths);
+        let error = load(&paths).unwrap_err().to_string();
+        assert!(error.contains("options.toml") && error.contains("can't be unsealed on this machine"), "{error}");
+        assert!(error.contains("`countersign configure --deviceTokenFile FILE`"), "{error}");
+        assert!(configure(&paths, &["--keepToken", "1"]).is_err(), "nothing is written over it by the way");
+        configure_token(&paths).unwrap();
+        assert_eq!(load(&paths).unwrap().token.unwrap().id(), token().id());
+        make_unreadable(&paths);
+        forget_token(&paths).unwrap();
+        assert!(load(&paths).unwrap().token.is_none());
+    }
+
+    #[test]
+    fn a_templates_token_is_not_sealed_so_that_copies_can_read_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let paths = Paths::below(dir.path());
+        configure_token(&paths).unwrap();
+        GoldenImage::seal(&paths.state_dir).unwrap();
+        store_again(&paths).unwrap();
+        assert!(is_plain(&paths));
+        configure_token(&paths).unwrap();
+        assert!(is_plain(&paths), "in whichever order");
+        GoldenImage::unseal(&paths.state_dir).unwrap();
+        store_again(&paths).unwrap();
+        assert_eq!(is_plain(&paths), !seals());
+        assert_eq!(load(&paths).unwrap().token.unwrap().id(), token().id());
+    }
 }

@@ -219,9 +219,12 @@ impl Daemon {
                 tracing::warn!(faults = faults.len(), "the options are not usable; see `countersign status`");
                 Standing::Unconfigured { faults }
             }
-            Err(error @ (ConfigError::File(_) | ConfigError::Managed(_) | ConfigError::Locked { .. })) => {
-                Standing::Unconfigured { faults: vec![error.to_string()] }
-            }
+            Err(
+                error @ (ConfigError::File(_)
+                | ConfigError::Managed(_)
+                | ConfigError::Token(_)
+                | ConfigError::Locked { .. }),
+            ) => Standing::Unconfigured { faults: vec![error.to_string()] },
             Ok(config) => {
                 self.steps.done("options-read", || format!("{} at {}", config.user_domain, config.cloud_host));
                 match Device::open(Arc::new(config), self.paths.clone()) {

@@ -23,6 +23,7 @@ pub mod identity;
 pub mod key_rotation;
 pub mod logs;
 pub mod machine;
+pub mod sealed_text;
 pub mod session;
 pub mod sign_in;
 pub mod standing;

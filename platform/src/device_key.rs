@@ -1,10 +1,11 @@
 //! The device key: ECDSA on P-256, made on this device and never leaving it.
 //!
 //! One file, `device-key.pem`, in the agent's state directory. Its PEM label (RFC 7468) says which rung of the ladder holds the key: `PRIVATE KEY` is
-//! PKCS#8 in the file itself, `TSS2 PRIVATE KEY` a key that a TPM has wrapped, `CNG PRIVATE KEY` the name of a key that Windows keeps. A label
-//! that this build does not know is an error, so that a key held by hardware is never replaced by accident. A second file,
-//! `device-key.protection`, remembers what held a key here better than a file: from then on none is made that is held less well, until
-//! [`destroy`] is asked for. A third, `device-key.left-over`, has the keys that Windows is still to delete.
+//! PKCS#8 in the file itself, `TSS2 PRIVATE KEY` a key that a TPM has wrapped, `CNG PRIVATE KEY` the name of a key that Windows keeps,
+//! `DPAPI PRIVATE KEY` PKCS#8 that Windows has sealed. A label that this build does not know is an error, so that a key that is held better than in
+//! a plain file is never replaced by accident. A second file, `device-key.protection`, remembers what held a key here better than a plain file:
+//! from then on none is made that is held less well, until [`destroy`] is asked for. A third, `device-key.left-over`, has the keys that Windows is
+//! still to delete.
 
 #[cfg(any(windows, test))]
 mod cng;
@@ -13,8 +14,12 @@ mod der;
 mod hardware;
 mod ladder;
 mod left_over;
+#[cfg(any(windows, test))]
+mod patience;
 mod pem;
 mod rung;
+#[cfg(any(windows, test))]
+mod sealed_file;
 #[cfg(test)]
 mod tests;
 #[cfg(target_os = "linux")]
@@ -121,9 +126,9 @@ pub enum KeyError {
         #[source]
         source: HardwareFault,
     },
-    /// The hardware that held a key here does not make another one, and a file is no substitute.
+    /// What held a key here does not make another one, and what holds it less well is no substitute.
     #[error(
-        "hardware protected this device's key before, and a key in a file is not made in its place: mend what is wrong with it, or run `countersign deregister` to give the protection up"
+        "this device's key was held better before, and a key that is held less well is not made in its place: mend what is wrong, or run `countersign deregister` to give the protection up"
     )]
     Downgrade {
         /// What is wrong with the hardware.

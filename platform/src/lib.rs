@@ -30,6 +30,7 @@ pub mod process;
 pub mod proxy;
 pub mod random;
 pub mod routes;
+pub mod sealed;
 pub mod service;
 pub mod service_manager;
 pub mod session;

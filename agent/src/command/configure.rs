@@ -104,10 +104,14 @@ impl SealAs {
         let text = match self {
             Self::Template => {
                 GoldenImage::seal(&paths.state_dir)?;
+                config::store_again(paths)?;
                 "sealed: nothing enrols here until a copy of this machine boots"
             }
             Self::Machine => match GoldenImage::unseal(&paths.state_dir)? {
-                true => "no longer a golden image: this machine enrols itself",
+                true => {
+                    config::store_again(paths)?;
+                    "no longer a golden image: this machine enrols itself"
+                }
                 false => "this machine was no golden image: nothing has changed",
             },
             Self::Wrong => {

@@ -157,9 +157,9 @@ impl CommandError {
                 FailureCode::OptionsInvalid.exit_code()
             }
             Self::Control(ControlError::Channel(_)) => FailureCode::NotRunning.exit_code(),
-            Self::Config(ConfigError::File(_) | ConfigError::Managed(_)) | Self::File(_) | Self::GoldenImage(_) => {
-                FailureCode::StateUnusable.exit_code()
-            }
+            Self::Config(ConfigError::File(_) | ConfigError::Managed(_) | ConfigError::Token(_))
+            | Self::File(_)
+            | Self::GoldenImage(_) => FailureCode::StateUnusable.exit_code(),
             Self::Service(ServiceError::NotInstalled) => FailureCode::NotRunning.exit_code(),
             Self::Paths(_)
             | Self::Control(_)

@@ -9,8 +9,11 @@ use installer_options::{
 use platform::files::{self, Access};
 use platform::managed::{self, Managed, ManagedValue};
 use platform::paths::Paths;
+use zeroize::Zeroizing;
 
 use super::ConfigError;
+use crate::golden_image::GoldenImage;
+use crate::sealed_text::{self, OpenError};
 
 /// File in the state directory with what `countersign configure` was given.
 const INSTALL_FILE: &str = "options.toml";
@@ -124,8 +127,24 @@ pub(super) fn write_install(paths: &Paths, options: &RawOptions) -> Result<(), C
 
 fn write(paths: &Paths, file: &Path, options: &RawOptions) -> Result<(), ConfigError> {
     files::create_private_dir(&paths.state_dir)?;
-    files::write_atomically(file, write_file(options).as_bytes(), Access::Private)?;
+    let mut options = options.clone();
+    // Who can't tell whether this is a template takes it for one.
+    let is_template = !matches!(GoldenImage::load(&paths.state_dir), Ok(None));
+    for token in options.remove(OptionName::DeviceToken) {
+        let kept = kept_token(token.value.expose(), is_template)?;
+        options.insert(RawOption::new(token.option, kept.as_str(), token.origin));
+    }
+    files::write_atomically(file, write_file(&options).as_bytes(), Access::Private)?;
     Ok(())
+}
+
+/// The token as a file has it: sealed to this machine, unless copies of the machine are to read it, which the system makes others.
+fn kept_token(token: &str, is_template: bool) -> Result<Zeroizing<String>, OpenError> {
+    match (is_template, sealed_text::is_sealed(token)) {
+        (false, false) => Ok(sealed_text::seal(token)?),
+        (true, true) => sealed_text::open(token),
+        (true, false) | (false, true) => Ok(Zeroizing::new(token.to_owned())),
+    }
 }
 
 fn set_file(paths: &Paths) -> PathBuf {

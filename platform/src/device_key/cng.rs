@@ -9,16 +9,15 @@ mod blob;
 mod fake;
 #[cfg(windows)]
 mod ncrypt;
-mod patience;
 mod status;
 #[cfg(test)]
 mod tests;
 
 use super::KeyProtection;
 use super::hardware::HardwareFault;
+use super::patience::Patience;
 use super::rung::{HeldKey, Rung};
 use blob::KeyFile;
-use patience::Patience;
 use ring::digest::{SHA256, digest};
 use ring::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
 use status::{CallError, fault, no_answer};

@@ -1,5 +1,6 @@
 //! What can be wrong with the hardware that is to hold the key, each with what to do about it.
 
+use crate::sealed::SealError;
 use std::{io, path::PathBuf};
 
 /// Why the key hardware did not do what it was asked to.
@@ -133,6 +134,17 @@ pub enum HardwareFault {
         /// What was wrong.
         what: String,
     },
+    /// The key in its file is sealed, and not by this installation of the system.
+    #[error(
+        "the device key in its file can't be unsealed here ({said}): the file is another machine's, or Windows was installed anew: the key is lost, and the device has to be enrolled again with a device token"
+    )]
+    SealedElsewhere {
+        /// What was found.
+        said: String,
+    },
+    /// The key could not be sealed or unsealed for another reason.
+    #[error("could not seal or unseal the key in its file: {0}")]
+    Seal(SealError),
     /// It could not be spoken with.
     #[error("could not speak with the TPM at `{path}`")]
     Link {
@@ -150,6 +162,15 @@ pub enum HardwareFault {
     },
 }
 
+impl From<SealError> for HardwareFault {
+    fn from(error: SealError) -> Self {
+        match error {
+            SealError::Elsewhere { .. } => Self::SealedElsewhere { said: error.to_string() },
+            SealError::Unavailable | SealError::Refused { .. } => Self::Seal(error),
+        }
+    }
+}
+
 impl HardwareFault {
     /// Whether the next try may succeed without anybody doing anything.
     #[must_use]
@@ -163,7 +184,7 @@ impl HardwareFault {
     /// Whether the key is gone for good, so that only a new one helps.
     #[must_use]
     pub const fn is_loss_of_the_key(&self) -> bool {
-        matches!(self, Self::OtherTpm | Self::KeyGone { .. } | Self::OtherKey { .. })
+        matches!(self, Self::OtherTpm | Self::KeyGone { .. } | Self::OtherKey { .. } | Self::SealedElsewhere { .. })
     }
 
     /// Whether there is nothing that could hold a key.

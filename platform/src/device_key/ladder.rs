@@ -33,7 +33,7 @@ impl Default for Ladder {
         #[cfg(target_os = "linux")]
         return Self::with_tpm(super::tpm::DEVICE_PATH);
         #[cfg(windows)]
-        return Self { rungs: super::cng::rungs() };
+        return Self { rungs: super::cng::rungs().into_iter().chain([super::sealed_file::rung()]).collect() };
         #[cfg(not(any(target_os = "linux", windows)))]
         return Self { rungs: Vec::new() };
     }
@@ -329,9 +329,10 @@ fn make_on(rung: &dyn Rung, state_dir: &Path) -> Result<Result<NewKey, HardwareF
 fn protection_before(state_dir: &Path) -> Result<Option<KeyProtection>, KeyError> {
     let record = files::read_private(&state_dir.join(RECORD_NAME), MAX_OCTETS)
         .map_err(|source| KeyError::File { doing: "read what protected", source })?;
-    Ok(record.map(|record| match record.trim_ascii() == KeyProtection::OsKeyStore.as_str().as_bytes() {
-        true => KeyProtection::OsKeyStore,
+    let known = [KeyProtection::OsKeyStore, KeyProtection::SealedFile];
+    Ok(record.map(|record| {
+        let said = |protection: &KeyProtection| record.trim_ascii() == protection.as_str().as_bytes();
         // Whatever else it says: what is not understood counts as the best.
-        false => KeyProtection::Tpm,
+        known.into_iter().find(said).unwrap_or(KeyProtection::Tpm)
     }))
 }

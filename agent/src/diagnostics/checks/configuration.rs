@@ -25,9 +25,12 @@ fn look(seen: &Seen, local: &Local) -> Finding {
     let _ = seen;
     match &local.config {
         Ok(config) => Finding::pass(format!("{} at {}", config.user_domain, config.cloud_host)),
-        Err(error @ (ConfigError::File(_) | ConfigError::Managed(_) | ConfigError::Locked { .. })) => {
-            Finding::failed_or_unseen(Code::Failure(FailureCode::StateUnusable), error)
-        }
+        Err(
+            error @ (ConfigError::File(_)
+            | ConfigError::Managed(_)
+            | ConfigError::Token(_)
+            | ConfigError::Locked { .. }),
+        ) => Finding::failed_or_unseen(Code::Failure(FailureCode::StateUnusable), error),
         Err(error @ ConfigError::Faults(_)) => {
             Finding::coded(Code::Failure(FailureCode::OptionsInvalid), error.to_string())
         }

@@ -249,14 +249,14 @@ mod tests {
         }
     }
 
-    /// Under Wine the key is in a file, with what each provider said; on Windows a provider has it.
+    /// Under Wine the key is in a sealed file, with what each provider said; on Windows a provider has it.
     #[test]
     fn the_ladder_makes_a_key_whatever_the_providers_do_and_tells_what_they_said() {
         use crate::device_key::{KeyProtection, Ladder};
         let dir = tempfile::tempdir().unwrap();
         let (state, ladder) = (dir.path().join("state"), Ladder::default());
         let made = ladder.create(&state).unwrap();
-        let rung = [KeyProtection::Tpm, KeyProtection::OsKeyStore, KeyProtection::File]
+        let rung = [KeyProtection::Tpm, KeyProtection::OsKeyStore, KeyProtection::SealedFile]
             .into_iter()
             .position(|protection| protection == made.key.protection());
         assert_eq!(rung, Some(made.passed_over.len()), "{made:?}");
