@@ -28,7 +28,7 @@ use crate::store::browser::{self, Browser};
 use crate::store::browser_sign_on::{self, BrowserSignOn, Scope};
 use crate::store::service_provider::{self, ServiceProvider};
 use crate::store::signing_key::Purpose;
-use crate::store::{Store, StoreError, external_sign_on, tenant};
+use crate::store::{Store, StoreError, external_sign_on, proof, tenant};
 
 /// For how long a device may answer once the browser is sent on, in seconds.
 const DEVICE_LIFE_SECONDS: i64 = 60;
@@ -307,6 +307,7 @@ async fn keep(
         elsewhere: None,
         is_passive: asked.request.is_passive,
         name_format,
+        proof_request: None,
         browser_id: None,
         port: None,
         created_at: now,
@@ -353,6 +354,8 @@ pub enum Next {
         /// Whether it was sent on before, and nobody has answered since.
         was_unanswered: bool,
     },
+    /// The person is asked to prove who they are: a proof request's id.
+    Prove(String),
     /// Back to the service with an answer: nobody may be asked.
     Answer(ServiceAnswer),
 }
@@ -373,6 +376,11 @@ pub async fn go_on(
         let begun = browser_sign_on::by_id(&mut connection, id).await?.ok_or_else(over)?;
         (begun, browser::by_id(&mut connection, browser_id).await?)
     };
+    if begun.used_at.is_some()
+        && let Some(next) = prove(portal, &begun, browser_id).await?
+    {
+        return Ok(next);
+    }
     if begun.used_at.is_some() || now > begun.created_at.plus_seconds(PAGE_LIFE_SECONDS) {
         return Err(over());
     }
@@ -402,6 +410,20 @@ pub async fn go_on(
     });
     noted.await?;
     Ok(Next::Device(url))
+}
+
+/// Where the browser goes whose device could not end the sign-on before the person has proved who they are.
+async fn prove(portal: &Portal, begun: &BrowserSignOn, browser_id: &str) -> Result<Option<Next>, StoreError> {
+    if begun.browser_id.as_deref() != Some(browser_id) {
+        return Ok(None);
+    }
+    let asked = proof::by_transaction(&mut *portal.store.read().await?, begun.id.as_str()).await?;
+    let Some(asked) = asked.filter(|asked| asked.used_at.is_none()) else { return Ok(None) };
+    if begun.is_passive {
+        let BrowserSignOn { request_id, acs_url, relay_state, .. } = begun.clone();
+        return Ok(Some(Next::Answer(ServiceAnswer { request_id, acs_url, relay_state, unable: Unable::Passive })));
+    }
+    Ok(Some(Next::Prove(asked.id)))
 }
 
 /// Core §3.4.1: a service that lets nobody be asked gets its browser back. The sign-on is over with that.

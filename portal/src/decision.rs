@@ -4,7 +4,7 @@
 
 use std::net::IpAddr;
 
-use saml::device::{Evidence, EvidenceGrade};
+use saml::device::Evidence;
 use saml::name::{Attribute, EntityId, MessageId, NameId, NameIdFormat};
 use saml::refusal::RefusalCode;
 use saml::request::{AuthnRequest, VerifiedRequest};
@@ -16,9 +16,11 @@ use crate::break_glass;
 use crate::cloud::Cloud;
 use crate::diagnostics;
 use crate::evidence;
+use crate::grade::{Assurance, Grade};
 use crate::groups;
 use crate::identity_provider::Kind;
 use crate::policy::{AtLimit, OtherPerson, SignOn};
+use crate::proof::{self, Assessed, Subject};
 use crate::random;
 use crate::service_name;
 use crate::service_settings::About;
@@ -26,7 +28,8 @@ use crate::sign_on::{REQUEST_LIFE_SECONDS, SKEW_SECONDS};
 use crate::standing::{self, Standing};
 use crate::store::audit::{self, Entry};
 use crate::store::device::{self, Device, DeviceState};
-use crate::store::person::{self, Origin, Person, PersonState, SignOnNote};
+use crate::store::person::{self, OnDevice, Origin, Person, PersonState, SignOnNote};
+use crate::store::proof::ProofRequest;
 use crate::store::service_provider::{self, ServiceProvider};
 use crate::store::service_session::{self, ServiceSession};
 use crate::store::tenant::{self, Tenant};
@@ -90,8 +93,8 @@ pub struct Grant {
     pub key_since: Option<UtcTime>,
     /// The person.
     pub subject: NameId,
-    /// The grade of the evidence, which travels on.
-    pub grade: EvidenceGrade,
+    /// How far the portal has checked who they are, which travels on.
+    pub assurance: Assurance,
     /// Groups of the device.
     pub groups: Vec<String>,
     /// The service that the assertion is for; none: the device's own session with the portal.
@@ -121,6 +124,8 @@ pub struct Awaited {
     pub browser_id: Option<String>,
     /// In which format it wants the person named, where it says so.
     pub name_format: Option<NameIdFormat>,
+    /// What the person has proved in the browser to go on: a proof request's id.
+    pub proof_request: Option<String>,
 }
 
 impl Decision {
@@ -160,13 +165,16 @@ impl From<StoreError> for Stop {
 /// [`StoreError`]; then nothing was written and nothing may be answered but "busy".
 pub async fn decide(connection: &mut AnyConnection, question: Question) -> Result<Decision, StoreError> {
     let content = question.request.request();
-    let mut asked = Asked { tenant_id: None, device: content.issuer.to_string(), subject: String::new() };
+    let mut asked = Asked::of(content.issuer.to_string());
     let decided = grant(connection, &question, &mut asked).await;
     let (decision, result) = match decided {
         Ok(grant) => (Decision::Granted(Box::new(grant)), "ok".to_owned()),
         Err(Stop::Refused(code)) => {
             if code == RefusalCode::DomainNotMapped {
                 note_elsewhere(connection, content, &asked, "").await?;
+            }
+            if proof::helps(code) {
+                ask_for_proof(connection, &question, &asked).await?;
             }
             (Decision::refused(content.id.clone(), code), code.to_string())
         }
@@ -206,6 +214,8 @@ pub async fn decide(connection: &mut AnyConnection, question: Question) -> Resul
             "service": service,
             "address": address,
             "transaction": content.transaction.as_ref().map(MessageId::as_str),
+            "grade": asked.assurance.as_ref().map(|assurance| assurance.grade.as_str()),
+            "origin": asked.assurance.as_ref().map(|assurance| assurance.origin.as_str()),
         }),
     };
     audit::append(connection, entry).await?;
@@ -223,14 +233,46 @@ async fn note_elsewhere(
     browser_sign_on::answered_elsewhere(connection, (transaction, tenant_id), provider).await
 }
 
+/// Keeps that the person has to prove who they are, in the browser that waits for the sign-on.
+async fn ask_for_proof(connection: &mut AnyConnection, question: &Question, asked: &Asked) -> Result<(), StoreError> {
+    let content = question.request.request();
+    let (Some(transaction), Some(tenant_id)) = (&content.transaction, &asked.tenant_id) else { return Ok(()) };
+    let (Some(service), Some(statement)) = (&content.respond_to, &content.device) else { return Ok(()) };
+    let Ok(device_id) = asked.device.parse() else { return Ok(()) };
+    let row = ProofRequest {
+        id: random::row_id().map_err(|_| StoreError::Stopping)?,
+        tenant_id: tenant_id.clone(),
+        device_id,
+        hostname: evidence::value(&statement.facts, evidence::HOSTNAME).unwrap_or_default().chars().take(255).collect(),
+        name_id: asked.subject.clone(),
+        account: proof::account(&statement.evidence).to_owned(),
+        address: question.address.map(|address| address.to_string()).unwrap_or_default(),
+        service: service.to_string(),
+        words: String::new(),
+        transaction_id: transaction.clone(),
+        completion_id: None,
+        method: None,
+        tries: 0,
+        created_at: question.now,
+        proved_at: None,
+        used_at: None,
+    };
+    proof::ask(connection, row).await
+}
+
 /// What the audit says about a request however far it came.
 pub(crate) struct Asked {
     pub(crate) tenant_id: Option<String>,
     device: String,
     subject: String,
+    assurance: Option<Assurance>,
 }
 
 impl Asked {
+    fn of(device: String) -> Self {
+        Self { tenant_id: None, device, subject: String::new(), assurance: None }
+    }
+
     /// It was this device.
     pub(crate) fn is_of(&mut self, device: &Device) {
         self.tenant_id = Some(device.tenant_id.clone());
@@ -266,11 +308,13 @@ async fn grant(connection: &mut AnyConnection, question: &Question, asked: &mut 
 
     let awaited = begun_by_service(connection, content, now).await?;
     let standing = standing::find(connection, question, &name, asked).await?;
-    settle(
+    let granted = settle(
         connection,
         Case { cloud: &question.cloud, content, evidence: &statement.evidence, name, standing, awaited, now },
     )
-    .await
+    .await?;
+    asked.assurance = Some(granted.assurance.clone());
+    Ok(granted)
 }
 
 /// A person at a device that may sign people in.
@@ -289,23 +333,48 @@ pub(crate) async fn settle(connection: &mut AnyConnection, case: Case<'_>) -> Re
     let Case { cloud, content, evidence, name, mut standing, awaited, now } = case;
     let tenant = tenant::by_id(connection, &standing.device.tenant_id).await?.ok_or(RefusalCode::DomainNotMapped)?;
     let provisions = check_domain(connection, &tenant, &name).await?;
-    evidence::check(evidence, &name.local_part, tenant.minimum_evidence)?;
+    evidence::check(evidence, &name.local_part, tenant.minimum_claim)?;
     let service = asked_service(connection, cloud, content.respond_to.as_ref(), &tenant).await?;
-    let may_open = |service: Option<&ServiceProvider>| {
+    let known = person::with_device(connection, &name.name_id, standing.device.id.as_str()).await?;
+    let subject = Subject {
+        tenant: &tenant,
+        device: &standing.device,
+        evidence,
+        name: &name,
+        known: known.as_ref().filter(|(person, _)| person.tenant_id == tenant.id),
+        completing: awaited.as_ref().and_then(|awaited| awaited.proof_request.as_deref()),
+        now,
+    };
+    let assessed = subject.assess(connection).await;
+    let may_open = |grade: Grade, service: Option<&ServiceProvider>| {
         tenant.policy.check(&SignOn {
             domain: &name.domain,
             service: service.map(|service| service.entity_id.as_str()),
-            grade: evidence.grade,
+            grade,
+            claim: evidence.grade,
             facts: &standing.device.facts,
         })
     };
-    may_open(service.as_ref())?;
+    let allowed = assessed.and_then(|assessed| {
+        may_open(assessed.assurance.grade, service.as_ref())?;
+        Ok(assessed)
+    });
+    let Assessed { assurance, proof } = match allowed {
+        // The device is registered whoever is at it: that the person still has to prove who they are is no reason to spend the token again.
+        Err(Stop::Refused(code)) if proof::helps(code) && standing.device.state != DeviceState::Pending => {
+            standing.keep(connection, now).await?;
+            return Err(code.into());
+        }
+        Err(Stop::Refused(code)) if !proof::helps(code) => return Err(code.into()),
+        Err(Stop::Refused(_)) => Assessed { assurance: Assurance::claimed(evidence.grade), proof: None },
+        allowed => allowed?,
+    };
     if standing.device.state == DeviceState::Pending {
         standing.keep(connection, now).await?;
         return Err(RefusalCode::DevicePending.into());
     }
     let may_create = provisions && content.name_id_policy.as_ref().is_some_and(|policy| policy.allow_create);
-    let (person, is_known) = find_person(connection, &tenant, &name, may_create, now).await?;
+    let (person, is_known) = of_tenant(known, &tenant, &name, may_create, now)?;
     let groups = groups::of(connection, &tenant.policy, Some(&standing.device), &person).await?;
     if service.as_ref().is_some_and(|service| !service.settings.admits(&person.name_id, &groups)) {
         return Err(RefusalCode::ServiceNotAllowed.into());
@@ -313,23 +382,30 @@ pub(crate) async fn settle(connection: &mut AnyConnection, case: Case<'_>) -> Re
     let mut services = Vec::new();
     if content.respond_to.as_ref() == Some(cloud.entity_id()) {
         services = service_provider::of_tenant(connection, &tenant.id, MOST_SERVICES).await?;
-        services.retain(|service| may_open(Some(service)).is_ok() && service.settings.admits(&person.name_id, &groups));
+        // What a proof opens is worth listing: the person is asked when they open it.
+        services.retain(|service| {
+            may_open(assurance.grade, Some(service)).map_or_else(proof::helps, |()| true)
+                && service.settings.admits(&person.name_id, &groups)
+        });
     }
     bind_to_owner(connection, &mut standing.device, &tenant, &person).await?;
     if is_known {
-        make_room(connection, &tenant, &person, &standing.device, now).await?;
+        make_room(connection, &tenant, &person, &standing.device, (&assurance, now)).await?;
     } else {
         person::insert(connection, &person).await?;
     }
     standing.keep(connection, now).await?;
     let device = standing.device;
-    person::note_sign_on(connection, &sign_on_note(&device, &person, evidence, now)).await?;
+    person::note_sign_on(connection, &sign_on_note(&device, &person, evidence, &assurance, now)).await?;
+    if let Some(proof) = &proof {
+        person::keep_proof(connection, device.id.as_str(), &person.id, proof).await?;
+    }
     let demanded = awaited.as_ref().and_then(|awaited| awaited.name_format.clone());
     let format = demanded.or_else(|| service.as_ref().map(|service| service.settings.name_id_format.format()));
     let named = service.as_ref().map_or(content.issuer.clone(), |service| service.entity_id.clone());
     let subject = service_name::of(&person, &named, format.as_ref()).map_err(|_| RefusalCode::Busy)?;
     let session_index = session_index()?;
-    let about = About { person: &person, groups: &groups, grade: evidence.grade, device: Some(&device.id) };
+    let about = About { person: &person, groups: &groups, assurance: &assurance, device: Some(&device.id) };
     let attributes = service.as_ref().map(|service| service.settings.attributes(&about)).unwrap_or_default();
     if let Some(service) = &service {
         let session = ServiceSession {
@@ -353,7 +429,7 @@ pub(crate) async fn settle(connection: &mut AnyConnection, case: Case<'_>) -> Re
         device_id: device.id,
         key_since: None,
         subject,
-        grade: evidence.grade,
+        assurance,
         attributes,
         service,
         awaited,
@@ -388,6 +464,7 @@ async fn begun_by_service(
         acs_url: begun.acs_url,
         browser_id: begun.browser_id,
         name_format: begun.name_format,
+        proof_request: begun.proof_request,
     }))
 }
 
@@ -428,7 +505,7 @@ async fn keep_alive(
         key_since: Some(standing.device.key_since),
         device_id: standing.device.id,
         subject,
-        grade: statement.evidence.grade,
+        assurance: Assurance::claimed(statement.evidence.grade),
         service: None,
         awaited: None,
         session_index: session_index()?,
@@ -473,7 +550,7 @@ async fn make_room(
     tenant: &Tenant,
     person: &Person,
     device: &Device,
-    now: UtcTime,
+    (assurance, now): (&Assurance, UtcTime),
 ) -> Result<(), Stop> {
     let others = person::count_other_devices(connection, &person.id, device.id.as_str()).await?;
     let too_many = others + 1 - tenant.devices_per_user;
@@ -482,6 +559,8 @@ async fn make_room(
     }
     match tenant.policy.at_limit {
         AtLimit::Refuse => Err(RefusalCode::DeviceLimit.into()),
+        // Nobody's word takes somebody's device away from them.
+        AtLimit::RemoveOldest if assurance.grade == Grade::Claimed => Err(RefusalCode::DeviceLimit.into()),
         AtLimit::RemoveOldest => {
             for old in person::oldest_other_devices(connection, &person.id, device.id.as_str(), too_many).await? {
                 let why = "its person has signed on from a newer one and has as many as the tenant allows";
@@ -530,7 +609,19 @@ pub(crate) async fn find_person(
     may_create: bool,
     now: UtcTime,
 ) -> Result<(Person, bool), Stop> {
-    if let Some(person) = person::by_name_id(connection, &name.name_id).await? {
+    let known = person::by_name_id(connection, &name.name_id).await?.map(|person| (person, None));
+    of_tenant(known, tenant, name, may_create, now)
+}
+
+/// The person as the tenant knows them, or somebody new; and whether they were known already.
+fn of_tenant(
+    known: Option<(Person, Option<OnDevice>)>,
+    tenant: &Tenant,
+    name: &PersonName,
+    may_create: bool,
+    now: UtcTime,
+) -> Result<(Person, bool), Stop> {
+    if let Some((person, _)) = known {
         return match person.state {
             PersonState::Active if person.tenant_id == tenant.id => Ok((person, true)),
             PersonState::Active => Err(RefusalCode::DomainNotMapped.into()),
@@ -544,13 +635,20 @@ pub(crate) async fn find_person(
     Ok((Person::new(id, tenant.id.clone(), name.name_id.clone(), Origin::SignOn, now), false))
 }
 
-fn sign_on_note<'a>(device: &'a Device, person: &'a Person, evidence: &Evidence, now: UtcTime) -> SignOnNote<'a> {
+fn sign_on_note<'a>(
+    device: &'a Device,
+    person: &'a Person,
+    evidence: &Evidence,
+    assurance: &'a Assurance,
+    now: UtcTime,
+) -> SignOnNote<'a> {
     let offered = serde_json::json!({ "source": evidence.source, "attributes": evidence::facts(&evidence.attributes) });
     SignOnNote {
         device_id: device.id.as_str(),
         person_id: &person.id,
         evidence: offered.to_string(),
-        grade: evidence.grade,
+        claim: evidence.grade,
+        assurance,
         now,
     }
 }

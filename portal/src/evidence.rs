@@ -24,6 +24,8 @@ const FINGERPRINT: &str = "urn:countersign:device:fingerprint";
 const MACHINE_ID_HASH: &str = "urn:countersign:device:machine-id.hash";
 /// Name of the fact that holds the version of the agent.
 pub const AGENT_VERSION: &str = "urn:countersign:device:agent.version";
+/// The id of the account, which stays when it is renamed.
+pub(crate) const ACCOUNT_ID: &str = saml::device::ACCOUNT_ID;
 /// The name of the account that owns the session.
 const LOCAL_NAME: &str = "urn:countersign:user:local-name";
 /// The name that a directory knows the person by: a UPN or `user@REALM`.
@@ -35,9 +37,9 @@ const MANAGED_NAME: &str = "urn:countersign:user:managed-name";
 const MOST_FACTS: usize = 64;
 const LONGEST_VALUE: usize = 512;
 
-/// Checks that `evidence` is of the least grade demanded, and that it names the person it is offered for.
+/// Checks that the claim is of the least kind demanded, and that it names the person it is made for.
 ///
-/// The grade decides which attribute must name them: a device can't offer a local account's name as a directory's.
+/// The kind decides which attribute must name them: a device can't offer a local account's name as a directory's.
 ///
 /// # Errors
 /// [`RefusalCode::EvidenceTooWeak`].
@@ -60,7 +62,8 @@ pub fn check(evidence: &Evidence, local_part: &str, minimum: EvidenceGrade) -> R
 /// Attributes as a map from names to values, cut to what the portal keeps.
 #[must_use]
 pub fn facts(attributes: &[Attribute]) -> Facts {
-    let kept = attributes.iter().take(MOST_FACTS);
+    // A secret that came along is used and not kept.
+    let kept = attributes.iter().filter(|attribute| attribute.name != saml::device::PROOF_CODE).take(MOST_FACTS);
     kept.map(|attribute| {
         let values = attribute.values.iter().take(MOST_FACTS);
         (attribute.name.clone(), values.map(|value| value.chars().take(LONGEST_VALUE).collect()).collect())

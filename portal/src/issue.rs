@@ -1,6 +1,5 @@
 //! Issuing: turns a decision into a signed Response.
 
-use saml::device::EvidenceGrade;
 use saml::key::SignError;
 use saml::metadata::SpMetadata;
 use saml::name::{Attribute, EntityId, MessageId, NameIdFormat};
@@ -22,17 +21,6 @@ pub(crate) const NOT_BEFORE_SECONDS: i64 = 90;
 
 /// Names of the attributes that the device's own session carries.
 const GROUPS: &str = "urn:countersign:device:groups";
-const EVIDENCE_GRADE: &str = "urn:countersign:user:evidence-grade";
-
-/// The authentication context class that tells a service how good the evidence was.
-#[must_use]
-pub fn authn_context(grade: EvidenceGrade) -> &'static str {
-    match grade {
-        EvidenceGrade::Directory => "urn:countersign:1.0:ac:classes:directory",
-        EvidenceGrade::Managed => "urn:countersign:1.0:ac:classes:managed",
-        EvidenceGrade::Local => "urn:countersign:1.0:ac:classes:local",
-    }
-}
 
 /// Signs the Response that says `decision`. Blocks for as long as the signatures take.
 ///
@@ -101,7 +89,8 @@ pub fn for_service(
 fn told(portal: &Portal, keys: &SigningKeys, grant: &mut Grant) -> Vec<Attribute> {
     let own = [
         (saml::device::DEVICE_ID, vec![grant.device_id.to_string()]),
-        (EVIDENCE_GRADE, vec![grant.grade.to_string()]),
+        (saml::device::GRADE, vec![grant.assurance.grade.to_string()]),
+        (saml::device::GRADE_ORIGIN, vec![grant.assurance.origin.clone()]),
         (saml::device::KEEP_ALIVE_INTERVAL, vec![portal.keep_alive_seconds.to_string()]),
     ];
     let ports = portal.sign_on_ports.iter().map(u16::to_string).collect::<Vec<_>>();
@@ -154,7 +143,7 @@ fn response(
         authn_instant: now,
         session_index: Some(grant.session_index.as_str().to_owned()),
         session_not_on_or_after: Some(now.plus_seconds(grant.session_seconds)),
-        authn_context: authn_context(grant.grade).to_owned(),
+        authn_context: grant.assurance.grade.authn_context().to_owned(),
         authenticating_authorities: Vec::new(),
         attributes: grant.attributes,
     };

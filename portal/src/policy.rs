@@ -7,6 +7,7 @@ use saml::refusal::RefusalCode;
 use serde::{Deserialize, Serialize};
 
 use crate::evidence::{DEVICE, KEY_PROTECTION, PLATFORM};
+use crate::grade::Grade;
 use crate::store::device::Facts;
 
 /// A tenant's policy.
@@ -78,8 +79,11 @@ pub struct Rule {
     pub platform: Option<String>,
     /// For assertions to this service; none: to any, and for the agent's own session.
     pub service: Option<String>,
-    /// The least grade of evidence: `local`, `managed`, `directory`.
+    /// The least grade: `claimed`, `assigned`, `proved`, `verified`.
     pub minimum_evidence: Option<String>,
+    /// The least kind of the device's claim: `local`, `managed`, `directory`. It is the device's word.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub minimum_claim: Option<String>,
     /// What may protect the device's key, for example `tpm`; empty: anything.
     pub key_protection: Vec<String>,
     /// Facts that the device must state.
@@ -115,13 +119,26 @@ pub struct SignOn<'a> {
     pub domain: &'a str,
     /// The entity ID of the service that is asked for, if any.
     pub service: Option<&'a str>,
-    /// The grade of the evidence.
-    pub grade: EvidenceGrade,
+    /// How far the portal has checked who the person is.
+    pub grade: Grade,
+    /// The kind of the device's claim.
+    pub claim: EvidenceGrade,
     /// What the device states.
     pub facts: &'a Facts,
 }
 
 impl Policy {
+    /// The policy with what it demanded before there were grades moved to where it belongs: the kinds of a claim.
+    #[must_use]
+    pub fn upgraded(mut self) -> Self {
+        for rule in &mut self.rules {
+            if rule.minimum_evidence.as_deref().is_some_and(|word| word.parse::<EvidenceGrade>().is_ok()) {
+                rule.minimum_claim = rule.minimum_evidence.take();
+            }
+        }
+        self
+    }
+
     /// Checks every rule that fits.
     ///
     /// # Errors
@@ -167,11 +184,12 @@ impl Rule {
     /// What it demands, in words.
     #[must_use]
     pub fn demands(&self) -> String {
-        let evidence = self.minimum_evidence.iter().map(|grade| format!("evidence of the grade {grade}"));
+        let evidence = self.minimum_evidence.iter().map(|grade| format!("a person of the grade {grade}"));
+        let claim = self.minimum_claim.iter().map(|kind| format!("a claim of the kind {kind} (the device's word)"));
         let protection = Some(self.key_protection.join(" or ")).filter(|kinds| !kinds.is_empty());
         let protection = protection.map(|kinds| format!("a key that is protected by {kinds}"));
         let facts = self.facts.iter().map(|fact| format!("{}={}", fact.name, fact.value));
-        let all: Vec<_> = evidence.chain(protection).chain(facts).collect();
+        let all: Vec<_> = evidence.chain(claim).chain(protection).chain(facts).collect();
         if all.is_empty() { "demands nothing".to_owned() } else { all.join(", ") }
     }
 
@@ -186,8 +204,12 @@ impl Rule {
     fn check(&self, sign_on: &SignOn<'_>) -> Result<(), RefusalCode> {
         if let Some(minimum) = &self.minimum_evidence {
             // A grade that this version does not know is met by none.
+            let minimum: Grade = minimum.parse().map_err(|()| RefusalCode::EvidenceTooWeak)?;
+            demand(sign_on.grade, minimum)?;
+        }
+        if let Some(minimum) = &self.minimum_claim {
             let minimum: EvidenceGrade = minimum.parse().map_err(|_| RefusalCode::EvidenceTooWeak)?;
-            if sign_on.grade < minimum {
+            if sign_on.claim < minimum {
                 return Err(RefusalCode::EvidenceTooWeak);
             }
         }
@@ -197,6 +219,17 @@ impl Rule {
         let stated = self.facts.iter().all(|demand| states(sign_on.facts, &demand.name, &demand.value));
         if protected && stated { Ok(()) } else { Err(RefusalCode::DeviceNotCompliant) }
     }
+}
+
+/// Checks that `grade` is `minimum` at least. A person can prove who they are, and nothing else by themselves.
+///
+/// # Errors
+/// [`RefusalCode::ProofNeeded`] where a proof is enough, [`RefusalCode::EvidenceTooWeak`] where it isn't.
+pub fn demand(grade: Grade, minimum: Grade) -> Result<(), RefusalCode> {
+    if grade >= minimum {
+        return Ok(());
+    }
+    Err(if minimum <= Grade::Proved { RefusalCode::ProofNeeded } else { RefusalCode::EvidenceTooWeak })
 }
 
 fn states(facts: &Facts, name: &str, pattern: &str) -> bool {
@@ -228,7 +261,7 @@ mod tests {
     }
 
     fn sign_on(facts: &Facts) -> SignOn<'_> {
-        SignOn { domain: "example.test", service: None, grade: EvidenceGrade::Managed, facts }
+        SignOn { domain: "example.test", service: None, grade: Grade::Assigned, claim: EvidenceGrade::Managed, facts }
     }
 
     #[test]
@@ -257,12 +290,13 @@ mod tests {
         };
         let facts = facts(&[]);
         let check = |rules| Policy { rules, ..Policy::default() }.check(&sign_on(&facts));
-        assert_eq!(check(vec![rule(None, "managed")]), Ok(()));
+        assert_eq!(check(vec![rule(None, "assigned")]), Ok(()));
         assert_eq!(
-            check(vec![rule(None, "managed"), rule(Some("example.test"), "directory")]),
+            check(vec![rule(None, "assigned"), rule(Some("example.test"), "verified")]),
             Err(RefusalCode::EvidenceTooWeak)
         );
-        assert_eq!(check(vec![rule(Some("other.test"), "directory")]), Ok(()));
+        assert_eq!(check(vec![rule(None, "proved")]), Err(RefusalCode::ProofNeeded), "that the person can do");
+        assert_eq!(check(vec![rule(Some("other.test"), "verified")]), Ok(()));
         assert_eq!(check(vec![rule(None, "unheard-of")]), Err(RefusalCode::EvidenceTooWeak));
     }
 
@@ -294,6 +328,15 @@ mod tests {
         let own = ["berlin".to_owned()];
         assert_eq!(policy.groups_of(&own, &facts(&[("hostname", "LAP-1")])), ["berlin", "laptops"]);
         assert_eq!(policy.groups_of(&own, &facts(&[("hostname", "srv-1")])), ["berlin"]);
+    }
+
+    #[test]
+    fn what_was_demanded_of_claims_before_there_were_grades_is_demanded_of_claims() {
+        let old = r#"{"rules":[{"id":"r","minimum_evidence":"directory"}]}"#;
+        let policy = serde_json::from_str::<Policy>(old).unwrap().upgraded();
+        assert_eq!(policy.rules[0].minimum_claim.as_deref(), Some("directory"));
+        assert_eq!(policy.rules[0].minimum_evidence, None);
+        assert_eq!(policy.check(&sign_on(&facts(&[]))), Err(RefusalCode::EvidenceTooWeak));
     }
 
     #[test]

@@ -129,7 +129,7 @@ fn evidence_of(offered: &LastEvidence) -> Result<Evidence, StoreError> {
     let attributes = kept.attributes.into_iter();
     let attributes =
         attributes.map(|(name, values)| Attribute { name, name_format: None, friendly_name: None, values }).collect();
-    Ok(Evidence { grade: offered.grade, source: kept.source, attributes })
+    Ok(Evidence { grade: offered.claim, source: kept.source, attributes })
 }
 
 /// The tenant's rules that fit.
@@ -140,7 +140,8 @@ async fn rules(store: &Store, scene: &Scene) -> Result<Vec<(Rule, Result<(), Ref
     let sign_on = SignOn {
         domain,
         service: Some(scene.service.entity_id.as_str()),
-        grade: scene.offered.grade,
+        grade: scene.offered.assurance.grade,
+        claim: scene.offered.claim,
         facts: &scene.device.facts,
     };
     Ok(tenant.policy.judge(&sign_on).map(|(rule, verdict)| (rule.clone(), verdict)).collect())
@@ -150,9 +151,11 @@ impl Rehearsal {
     /// What an administrator reads: names of things with their values, in the order of a Response.
     #[must_use]
     pub fn lines(&self) -> Vec<(String, String)> {
+        let assurance = &self.scene.offered.assurance;
+        let assurance = format!("{} ({})", assurance.grade, assurance.origin);
         let mut lines = vec![
             ("Device".to_owned(), format!("{} ({})", self.scene.device.id, self.scene.device.state)),
-            ("Evidence".to_owned(), format!("{}, as of {}", self.scene.offered.grade, self.scene.offered.at)),
+            ("Grade".to_owned(), format!("{assurance}, as of {}", self.scene.offered.at)),
         ];
         for (rule, verdict) in &self.rules {
             let verdict = verdict.map_or_else(|code| format!("refuses: {code}"), |()| "is met".to_owned());

@@ -3,10 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
-use saml::device::EvidenceGrade;
 use saml::name::{Attribute, EntityId, NameIdFormat};
 use serde::{Deserialize, Serialize};
 
+use crate::grade::Assurance;
 use crate::policy::fits;
 use crate::service_name::{MAIL, mail};
 use crate::store::person::Person;
@@ -128,8 +128,10 @@ pub enum Source {
     LocalPart,
     /// What stands behind the `@`.
     Domain,
-    /// The grade of the evidence: `directory`, `managed`, `local`.
+    /// How far the portal has checked who the person is: `claimed`, `assigned`, `proved`, `verified`.
     Grade,
+    /// How that grade came about, for example `claim:directory`, `passkey`, `idp:corp`.
+    Origin,
     /// The device's entity ID; nothing where somebody signs in without one.
     DeviceId,
     /// The groups that fit a pattern, one value each.
@@ -140,7 +142,7 @@ pub enum Source {
 
 /// What `Source` is read from, as people are told.
 pub const SOURCES: &str =
-    "`user`, `local-part`, `domain`, `groups`, `groups:PATTERN`, `grade`, `device-id` or `text:WHATEVER`";
+    "`user`, `local-part`, `domain`, `groups`, `groups:PATTERN`, `grade`, `origin`, `device-id` or `text:WHATEVER`";
 
 impl fmt::Display for Source {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -149,6 +151,7 @@ impl fmt::Display for Source {
             Self::LocalPart => formatter.write_str("local-part"),
             Self::Domain => formatter.write_str("domain"),
             Self::Grade => formatter.write_str("grade"),
+            Self::Origin => formatter.write_str("origin"),
             Self::DeviceId => formatter.write_str("device-id"),
             Self::Groups(pattern) if pattern == "*" => formatter.write_str("groups"),
             Self::Groups(pattern) => write!(formatter, "groups:{pattern}"),
@@ -166,6 +169,7 @@ impl FromStr for Source {
             "local-part" => Self::LocalPart,
             "domain" => Self::Domain,
             "grade" => Self::Grade,
+            "origin" => Self::Origin,
             "device-id" => Self::DeviceId,
             "groups" => Self::Groups("*".to_owned()),
             _ => match text.split_once(':') {
@@ -198,8 +202,8 @@ pub struct About<'a> {
     pub person: &'a Person,
     /// Their groups and their device's.
     pub groups: &'a [String],
-    /// The grade of the evidence.
-    pub grade: EvidenceGrade,
+    /// What they are signed in by.
+    pub assurance: &'a Assurance,
     /// The device, where there is one.
     pub device: Option<&'a EntityId>,
 }
@@ -279,7 +283,8 @@ fn values(source: &Source, about: &About<'_>) -> Vec<String> {
         Source::User => vec![name.to_owned()],
         Source::LocalPart => vec![local_part.to_owned()],
         Source::Domain => vec![domain.to_owned()],
-        Source::Grade => vec![about.grade.to_string()],
+        Source::Grade => vec![about.assurance.grade.to_string()],
+        Source::Origin => vec![about.assurance.origin.clone()],
         Source::DeviceId => about.device.iter().map(ToString::to_string).collect(),
         Source::Groups(pattern) => about.groups.iter().filter(|group| fits(pattern, group)).cloned().collect(),
         Source::Text(text) => vec![text.clone()],
@@ -303,7 +308,8 @@ mod tests {
         let settings = ServiceSettings { attributes, ..ServiceSettings::default() };
         let groups = ["admins".to_owned(), "vpn-users".to_owned()];
         let person = alice();
-        let about = About { person: &person, groups: &groups, grade: EvidenceGrade::Directory, device };
+        let assurance = Assurance::proved("passkey");
+        let about = About { person: &person, groups: &groups, assurance: &assurance, device };
         settings.attributes(&about).into_iter().map(|one| (one.name, one.values.join(" "))).collect()
     }
 
@@ -314,7 +320,8 @@ mod tests {
             ("a=user", "alice@example.test"),
             ("a = local-part", "alice"),
             ("a=domain", "example.test"),
-            ("a=grade", "directory"),
+            ("a=grade", "proved"),
+            ("a=origin", "passkey"),
             ("a=device-id", "urn:countersign:device:x"),
             ("a=groups", "admins vpn-users"),
             ("a=groups:VPN-*", "vpn-users"),

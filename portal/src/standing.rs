@@ -16,6 +16,7 @@ use crate::store::audit::{self, Entry};
 use crate::store::device::{self, Device, DeviceState, Facts, NextKey};
 use crate::store::device_clone::{self, CloneSign};
 use crate::store::device_key::{self, KeyRole, Known};
+use crate::store::person;
 use crate::store::token::{self, Approval, Token};
 
 /// A device as it will stand after the request, if nothing else speaks against it.
@@ -42,6 +43,8 @@ impl Standing {
         match &self.spent {
             Some(token) => {
                 device::register(connection, &self.device).await?;
+                // What was proved before belongs to another registration.
+                person::void_proofs(connection, self.device.id.as_str()).await?;
                 token::count_use(connection, token, now).await
             }
             None => device::note_seen(connection, &self.device).await,
@@ -142,6 +145,7 @@ impl Heard {
             fingerprint: evidence::fingerprint(&self.facts),
             facts: self.facts,
             groups: token.groups.clone(),
+            people: token.people,
             owner_id: None,
             enrolled_at: self.now,
             last_seen_at: self.now,
@@ -245,6 +249,10 @@ async fn spend_token(
     }
     if token.use_limit.is_some_and(|limit| token.uses >= limit) {
         return Err(RefusalCode::TokenUsedUp.into());
+    }
+    let this_hour = if token.hour == token::hour_of(heard.now) { token.hour_uses } else { 0 };
+    if token.hourly_limit.is_some_and(|limit| this_hour >= limit) {
+        return Err(RefusalCode::TokenRate.into());
     }
     if !token.domains.is_empty() && !token.domains.contains(&name.domain) {
         return Err(RefusalCode::DomainNotAllowed.into());

@@ -27,6 +27,17 @@ pub fn sign_on_url(port: u16) -> String {
     format!("http://127.0.0.1:{port}{SIGN_ON_PATH}")
 }
 
+/// Name of the attribute of a person's evidence with the one-time code by which they prove who they are; the portal keeps none of it.
+pub const PROOF_CODE: &str = "urn:countersign:user:proof-code";
+/// Name of the attribute of a person's evidence with the id of their account that stays when the account is renamed.
+pub const ACCOUNT_ID: &str = "urn:countersign:user:id";
+/// Name of the attribute that tells a device how far the portal has checked who the person is: `claimed`, `assigned`, `proved`, `verified`.
+pub const GRADE: &str = "urn:countersign:user:evidence-grade";
+/// Name of the attribute that tells a device how that grade came about.
+pub const GRADE_ORIGIN: &str = "urn:countersign:user:evidence-origin";
+/// Path under the portal's address of the page on which people are asked who they are.
+pub const PROVE_PATH: &str = "/prove";
+
 /// Path under the portal's address where a device brings the requests of services that speak ECP.
 pub const ECP_PATH: &str = "/saml/ecp";
 

@@ -262,6 +262,18 @@ refusals! {
     ServiceNotAllowed "service-not-allowed" 85 Later Responder/RequestDenied
         "the service is for other people or groups than this person and their groups"
         "add the person or one of their groups to the service at the portal, if they are to use it";
+    ProofNeeded "proof-needed" 86 Later Responder/NoPassive
+        "the user has to prove once on this device who they are"
+        "open a service in a browser on this device, or run `countersign prove`; an administrator makes a one-time code by `countersign-portal user code`";
+    ProofRefused "proof-refused" 87 Never Responder/AuthnFailed
+        "the one-time code is wrong, was used before, has expired, or is another user's"
+        "type the code again, or get a new one; after five wrong ones in a quarter of an hour the device has to wait";
+    TokenRate "token-rate" 88 Later Requester/RequestDenied
+        "the device token has enrolled as many devices in this hour as it may"
+        "nothing: the agent tries again; `token create --per-hour` allows more";
+    UserNotListed "user-not-listed" 89 Later Responder/RequestDenied
+        "the device signs in the people only whom its device token lists, and the user is none of them"
+        "make a device token that lists the user, or one with `--people proven`, and enrol the device with it";
 }
 
 /// The text is none of the codes.

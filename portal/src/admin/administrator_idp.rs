@@ -3,7 +3,6 @@
 //! They are recorded apart from those of tenants, because whoever may change one can be every account that is linked with it: that takes the right
 //! that only owners have. An account is linked by an owner with one name at one of them; an assertion alone makes nobody an administrator.
 
-use saml::device::EvidenceGrade;
 use saml::metadata::{Binding, IndexedEndpoint, SpMetadata};
 use saml::name::{EntityId, NameIdFormat};
 use serde_json::json;
@@ -11,6 +10,7 @@ use sqlx::AnyConnection;
 
 use super::{Admin, AdminError, Done, Noun, Right, administrator, idp};
 use crate::cloud::Cloud;
+use crate::grade::Grade;
 use crate::identity_provider;
 use crate::random;
 use crate::service_settings::ServiceSettings;
@@ -41,7 +41,7 @@ pub async fn add_external(
     add(admin, row, None).await
 }
 
-/// Lets devices of `tenant` sign administrators in, with evidence of `minimum` at least. The pages become a service of that tenant. `everybody`:
+/// Lets devices of `tenant` sign administrators in, of the grade `minimum` at least. The pages become a service of that tenant. `everybody`:
 /// it may speak for accounts of the whole cloud, too, and not only for the tenant's.
 ///
 /// # Errors
@@ -50,7 +50,7 @@ pub async fn add_devices(
     admin: &Admin,
     cloud: &Cloud,
     (name, tenant): (&str, &str),
-    minimum: EvidenceGrade,
+    minimum: Grade,
     everybody: bool,
 ) -> Result<AdministratorIdp, AdminError> {
     admin.demand(Right::Administrators)?;
@@ -150,7 +150,7 @@ fn console_service(
 pub fn what(row: &AdministratorIdp) -> String {
     match &row.kind {
         Kind::External { entity_id, .. } => entity_id.clone(),
-        Kind::Devices { minimum_evidence, .. } => format!("own devices, evidence {minimum_evidence} at least"),
+        Kind::Devices { minimum_evidence, .. } => format!("own devices, {minimum_evidence} at least"),
     }
 }
 

@@ -1,8 +1,10 @@
 //! What a tenant demands of people and devices.
 
+use saml::device::EvidenceGrade;
 use serde_json::json;
 
 use super::{Admin, AdminError, Done, Noun, domain_name, tenant};
+use crate::grade::Grade;
 use crate::policy::{GroupRule, Policy, Rule};
 use crate::random;
 use crate::store::tenant as rows;
@@ -115,13 +117,16 @@ fn checked(mut policy: Policy) -> Result<Policy, AdminError> {
         if rule.id.is_empty() {
             rule.id = random::row_id()?;
         }
-        if let Some(grade) =
-            rule.minimum_evidence.as_deref().filter(|grade| grade.parse::<saml::device::EvidenceGrade>().is_err())
-        {
-            return Err(invalid("minimum_evidence", grade, "a grade of evidence: `local`, `managed` or `directory`"));
+        if let Some(grade) = rule.minimum_evidence.as_deref().filter(|grade| grade.parse::<Grade>().is_err()) {
+            let wanted = "a grade: `claimed`, `assigned`, `proved` or `verified`; `minimum_claim` is for `local`, `managed` and `directory`";
+            return Err(invalid("minimum_evidence", grade, wanted));
+        }
+        if let Some(kind) = rule.minimum_claim.as_deref().filter(|kind| kind.parse::<EvidenceGrade>().is_err()) {
+            return Err(invalid("minimum_claim", kind, "a kind of claim: `local`, `managed` or `directory`"));
         }
         rule.domain = rule.domain.as_deref().map(domain_name).transpose()?;
-        if rule.minimum_evidence.is_none() && rule.key_protection.is_empty() && rule.facts.is_empty() {
+        let demands_of_person = rule.minimum_evidence.is_some() || rule.minimum_claim.is_some();
+        if !demands_of_person && rule.key_protection.is_empty() && rule.facts.is_empty() {
             return Err(invalid("rule", &rule.id, "a rule: it demands nothing"));
         }
     }

@@ -4,7 +4,8 @@ use saml::device::EvidenceGrade;
 use serde_json::json;
 
 use super::{Admin, AdminError, Done, Noun};
-use crate::identity_provider::Providers;
+use crate::grade::Grade;
+use crate::identity_provider::{Kind, Provider, Providers};
 use crate::policy::Policy;
 use crate::random;
 use crate::store::tenant::{self, Tenant};
@@ -16,8 +17,16 @@ pub struct Settings {
     pub idp_enabled: Option<bool>,
     /// Whether somebody new is provisioned at their first sign-on.
     pub auto_provisioning: Option<bool>,
-    /// The least evidence of who the person is that signs them in.
-    pub minimum_evidence: Option<EvidenceGrade>,
+    /// The least grade that signs somebody in.
+    pub minimum_evidence: Option<Grade>,
+    /// The least kind of the claim that a device may make about its person.
+    pub minimum_claim: Option<EvidenceGrade>,
+    /// Whether a claim is enough to give somebody whom the tenant knows to a device on which they have not signed on before.
+    pub known_by_claim: Option<bool>,
+    /// For how many days a proof holds, 1 to 3,650.
+    pub proof_days: Option<u16>,
+    /// Names of the tenant's identity providers at which people may prove who they are.
+    pub proof_idps: Option<Vec<String>>,
     /// How many devices one person may have, 1 to 65,535.
     pub devices_per_user: Option<u16>,
     /// Life of an agent's own session, in seconds, 60 to 604,800.
@@ -41,7 +50,11 @@ pub async fn create(admin: &Admin, name: &str) -> Result<Tenant, AdminError> {
         name: name.to_owned(),
         idp_enabled: true,
         auto_provisioning: true,
-        minimum_evidence: EvidenceGrade::Local,
+        minimum_evidence: Grade::Claimed,
+        minimum_claim: EvidenceGrade::Local,
+        known_by_claim: false,
+        proof_days: 90,
+        proof_idps: Vec::new(),
         devices_per_user: 16,
         session_seconds: 3600,
         policy: Policy::default(),
@@ -72,12 +85,17 @@ pub async fn set(admin: &Admin, name: &str, settings: Settings) -> Result<Tenant
         let wanted = "a limit of devices: 1 at least";
         return Err(AdminError::Invalid { field: "devices_per_user", given: "0".to_owned(), wanted });
     }
+    if let Some(days) = settings.proof_days.filter(|days| !(1..=3650).contains(days)) {
+        let wanted = "for how long a proof holds: 1 to 3650 days";
+        return Err(AdminError::Invalid { field: "proof_days", given: days.to_string(), wanted });
+    }
     let tenant = name.to_owned();
     admin
         .change("tenant.set", (Noun::Tenant, name), move |connection| {
             Box::pin(async move {
                 let row = tenant::by_name(connection, &tenant).await?;
                 let mut row = row.ok_or_else(|| AdminError::missing(Noun::Tenant, &tenant))?;
+                check_proof_idps(&row, &settings)?;
                 apply(&mut row, &settings);
                 tenant::update_settings(connection, &row).await?;
                 Ok(Done { tenant_id: Some(row.id.clone()), detail: detail(&row), value: row })
@@ -86,10 +104,31 @@ pub async fn set(admin: &Admin, name: &str, settings: Settings) -> Result<Tenant
         .await
 }
 
+/// People prove who they are at identity providers that the tenant has recorded and activated.
+fn check_proof_idps(row: &Tenant, settings: &Settings) -> Result<(), AdminError> {
+    let is_external = |name: &String| {
+        let external = |one: &&Provider| matches!(one.kind, Kind::External { .. });
+        row.providers.list.iter().filter(external).any(|one| one.name == *name)
+    };
+    match settings.proof_idps.iter().flatten().find(|name| !is_external(name)) {
+        Some(name) => {
+            let wanted = "another identity provider of the tenant: `idp list` shows them, `idp activate` lets one hold";
+            Err(AdminError::Invalid { field: "proof_idps", given: name.clone(), wanted })
+        }
+        None => Ok(()),
+    }
+}
+
 fn apply(row: &mut Tenant, settings: &Settings) {
     row.idp_enabled = settings.idp_enabled.unwrap_or(row.idp_enabled);
     row.auto_provisioning = settings.auto_provisioning.unwrap_or(row.auto_provisioning);
     row.minimum_evidence = settings.minimum_evidence.unwrap_or(row.minimum_evidence);
+    row.minimum_claim = settings.minimum_claim.unwrap_or(row.minimum_claim);
+    row.known_by_claim = settings.known_by_claim.unwrap_or(row.known_by_claim);
+    row.proof_days = settings.proof_days.map_or(row.proof_days, i64::from);
+    if let Some(names) = &settings.proof_idps {
+        row.proof_idps.clone_from(names);
+    }
     row.devices_per_user = settings.devices_per_user.map_or(row.devices_per_user, i64::from);
     row.session_seconds = settings.session_seconds.map_or(row.session_seconds, i64::from);
 }
@@ -99,6 +138,10 @@ fn detail(row: &Tenant) -> serde_json::Value {
         "idp": row.idp_enabled,
         "auto_provisioning": row.auto_provisioning,
         "minimum_evidence": row.minimum_evidence.to_string(),
+        "minimum_claim": row.minimum_claim.to_string(),
+        "known_by_claim": row.known_by_claim,
+        "proof_days": row.proof_days,
+        "proof_idps": row.proof_idps,
         "devices_per_user": row.devices_per_user,
         "session_seconds": row.session_seconds,
     })

@@ -12,12 +12,19 @@ use super::{Admin, AdminError, Done, Noun, Right, domain_name};
 use crate::random;
 use crate::store::device;
 use crate::store::page::{Cursor, Page};
-use crate::store::token::{self, Approval, Token};
+use crate::store::token::{self, Approval, People, Token};
 
 /// The platforms that a token can be limited to.
 pub const PLATFORMS: [&str; 3] = ["linux", "macos", "windows"];
+/// The most people that one token lists.
+const MOST_PEOPLE: usize = 50_000;
 /// The longest life of a token that ends at all.
 const LONGEST_LIFE: Duration = Duration::from_secs(10 * 366 * 86_400);
+
+/// How many devices a token enrols where nobody says otherwise.
+pub const DEFAULT_USES: u32 = 1000;
+/// How many of them within an hour.
+pub const DEFAULT_PER_HOUR: u32 = 500;
 
 /// What a new token is to be.
 #[derive(Clone, Debug, Default)]
@@ -36,8 +43,16 @@ pub struct NewToken {
     pub approval: Approval,
     /// Groups of the devices that it enrols.
     pub groups: Vec<String>,
+    /// Whom its devices may sign in by their word alone.
+    pub people: People,
+    /// Those people, `user@domain` or a pattern with `*`, where they are listed.
+    pub people_names: Vec<String>,
+    /// Groups of such people.
+    pub people_groups: Vec<String>,
     /// How many devices it may enrol; none: no limit.
     pub use_limit: Option<u32>,
+    /// How many of them within an hour; none: no limit.
+    pub hourly_limit: Option<u32>,
     /// How long it enrols devices; none: without end.
     pub life: Option<Duration>,
 }
@@ -73,6 +88,12 @@ pub async fn create(admin: &Admin, tenant: &str, new: NewToken) -> Result<Create
         is_bound: !new.machines.is_empty(),
         approval: new.approval,
         groups: new.groups,
+        people: new.people,
+        people_names: new.people_names,
+        people_groups: new.people_groups,
+        hourly_limit: new.hourly_limit.map(i64::from),
+        hour: 0,
+        hour_uses: 0,
         rotated_from: None,
         use_limit: new.use_limit.map(i64::from),
         uses: 0,
@@ -88,7 +109,8 @@ Box::pin(async move {
                 machines.bind(connection, &row.id).await?;
             let expires = row.expires_at.map(|time| time.to_string());
             let detail = json!({ "domains": row.domains, "platforms": row.platforms, "networks": row.networks, "machines": machines.serials.len() + machines.external_ids.len(),
-                    "approval": row.approval.to_string(), "groups": row.groups, "uses": row.use_limit, "expires": expires });
+                    "approval": row.approval.to_string(), "groups": row.groups, "people": row.people.to_string(), "people_listed": row.people_names.len() + row.people_groups.len(),
+                    "uses": row.use_limit, "per_hour": row.hourly_limit, "expires": expires });
             Ok(Done { tenant_id: Some(row.tenant_id.clone()), detail, value: row })
         })
 }).await?;
@@ -109,6 +131,10 @@ fn checked(mut new: NewToken) -> Result<NewToken, AdminError> {
     if new.use_limit == Some(0) {
         return invalid("uses", "0".to_owned(), "a number of devices: 1 at least, or leave it out for no limit");
     }
+    if new.hourly_limit == Some(0) {
+        return invalid("per_hour", "0".to_owned(), "a number of devices: 1 at least, or no limit");
+    }
+    new = checked_people(new)?;
     new.machines = new.machines.checked()?;
     if let Some(group) = new.groups.iter().find(|group| group.trim().is_empty() || group.chars().count() > 100) {
         return invalid("groups", group.clone(), "the name of a group: 1 to 100 characters");
@@ -119,6 +145,25 @@ fn checked(mut new: NewToken) -> Result<NewToken, AdminError> {
     }
     if new.description.chars().count() > 200 {
         return invalid("description", new.description, "a description: 200 characters at most");
+    }
+    Ok(new)
+}
+
+fn checked_people(mut new: NewToken) -> Result<NewToken, AdminError> {
+    let invalid = |given: String, wanted| Err(AdminError::Invalid { field: "people", given, wanted });
+    for name in &mut new.people_names {
+        *name = name.trim().to_lowercase();
+        if name.len() > 320 || !name.contains('@') || name.chars().any(|c| c.is_control() || c.is_whitespace()) {
+            return invalid(name.clone(), "a person's name: write `user@domain`, with `*` for any text");
+        }
+    }
+    let number = new.people_names.len() + new.people_groups.len();
+    if new.people_names.len() > MOST_PEOPLE || new.people_groups.len() > 64 {
+        return invalid(number.to_string(), "a list of people: 50000 names and 64 groups at most");
+    }
+    if (new.people == People::Listed) != (number > 0) {
+        let wanted = "complete: `listed` needs names or a group, and only `listed` takes them";
+        return invalid(new.people.to_string(), wanted);
     }
     Ok(new)
 }

@@ -144,6 +144,8 @@ pub async fn rotate(admin: &Admin, id: &TokenId, overlap: Duration) -> Result<Cr
                     created_by: actor,
                     use_limit: old.use_limit.map(|limit| limit - old.uses),
                     uses: 0,
+                    hour: 0,
+                    hour_uses: 0,
                     last_used_at: None,
                     expires_at: life.map(|life| now.plus_seconds(life)),
                     rotated_from: Some(old_id.clone()),

@@ -68,6 +68,7 @@ fn answers() -> Value {
     );
     let token = json!({
         "id": text(), "description": text(), "created_by": text(), "domains": texts(), "platforms": texts(),
+        "people": people(), "people_names": texts(), "people_groups": texts(), "hourly_limit": maybe("integer"),
         "use_limit": maybe("integer"), "uses": { "type": "integer" }, "last_used_at": maybe("string"),
         "expires_at": maybe("string"), "revoked_at": maybe("string"), "created_at": time(),
     });
@@ -79,7 +80,8 @@ fn answers() -> Value {
         "Problem": object(json!({ "type": text(), "title": text(), "status": { "type": "integer" }, "detail": text() })),
         "Tenant": object(json!({
             "id": text(), "name": text(), "idp_enabled": { "type": "boolean" }, "auto_provisioning": { "type": "boolean" },
-            "minimum_evidence": { "enum": ["local", "managed", "directory"] }, "devices_per_user": { "type": "integer" },
+            "minimum_evidence": grades(), "minimum_claim": claims(), "known_by_claim": { "type": "boolean" },
+            "proof_days": { "type": "integer" }, "proof_idps": texts(), "devices_per_user": { "type": "integer" },
             "session_seconds": { "type": "integer" }, "created_at": time(),
         })),
         "TenantList": list("Tenant"),
@@ -129,6 +131,18 @@ fn mapped() -> Value {
     json!({ "type": "array", "items": text(), "description": "authentication domains; `any` alone is every one that no other is mapped to" })
 }
 
+fn grades() -> Value {
+    json!({ "enum": ["claimed", "assigned", "proved", "verified"] })
+}
+
+fn claims() -> Value {
+    json!({ "enum": ["local", "managed", "directory"] })
+}
+
+fn people() -> Value {
+    json!({ "enum": ["proven", "listed", "any"] })
+}
+
 /// What a tenant demands, as it is given and as it is shown.
 fn policy() -> Value {
     let demand = |names: &[&str]| {
@@ -138,7 +152,8 @@ fn policy() -> Value {
     };
     let rule = json!({
         "id": text(), "domain": maybe("string"), "platform": maybe("string"), "service": maybe("string"),
-        "minimum_evidence": { "enum": ["local", "managed", "directory", null] }, "key_protection": texts(),
+        "minimum_evidence": { "enum": ["claimed", "assigned", "proved", "verified", null] },
+        "minimum_claim": { "enum": ["local", "managed", "directory", null] }, "key_protection": texts(),
         "facts": { "type": "array", "items": demand(&["name", "value"]) },
     });
     given(
@@ -214,14 +229,17 @@ fn bodies() -> Value {
         "NewTenant": given(json!({ "name": text() }), &["name"]),
         "TenantSettings": given(json!({
             "idp_enabled": { "type": "boolean" }, "auto_provisioning": { "type": "boolean" },
-            "minimum_evidence": { "enum": ["local", "managed", "directory"] },
+            "minimum_evidence": grades(), "minimum_claim": claims(), "known_by_claim": { "type": "boolean" },
+            "proof_days": { "type": "integer", "minimum": 1, "maximum": 3650 }, "proof_idps": texts(),
             "devices_per_user": { "type": "integer", "minimum": 1, "maximum": 65535 },
             "session_seconds": { "type": "integer", "minimum": 60, "maximum": 604_800 },
         }), &[]),
         "NewToken": given(json!({
             "description": text(), "domains": texts(), "platforms": texts(), "networks": texts(), "groups": texts(),
             "approval": { "enum": ["auto", "queue"] }, "serials": texts(), "external_ids": texts(),
-            "use_limit": { "type": "integer", "minimum": 1 },
+            "people": people(), "people_names": texts(), "people_groups": texts(),
+            "use_limit": { "type": ["integer", "null"], "minimum": 1, "description": "1000 where it is not given; null for no limit" },
+            "hourly_limit": { "type": ["integer", "null"], "minimum": 1, "description": "500 where it is not given; null for no limit" },
             "expires": { "type": "string", "description": "as in `30d`; `never` for no end; `30d` where it is not given" },
         }), &[]),
         "Rotation": given(json!({ "overlap": { "type": "string", "description": "as in `7d`" } }), &["overlap"]),

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::{Subcommand, ValueEnum};
-use saml::device::EvidenceGrade;
+use clap::Subcommand;
 
+use super::tenant::Grade;
 use super::{CommandError, Context};
 use crate::admin::administrator_idp::{self, what};
 use crate::cloud::Cloud;
@@ -26,8 +26,8 @@ pub(super) enum Idp {
         /// The tenant whose devices sign people in: "Sign in with this device".
         #[arg(long, value_name = "TENANT", requires = "public_url")]
         devices_of: Option<String>,
-        /// The least grade of evidence that a device has to offer.
-        #[arg(long, default_value = "managed", requires = "devices_of")]
+        /// The least grade that the person at the device has to have.
+        #[arg(long, value_name = "GRADE", default_value = "proved", requires = "devices_of")]
         minimum_evidence: Grade,
         /// The portal's own address, as `serve` is given it: with it the pages become a service of the tenant.
         #[arg(long, value_name = "URL")]
@@ -53,26 +53,6 @@ pub(super) enum Idp {
         #[arg(long, value_name = "URL")]
         public_url: String,
     },
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(super) enum Grade {
-    /// A local account: whoever is root on a named device can be the account that names it.
-    Local,
-    /// The device's management named the person.
-    Managed,
-    /// A directory did.
-    Directory,
-}
-
-impl From<Grade> for EvidenceGrade {
-    fn from(grade: Grade) -> Self {
-        match grade {
-            Grade::Local => Self::Local,
-            Grade::Managed => Self::Managed,
-            Grade::Directory => Self::Directory,
-        }
-    }
 }
 
 impl Idp {

@@ -83,7 +83,7 @@ pub(super) struct Set {
 
 #[derive(Debug, clap::Args)]
 #[command(group = clap::ArgGroup::new("demands").required(true).multiple(true)
-    .args(["minimum_evidence", "key_protection", "facts"]))]
+    .args(["minimum_evidence", "minimum_claim", "key_protection", "facts"]))]
 pub(super) struct Require {
     /// Whose.
     #[arg(long)]
@@ -97,9 +97,12 @@ pub(super) struct Require {
     /// For assertions to this service only, by its entity ID.
     #[arg(long)]
     service: Option<String>,
-    /// The least grade of evidence: `local`, `managed` or `directory`.
+    /// The least grade, as far as the portal itself has checked who the person is: `claimed`, `assigned`, `proved` or `verified`.
     #[arg(long, value_name = "GRADE")]
     minimum_evidence: Option<String>,
+    /// The least kind of the device's claim, which is its own word: `local`, `managed` or `directory`.
+    #[arg(long, value_name = "KIND")]
+    minimum_claim: Option<String>,
     /// What may protect the device's key, for example `tpm`; may be repeated.
     #[arg(long, value_name = "PROTECTION")]
     key_protection: Vec<String>,
@@ -162,6 +165,7 @@ impl Policy {
                     platform: require.platform,
                     service: require.service,
                     minimum_evidence: require.minimum_evidence,
+                    minimum_claim: require.minimum_claim,
                     key_protection: require.key_protection,
                     facts: require.facts,
                 };

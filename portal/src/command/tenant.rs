@@ -5,6 +5,7 @@ use saml::device::EvidenceGrade;
 
 use super::{CommandError, Context};
 use crate::admin;
+use crate::grade;
 use crate::store::tenant::Tenant as Row;
 use crate::table::table;
 
@@ -39,9 +40,22 @@ pub(super) struct Settings {
     /// Whether somebody new is provisioned at their first sign-on.
     #[arg(long, value_name = "ON|OFF")]
     auto_provisioning: Option<Switch>,
-    /// The least evidence of who the person is that signs them in.
+    /// The least grade that signs somebody in: how far the portal itself has checked who they are.
     #[arg(long, value_name = "GRADE")]
     minimum_evidence: Option<Grade>,
+    /// The least kind of the claim that a device may make about its person. It is the device's word: root on the device can write any.
+    #[arg(long, value_name = "KIND")]
+    minimum_claim: Option<Claim>,
+    /// Whether a device's claim is enough for somebody whom the tenant knows and who has not signed on from the device before. On: root on any
+    /// device whose claims are believed can sign in as any of them.
+    #[arg(long, value_name = "ON|OFF")]
+    known_by_claim: Option<Switch>,
+    /// For how many days somebody who has proved who they are on a device is signed in there silently.
+    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u16).range(1..=3650))]
+    proof_days: Option<u16>,
+    /// Another identity provider of the tenant at which people may prove who they are; may be repeated; `none` for no one.
+    #[arg(long = "prove-at", value_name = "IDP")]
+    proof_idps: Vec<String>,
     /// How many devices one person may have.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     devices_per_user: Option<u16>,
@@ -56,14 +70,49 @@ enum Switch {
     Off,
 }
 
+/// How far the portal itself has checked who somebody is.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Grade {
-    /// The name of a local account is enough.
+pub(super) enum Grade {
+    /// The device's word is enough: root on a device can name anybody whom the device may sign in.
+    Claimed,
+    /// An administrator has assigned the device to the person.
+    Assigned,
+    /// The person has proved who they are once, for the device and their account on it.
+    Proved,
+    /// The directory or another identity provider vouches for the person in the request itself.
+    Verified,
+}
+
+impl From<Grade> for grade::Grade {
+    fn from(given: Grade) -> Self {
+        match given {
+            Grade::Claimed => Self::Claimed,
+            Grade::Assigned => Self::Assigned,
+            Grade::Proved => Self::Proved,
+            Grade::Verified => Self::Verified,
+        }
+    }
+}
+
+/// What a device claims about its person's account.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Claim {
+    /// A local account.
     Local,
-    /// The device's management must name the person.
+    /// The device's management has named the person.
     Managed,
-    /// A directory must name the person.
+    /// The account is a directory's, and the device is joined to it.
     Directory,
+}
+
+impl From<Claim> for EvidenceGrade {
+    fn from(given: Claim) -> Self {
+        match given {
+            Claim::Local => Self::Local,
+            Claim::Managed => Self::Managed,
+            Claim::Directory => Self::Directory,
+        }
+    }
 }
 
 impl Tenant {
@@ -88,11 +137,13 @@ impl From<Settings> for admin::tenant::Settings {
         Self {
             idp_enabled: on(given.idp),
             auto_provisioning: on(given.auto_provisioning),
-            minimum_evidence: given.minimum_evidence.map(|grade| match grade {
-                Grade::Local => EvidenceGrade::Local,
-                Grade::Managed => EvidenceGrade::Managed,
-                Grade::Directory => EvidenceGrade::Directory,
-            }),
+            minimum_evidence: given.minimum_evidence.map(Into::into),
+            minimum_claim: given.minimum_claim.map(Into::into),
+            known_by_claim: on(given.known_by_claim),
+            proof_days: given.proof_days,
+            proof_idps: Some(given.proof_idps)
+                .filter(|names| !names.is_empty())
+                .map(|names| names.into_iter().filter(|name| name != "none").collect()),
             devices_per_user: given.devices_per_user,
             session_seconds: given.session_seconds,
         }
@@ -111,10 +162,22 @@ async fn list(context: &Context, json: bool) -> Result<String, CommandError> {
             on(tenant.idp_enabled),
             on(tenant.auto_provisioning),
             tenant.minimum_evidence.to_string(),
+            if tenant.known_by_claim { "by claim" } else { "by proof" }.to_owned(),
             tenant.devices_per_user.to_string(),
             format!("{} s", tenant.session_seconds),
         ]
     };
     let rows: Vec<_> = tenants.iter().map(row).collect();
-    Ok(table(["TENANT", "SIGN-ON", "AUTO-PROVISIONING", "LEAST EVIDENCE", "DEVICES PER USER", "SESSION"], &rows))
+    Ok(table(
+        [
+            "TENANT",
+            "SIGN-ON",
+            "AUTO-PROVISIONING",
+            "LEAST GRADE",
+            "KNOWN USER, NEW DEVICE",
+            "DEVICES PER USER",
+            "SESSION",
+        ],
+        &rows,
+    ))
 }

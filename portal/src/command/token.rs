@@ -1,6 +1,8 @@
 //! `countersign-portal token`: device tokens.
 
-use std::path::PathBuf;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Subcommand, ValueEnum};
@@ -74,9 +76,23 @@ pub(super) struct Create {
     /// A group of the devices that it enrols; may be repeated.
     #[arg(long = "group", value_name = "GROUP")]
     groups: Vec<String>,
-    /// How many devices it may enrol; not given: no limit.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    uses: Option<u32>,
+    /// Whom the devices that it enrols may sign in by their word alone. `proven`: nobody; people prove who they are, once for each device, and
+    /// are signed in silently from then on. `any`: zero touch; a stolen token then buys a device that signs in as anybody of the tenant's domains
+    /// whom the tenant does not know yet.
+    #[arg(long, value_name = "WHO", default_value = "proven")]
+    people: People,
+    /// A file with those people, a name `user@domain` on each line (`--people listed`).
+    #[arg(long, value_name = "FILE")]
+    people_file: Option<PathBuf>,
+    /// A group of such people, as a directory calls it; may be repeated (`--people listed`).
+    #[arg(long = "people-group", value_name = "GROUP")]
+    people_groups: Vec<String>,
+    /// How many devices it may enrol, or `unlimited`.
+    #[arg(long, value_name = "N", default_value_t = Limit(Some(admin::token::DEFAULT_USES)))]
+    uses: Limit,
+    /// How many of them within an hour, or `unlimited`.
+    #[arg(long, value_name = "N", default_value_t = Limit(Some(admin::token::DEFAULT_PER_HOUR)))]
+    per_hour: Limit,
     /// How long it enrols devices, for example `12h` or `30d`; `never` for no end.
     #[arg(long, value_name = "DURATION", default_value = "30d", value_parser = admin::token::parse_life)]
     expires: Life,
@@ -130,6 +146,41 @@ enum Platform {
     Windows,
 }
 
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum People {
+    /// Nobody: people prove who they are, once for each device.
+    Proven,
+    /// The people whom the token lists, and nobody else.
+    Listed,
+    /// Anybody whom the tenant does not know yet.
+    Any,
+}
+
+/// A number of devices; none: without a limit.
+#[derive(Clone, Copy, Debug)]
+struct Limit(Option<u32>);
+
+impl fmt::Display for Limit {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(number) => number.fmt(formatter),
+            None => formatter.write_str("unlimited"),
+        }
+    }
+}
+
+impl FromStr for Limit {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, &'static str> {
+        if text == "unlimited" {
+            return Ok(Self(None));
+        }
+        let number = text.parse().ok().filter(|number| *number > 0);
+        number.map(|number| Self(Some(number))).ok_or("write a number of devices, 1 at least, or `unlimited`")
+    }
+}
+
 /// How long a token enrols devices; none: without end.
 type Life = Option<Duration>;
 
@@ -164,12 +215,28 @@ impl Create {
                 Approval::Queue => crate::store::token::Approval::Queue,
             },
             groups: self.groups,
-            use_limit: self.uses,
+            people: match self.people {
+                People::Proven => crate::store::token::People::Proven,
+                People::Listed => crate::store::token::People::Listed,
+                People::Any => crate::store::token::People::Any,
+            },
+            people_names: self.people_file.map(|file| names_in(&file)).transpose()?.unwrap_or_default(),
+            people_groups: self.people_groups,
+            use_limit: self.uses.0,
+            hourly_limit: self.per_hour.0,
             life: self.expires,
         };
         let made = admin::token::create(&context.admin, &self.tenant, new).await?;
         Ok(shown(&made, self.json))
     }
+}
+
+/// The names in `file`: one on each line; empty lines and those that begin with `#` are passed over.
+fn names_in(file: &Path) -> Result<Vec<String>, CommandError> {
+    let text = crate::files::read(file)?;
+    let text = String::from_utf8_lossy(&text);
+    let lines = text.trim_start_matches('\u{feff}').lines().map(str::trim);
+    Ok(lines.filter(|line| !line.is_empty() && !line.starts_with('#')).map(str::to_owned).collect())
 }
 
 /// A new token's text, the only time that it is shown.
@@ -233,5 +300,6 @@ fn limits(token: &Row) -> String {
     if token.approval == crate::store::token::Approval::Queue {
         limits.push("approval".to_owned());
     }
-    if limits.is_empty() { "nothing".to_owned() } else { limits.join(",") }
+    limits.push(format!("people {}", token.people));
+    limits.join(",")
 }

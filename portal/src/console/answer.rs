@@ -17,14 +17,15 @@ use crate::admin::password::same;
 use crate::browser::NotBegun;
 use crate::cloud::Cloud;
 use crate::external::believe;
-use crate::issue::authn_context;
+use crate::grade::Grade;
 use crate::sign_on::{Portal, SKEW_SECONDS};
 use crate::store::administrator::{self, Administrator};
 use crate::store::administrator_idp::{self, AdministratorIdp, Kind, SignOn};
 use crate::store::administrator_session::{self as sessions, Session};
 use crate::store::audit::{self, Entry};
+use crate::store::service_session::{self, ServiceSession};
 use crate::store::signing_key::Purpose;
-use crate::store::{StoreError, seen_request, service_session};
+use crate::store::{StoreError, person, seen_request};
 
 type Refusal = (RefusalCode, String);
 
@@ -242,9 +243,9 @@ async fn grant(
             (assertion.authn_instant >= sent.created_at.plus_seconds(-SKEW_SECONDS), None)
         }
         Kind::Devices { minimum_evidence, .. } => {
-            check_grade(assertion, minimum_evidence)?;
             let index = assertion.session_index.as_deref().unwrap_or_default();
             let opened = service_session::open(connection, index).await?.ok_or(RefusalCode::SignOnOver)?;
+            check_grade(connection, assertion, minimum_evidence, &opened).await?;
             seen.device = Some(opened.opened_by.to_string());
             (true, Some(opened))
         }
@@ -270,13 +271,24 @@ fn subject(subject: &NameId) -> Option<String> {
     is_stable.then(|| subject.value.trim().to_lowercase())
 }
 
-/// A device's own word, of the least grade; another identity provider's, which the portal would have passed on, is none.
-fn check_grade(assertion: &Assertion, minimum: &str) -> Result<(), RefusalCode> {
-    let minimum: EvidenceGrade = minimum.parse().map_err(|_| RefusalCode::EvidenceTooWeak)?;
-    let grades = [EvidenceGrade::Local, EvidenceGrade::Managed, EvidenceGrade::Directory];
-    let grade = grades.into_iter().find(|grade| authn_context(*grade) == assertion.authn_context);
-    let is_own = assertion.authenticating_authorities.is_empty();
-    if is_own && grade.is_some_and(|grade| grade >= minimum) { Ok(()) } else { Err(RefusalCode::EvidenceTooWeak) }
+/// A device's session of the least grade; another identity provider's, which the portal would have passed on, is none. What was recorded before
+/// there were grades demands a kind of the device's claim.
+async fn check_grade(
+    connection: &mut AnyConnection,
+    assertion: &Assertion,
+    minimum: &str,
+    opened: &ServiceSession,
+) -> Result<(), Stop> {
+    let too_weak = || Stop::from(RefusalCode::EvidenceTooWeak);
+    let grade = Grade::of_authn_context(&assertion.authn_context);
+    let grade = grade.filter(|_| assertion.authenticating_authorities.is_empty()).ok_or_else(too_weak)?;
+    if let Ok(minimum) = minimum.parse::<Grade>() {
+        return if grade >= minimum { Ok(()) } else { Err(too_weak()) };
+    }
+    let minimum: EvidenceGrade = minimum.parse().map_err(|_| too_weak())?;
+    let person = person::by_name_id(connection, &opened.person).await?.ok_or_else(too_weak)?;
+    let offered = person::last_evidence(connection, opened.opened_by.as_str(), &person.id).await?;
+    if offered.is_some_and(|offered| offered.claim >= minimum) { Ok(()) } else { Err(too_weak()) }
 }
 
 #[cfg(test)]

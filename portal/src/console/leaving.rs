@@ -133,6 +133,7 @@ async fn for_device(
         elsewhere: None,
         is_passive: false,
         name_format: Some(NameIdFormat::EmailAddress),
+        proof_request: None,
         browser_id: None,
         port: None,
         created_at: sign_on.created_at,

@@ -2,6 +2,7 @@
 
 mod acs;
 mod diagnostics;
+mod prove;
 mod saml;
 mod sso;
 
@@ -28,6 +29,8 @@ pub fn router(portal: Arc<Portal>) -> Router {
         .route(ECP_PATH, post(saml::ecp))
         .route("/saml/sso", get(sso::redirect).post(sso::post))
         .route("/saml/sso/continue", get(sso::go_on))
+        .route("/prove/{id}", get(prove::page))
+        .route("/prove/{id}/code", post(prove::code))
         .route("/saml/sp", get(acs::metadata))
         .route("/saml/acs", post(acs::receive))
         .route("/saml/slo", get(sso::log_out))

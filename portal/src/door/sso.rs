@@ -56,7 +56,7 @@ struct RefusedPage {
 }
 
 /// What a page may do whose form goes to another site: browsers would hold that site's own redirects to a narrower one.
-const POST_POLICY: &str =
+pub(super) const POST_POLICY: &str =
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; frame-ancestors 'none'; base-uri 'none'";
 /// What the page says that takes a message elsewhere.
 pub(crate) const SIGNING_IN: &str = "Signing in";
@@ -142,6 +142,7 @@ pub(super) async fn go_on(
             }
             response
         }
+        Ok(Next::Prove(id)) => uncached(Redirect::to(&format!("/prove/{id}")).into_response()),
         Ok(Next::LogOut(url)) => uncached(Redirect::to(&url).into_response()),
         Ok(Next::Ask { service, was_unanswered }) => {
             let go_on = format!("/saml/sso/continue?transaction={id}&go=1");

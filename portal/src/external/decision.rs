@@ -11,8 +11,8 @@ use sqlx::AnyConnection;
 
 use crate::cloud::Cloud;
 use crate::decision::{PersonName, Stop, find_person, session_index};
+use crate::grade::Assurance;
 use crate::groups;
-use crate::issue::authn_context;
 use crate::policy::SignOn;
 use crate::service_name;
 use crate::service_settings::About;
@@ -136,9 +136,9 @@ async fn grant(connection: &mut AnyConnection, question: &Question, subject: &mu
     }
     let tenant = tenant::by_id(connection, &sent.tenant_id).await?.ok_or(RefusalCode::IdpDisabled)?;
     let provisions = check_domain(connection, &tenant, (&sent.provider, &name)).await?;
-    let grade = grade(&assertion.authn_context);
+    let assurance = Assurance::of_identity_provider(&sent.provider, &assertion.authn_context);
     let is_stale = assertion.authn_instant < sent.created_at.plus_seconds(-SKEW_SECONDS);
-    if grade < tenant.minimum_evidence {
+    if assurance.grade < tenant.minimum_evidence {
         return Err(RefusalCode::EvidenceTooWeak.into());
     }
     if begun.scope.force_authn && is_stale {
@@ -150,7 +150,9 @@ async fn grant(connection: &mut AnyConnection, question: &Question, subject: &mu
     tenant.policy.check(&SignOn {
         domain: &name.domain,
         service: Some(service.entity_id.as_str()),
-        grade,
+        grade: assurance.grade,
+        // There is no device that claims anything: the identity provider is the tenant's directory.
+        claim: EvidenceGrade::Directory,
         facts: &facts,
     })?;
     let (person, is_known) = find_person(connection, &tenant, &name, provisions, *now).await?;
@@ -165,7 +167,8 @@ async fn grant(connection: &mut AnyConnection, question: &Question, subject: &mu
     let browser = (sent.browser_id.as_str(), tenant.id.as_str());
     external_sign_on::remember(connection, browser, &sent.provider, *now).await?;
     let format = begun.name_format.clone().unwrap_or_else(|| service.settings.name_id_format.format());
-    let attributes = service.settings.attributes(&About { person: &person, groups: &groups, grade, device: None });
+    let attributes =
+        service.settings.attributes(&About { person: &person, groups: &groups, assurance: &assurance, device: None });
     let own_end = now.plus_seconds(tenant.session_seconds);
     let session = ServiceSession {
         id: session_index()?,
@@ -230,24 +233,9 @@ async fn check_domain(
     Ok(tenant.auto_provisioning && answering.auto_provisioning)
 }
 
-/// What the context is worth to the policy: a grade of another Countersign portal's is itself, and any other identity provider is the
-/// directory that the tenant has chosen to believe.
-fn grade(context: &str) -> EvidenceGrade {
-    let grades = [EvidenceGrade::Local, EvidenceGrade::Managed];
-    grades.into_iter().find(|grade| authn_context(*grade) == context).unwrap_or(EvidenceGrade::Directory)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_grade_travels_on_and_others_are_a_directorys() {
-        assert_eq!(grade("urn:countersign:1.0:ac:classes:local"), EvidenceGrade::Local);
-        assert_eq!(grade("urn:countersign:1.0:ac:classes:managed"), EvidenceGrade::Managed);
-        assert_eq!(grade("urn:countersign:1.0:ac:classes:directory"), EvidenceGrade::Directory);
-        assert_eq!(grade("urn:oasis:names:tc:SAML:2.0:ac:classes:Password"), EvidenceGrade::Directory);
-    }
 
     #[test]
     fn only_an_address_names_a_person() {

@@ -309,6 +309,7 @@ mod tests {
             acs_url: acs_url.to_owned(),
             is_passive: false,
             name_format: None,
+            proof_request: None,
             relay_state: None,
             scope: Scope::default(),
             elsewhere: None,

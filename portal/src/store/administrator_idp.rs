@@ -44,7 +44,7 @@ pub enum Kind {
         tenant_id: String,
         /// The entity ID of the pages, as a service of that tenant.
         service: String,
-        /// The least grade of evidence: `local`, `managed`, `directory`.
+        /// The least grade; `local`, `managed`, `directory` of what was recorded before there were grades: a kind of the device's claim.
         minimum_evidence: String,
     },
 }

@@ -31,6 +31,8 @@ pub struct BrowserSignOn {
     pub is_passive: bool,
     /// In which format the service wants the person named, where it says so.
     pub name_format: Option<NameIdFormat>,
+    /// What the person has proved in this browser to go on with it, if they were asked to: a proof request's id.
+    pub proof_request: Option<String>,
     /// The browser that was sent on, if there is one.
     pub browser_id: Option<String>,
     /// The port that it was sent to.
@@ -69,6 +71,7 @@ impl BrowserSignOn {
             elsewhere: columns.optional_text("elsewhere")?,
             is_passive: columns.integer("is_passive")? != 0,
             name_format: columns.optional_text("name_format")?.as_deref().map(NameIdFormat::from_uri),
+            proof_request: columns.optional_text("proof_request")?,
             browser_id: columns.optional_text("browser_id")?,
             port: columns.optional_integer("port")?.and_then(|port| u16::try_from(port).ok()),
             created_at: columns.time("created_at")?,
@@ -85,8 +88,8 @@ impl BrowserSignOn {
 pub async fn insert(connection: &mut AnyConnection, row: &BrowserSignOn) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO browser_sign_on
-             (id, tenant_id, service, request_id, acs_url, relay_state, created_at, deadline, scope, is_passive, name_format)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+             (id, tenant_id, service, request_id, acs_url, relay_state, created_at, deadline, scope, is_passive, name_format, proof_request)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
     )
     .bind(row.id.as_str())
     .bind(&row.tenant_id)
@@ -99,6 +102,7 @@ pub async fn insert(connection: &mut AnyConnection, row: &BrowserSignOn) -> Resu
     .bind(json_text(&row.scope))
     .bind(i64::from(row.is_passive))
     .bind(row.name_format.as_ref().map(NameIdFormat::uri))
+    .bind(row.proof_request.as_deref())
     .execute(connection)
     .await
     .map_err(doing("keep a sign-on that a service has begun"))?;

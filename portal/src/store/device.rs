@@ -10,7 +10,9 @@ use sqlx::any::AnyRow;
 
 use super::columns::{Columns, base64_text, json_text};
 use super::page::{Cursor, Page, Select};
+use super::person;
 use super::service_session::{self, Ending};
+use super::token::People;
 use super::{StoreError, as_text, doing};
 use crate::evidence;
 
@@ -57,6 +59,9 @@ pub struct Device {
     pub fingerprint: String,
     /// Groups that its token gave it.
     pub groups: Vec<String>,
+    /// Whom it may sign in by its word alone, as its token says.
+    #[serde(serialize_with = "as_text")]
+    pub people: People,
     /// The person who first used it.
     pub owner_id: Option<String>,
     /// When it was enrolled (again, after a removal).
@@ -95,6 +100,7 @@ impl Device {
             state_note: columns.text("state_note")?,
             fingerprint: columns.text("fingerprint")?,
             groups: columns.json("device_groups")?,
+            people: columns.parsed("people")?,
             owner_id: columns.optional_text("owner_id")?,
             enrolled_at: columns.time("enrolled_at")?,
             last_seen_at: columns.time("last_seen_at")?,
@@ -120,13 +126,13 @@ impl Device {
 pub async fn register(connection: &mut AnyConnection, device: &Device) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO device (id, tenant_id, token_id, public_key, state, sequence, facts, enrolled_at, last_seen_at,
-             state_note, fingerprint, device_groups, owner_id, hostname, platform, key_protection, agent_version, key_name, key_since)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
+             state_note, fingerprint, device_groups, owner_id, hostname, platform, key_protection, agent_version, key_name, key_since, people)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
          ON CONFLICT (id) DO UPDATE SET tenant_id = excluded.tenant_id, token_id = excluded.token_id, state = excluded.state,
              sequence = excluded.sequence, facts = excluded.facts, enrolled_at = excluded.enrolled_at, last_seen_at = excluded.last_seen_at,
              state_note = excluded.state_note, fingerprint = excluded.fingerprint, device_groups = excluded.device_groups,
              owner_id = excluded.owner_id, hostname = excluded.hostname, platform = excluded.platform,
-             key_protection = excluded.key_protection, agent_version = excluded.agent_version",
+             key_protection = excluded.key_protection, agent_version = excluded.agent_version, people = excluded.people",
     )
     .bind(device.id.as_str())
     .bind(&device.tenant_id)
@@ -147,6 +153,7 @@ pub async fn register(connection: &mut AnyConnection, device: &Device) -> Result
     .bind(device.fact(evidence::AGENT_VERSION))
     .bind(device.key_name.as_str())
     .bind(device.key_since.unix_millis())
+    .bind(device.people.to_string())
     .execute(connection)
     .await
     .map_err(doing("register the device"))?;
@@ -199,6 +206,7 @@ pub async fn move_to(
     let changed = done.map_err(doing("change the device"))?.rows_affected() > 0;
     if !matches!(state, DeviceState::Registered | DeviceState::Pending) {
         service_session::end(connection, Ending::Device(id), &format!("device {state}")).await?;
+        person::void_proofs(connection, id).await?;
     }
     Ok(changed)
 }

@@ -30,6 +30,7 @@ mod migration_tests;
 pub mod page;
 pub mod passkey;
 pub mod person;
+pub mod proof;
 pub mod provider;
 pub mod seen_request;
 pub mod service_provider;

@@ -13,6 +13,7 @@ use super::device::Device;
 use super::page::{Cursor, Page, Select};
 use super::service_session::{self, Ending};
 use super::{StoreError, as_optional_text, as_text, doing};
+use crate::grade::{Assurance, Grade};
 
 /// Where a person stands.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -157,6 +158,95 @@ pub async fn by_name_id(connection: &mut AnyConnection, name_id: &str) -> Result
     row.map_err(doing("look the person up"))?.as_ref().map(Person::from_row).transpose()
 }
 
+/// What the portal knows of somebody on one device, from earlier sign-ons.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct OnDevice {
+    /// What they have proved there, if they have.
+    pub proof: Option<Proof>,
+}
+
+/// That somebody has proved who they are, for one device and one account of its operating system.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Proof {
+    /// How: `code`, `passkey`, `approval`, `idp:NAME`.
+    pub method: String,
+    /// The account's id, as the device states it.
+    pub account: String,
+    /// When.
+    pub proved_at: UtcTime,
+    /// Until when it holds.
+    pub ends_at: UtcTime,
+}
+
+/// The person of that name, and what is known of them on the device; none where they have not signed on from it.
+///
+/// # Errors
+/// [`StoreError::Statement`].
+pub async fn with_device(
+    connection: &mut AnyConnection,
+    name_id: &str,
+    device_id: &str,
+) -> Result<Option<(Person, Option<OnDevice>)>, StoreError> {
+    let row = sqlx::query(
+        "SELECT person.*, device_person.device_id AS device_id, device_person.proof_method AS proof_method,
+             device_person.proof_account AS proof_account, device_person.proved_at AS proved_at,
+             device_person.proof_ends_at AS proof_ends_at
+         FROM person LEFT JOIN device_person ON device_person.person_id = person.id AND device_person.device_id = $2
+         WHERE person.name_id = $1",
+    );
+    let row = row.bind(name_id).bind(device_id).fetch_optional(connection).await;
+    let read = |row: &AnyRow| {
+        let columns = Columns { table: "device_person", row };
+        let was_there = columns.optional_text("device_id")?.is_some();
+        let method = columns.optional_text("proof_method")?.zip(columns.optional_text("proof_account")?);
+        let times = columns.optional_time("proved_at")?.zip(columns.optional_time("proof_ends_at")?);
+        let proof = method.zip(times);
+        let proof =
+            proof.map(|((method, account), (proved_at, ends_at))| Proof { method, account, proved_at, ends_at });
+        Ok((Person::from_row(row)?, was_there.then_some(OnDevice { proof })))
+    };
+    row.map_err(doing("look the person up"))?.as_ref().map(read).transpose()
+}
+
+/// Keeps what the person has proved on the device, on which they have signed on.
+///
+/// # Errors
+/// [`StoreError::Statement`].
+pub async fn keep_proof(
+    connection: &mut AnyConnection,
+    device_id: &str,
+    person_id: &str,
+    proof: &Proof,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE device_person SET proof_method = $3, proof_account = $4, proved_at = $5, proof_ends_at = $6
+         WHERE device_id = $1 AND person_id = $2",
+    )
+    .bind(device_id)
+    .bind(person_id)
+    .bind(&proof.method)
+    .bind(&proof.account)
+    .bind(proof.proved_at.unix_millis())
+    .bind(proof.ends_at.unix_millis())
+    .execute(connection)
+    .await
+    .map_err(doing("keep what a person has proved"))?;
+    Ok(())
+}
+
+/// Forgets what anybody has proved on the device: it is another one now, or shut out.
+///
+/// # Errors
+/// [`StoreError::Statement`].
+pub async fn void_proofs(connection: &mut AnyConnection, device_id: &str) -> Result<(), StoreError> {
+    let done = sqlx::query(
+        "UPDATE device_person SET proof_method = NULL, proof_account = NULL, proved_at = NULL, proof_ends_at = NULL
+         WHERE device_id = $1 AND proof_method IS NOT NULL",
+    );
+    done.bind(device_id).execute(connection).await.map_err(doing("forget what was proved on a device"))?;
+    Ok(())
+}
+
 /// All people by name.
 ///
 /// # Errors
@@ -283,8 +373,10 @@ pub struct SignOnNote<'a> {
     pub person_id: &'a str,
     /// The evidence's source and attributes, as JSON.
     pub evidence: String,
-    /// Its grade.
-    pub grade: EvidenceGrade,
+    /// The kind of the device's claim.
+    pub claim: EvidenceGrade,
+    /// What they were signed in by.
+    pub assurance: &'a Assurance,
     /// When.
     pub now: UtcTime,
 }
@@ -295,14 +387,18 @@ pub struct SignOnNote<'a> {
 /// [`StoreError::Statement`].
 pub async fn note_sign_on(connection: &mut AnyConnection, note: &SignOnNote<'_>) -> Result<(), StoreError> {
     sqlx::query(
-        "INSERT INTO device_person (device_id, person_id, evidence, grade, first_at, last_at) VALUES ($1, $2, $3, $4, $5, $5)
-         ON CONFLICT (device_id, person_id) DO UPDATE SET evidence = excluded.evidence, grade = excluded.grade, last_at = excluded.last_at",
+        "INSERT INTO device_person (device_id, person_id, evidence, grade, first_at, last_at, claim, origin)
+         VALUES ($1, $2, $3, $4, $5, $5, $6, $7)
+         ON CONFLICT (device_id, person_id) DO UPDATE SET evidence = excluded.evidence, grade = excluded.grade, last_at = excluded.last_at,
+             claim = excluded.claim, origin = excluded.origin",
     )
     .bind(note.device_id)
     .bind(note.person_id)
     .bind(&note.evidence)
-    .bind(note.grade.to_string())
+    .bind(note.assurance.grade.to_string())
     .bind(note.now.unix_millis())
+    .bind(note.claim.to_string())
+    .bind(&note.assurance.origin)
     .execute(&mut *connection)
     .await
     .map_err(doing("note the sign-on"))?;
@@ -328,8 +424,10 @@ pub async fn note_seen(connection: &mut AnyConnection, person_id: &str, now: Utc
 pub struct LastEvidence {
     /// Source and attributes, as JSON.
     pub evidence: String,
-    /// Its grade.
-    pub grade: EvidenceGrade,
+    /// The kind of the claim.
+    pub claim: EvidenceGrade,
+    /// What they were signed in by.
+    pub assurance: Assurance,
     /// When.
     pub at: UtcTime,
 }
@@ -343,16 +441,19 @@ pub async fn last_evidence(
     device_id: &str,
     person_id: &str,
 ) -> Result<Option<LastEvidence>, StoreError> {
-    let row = sqlx::query("SELECT evidence, grade, last_at FROM device_person WHERE device_id = $1 AND person_id = $2")
-        .bind(device_id)
-        .bind(person_id)
-        .fetch_optional(connection)
-        .await;
+    let row = sqlx::query(
+        "SELECT evidence, grade, origin, claim, last_at FROM device_person WHERE device_id = $1 AND person_id = $2",
+    )
+    .bind(device_id)
+    .bind(person_id)
+    .fetch_optional(connection)
+    .await;
     let row = row.map_err(doing("look the person's evidence up"))?;
     let read = |row: &AnyRow| {
         let columns = Columns { table: "device_person", row };
-        let (evidence, grade) = (columns.text("evidence")?, columns.parsed("grade")?);
-        Ok(LastEvidence { evidence, grade, at: columns.time("last_at")? })
+        let assurance = Assurance { grade: columns.parsed::<Grade>("grade")?, origin: columns.text("origin")? };
+        let (evidence, claim) = (columns.text("evidence")?, columns.parsed("claim")?);
+        Ok(LastEvidence { evidence, claim, assurance, at: columns.time("last_at")? })
     };
     row.as_ref().map(read).transpose()
 }
@@ -394,8 +495,13 @@ pub struct DeviceUse {
     pub name_id: String,
     /// Where the person stands.
     pub person_state: String,
-    /// The grade of the evidence that was offered last.
+    /// The grade of the last sign-on.
     pub grade: String,
+    /// How that grade came about.
+    pub origin: String,
+    /// Until when what they have proved there holds, if they have.
+    #[serde(serialize_with = "as_optional_text")]
+    pub proof_ends_at: Option<UtcTime>,
     /// When they signed on from it first.
     #[serde(serialize_with = "as_text")]
     pub first_at: UtcTime,
@@ -411,7 +517,8 @@ pub struct DeviceUse {
 pub async fn uses(connection: &mut AnyConnection, of: UsesOf<'_>) -> Result<Vec<DeviceUse>, StoreError> {
     let mut select = Select::new(
         "SELECT device.id AS device_id, device.hostname AS hostname, device.state AS device_state,
-             person.name_id AS name_id, person.state AS person_state, device_person.grade AS grade,
+             person.name_id AS name_id, person.state AS person_state, device_person.grade AS grade, device_person.origin AS origin,
+             device_person.proof_ends_at AS proof_ends_at,
              device_person.first_at AS first_at, device_person.last_at AS last_at
          FROM device_person JOIN person ON person.id = device_person.person_id
              JOIN device ON device.id = device_person.device_id",
@@ -430,6 +537,8 @@ pub async fn uses(connection: &mut AnyConnection, of: UsesOf<'_>) -> Result<Vec<
             name_id: columns.text("name_id")?,
             person_state: columns.text("person_state")?,
             grade: columns.text("grade")?,
+            origin: columns.text("origin")?,
+            proof_ends_at: columns.optional_time("proof_ends_at")?,
             first_at: columns.time("first_at")?,
             last_at: columns.time("last_at")?,
         })

@@ -5,6 +5,7 @@ use saml::time::UtcTime;
 use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 
+use crate::grade::Grade;
 use crate::identity_provider::Providers;
 use crate::policy::Policy;
 
@@ -22,9 +23,18 @@ pub struct Tenant {
     pub idp_enabled: bool,
     /// Whether a person that the portal has not met is created at the first sign-on.
     pub auto_provisioning: bool,
-    /// The least grade of evidence that signs somebody in.
+    /// The least grade that signs somebody in.
     #[serde(serialize_with = "as_text")]
-    pub minimum_evidence: EvidenceGrade,
+    pub minimum_evidence: Grade,
+    /// The least kind of a claim that a device may make about its person.
+    #[serde(serialize_with = "as_text")]
+    pub minimum_claim: EvidenceGrade,
+    /// Whether a claim is enough to give somebody whom the tenant knows to a device on which they have not signed on before.
+    pub known_by_claim: bool,
+    /// For how many days a proof holds.
+    pub proof_days: i64,
+    /// The tenant's names of the identity providers at which people may prove who they are.
+    pub proof_idps: Vec<String>,
     /// Registered devices that one person may have.
     pub devices_per_user: i64,
     /// Life of the agent's own session, in seconds.
@@ -50,9 +60,13 @@ impl Tenant {
             idp_enabled: columns.flag("idp_enabled")?,
             auto_provisioning: columns.flag("auto_provisioning")?,
             minimum_evidence: columns.parsed("minimum_evidence")?,
+            minimum_claim: columns.parsed("minimum_claim")?,
+            known_by_claim: columns.flag("known_by_claim")?,
+            proof_days: columns.integer("proof_days")?,
+            proof_idps: columns.json("proof_idps")?,
             devices_per_user: columns.integer("devices_per_user")?,
             session_seconds: columns.integer("session_seconds")?,
-            policy: columns.json("policy")?,
+            policy: columns.json::<Policy>("policy")?.upgraded(),
             providers: columns.json("providers")?,
             provider_version: columns.integer("provider_version")?,
             created_at: columns.time("created_at")?,
@@ -66,8 +80,9 @@ impl Tenant {
 /// A [`StoreError::Statement`] that [`StoreError::is_duplicate`] where the name is taken.
 pub async fn insert(connection: &mut AnyConnection, tenant: &Tenant) -> Result<(), StoreError> {
     sqlx::query(
-        "INSERT INTO tenant (id, name, idp_enabled, auto_provisioning, minimum_evidence, devices_per_user, session_seconds, created_at, policy)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        "INSERT INTO tenant (id, name, idp_enabled, auto_provisioning, minimum_evidence, devices_per_user, session_seconds, created_at, policy,
+             minimum_claim, known_by_claim, proof_days, proof_idps)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
     )
     .bind(&tenant.id)
     .bind(&tenant.name)
@@ -78,6 +93,10 @@ pub async fn insert(connection: &mut AnyConnection, tenant: &Tenant) -> Result<(
     .bind(tenant.session_seconds)
     .bind(tenant.created_at.unix_millis())
     .bind(json_text(&tenant.policy))
+    .bind(tenant.minimum_claim.to_string())
+    .bind(i64::from(tenant.known_by_claim))
+    .bind(tenant.proof_days)
+    .bind(json_text(&tenant.proof_idps))
     .execute(connection)
     .await
     .map_err(doing("add the tenant"))?;
@@ -90,7 +109,8 @@ pub async fn insert(connection: &mut AnyConnection, tenant: &Tenant) -> Result<(
 /// [`StoreError::Statement`].
 pub async fn update_settings(connection: &mut AnyConnection, tenant: &Tenant) -> Result<(), StoreError> {
     sqlx::query(
-        "UPDATE tenant SET idp_enabled = $2, auto_provisioning = $3, minimum_evidence = $4, devices_per_user = $5, session_seconds = $6, policy = $7
+        "UPDATE tenant SET idp_enabled = $2, auto_provisioning = $3, minimum_evidence = $4, devices_per_user = $5, session_seconds = $6, policy = $7,
+             minimum_claim = $8, known_by_claim = $9, proof_days = $10, proof_idps = $11
          WHERE id = $1",
     )
     .bind(&tenant.id)
@@ -100,6 +120,10 @@ pub async fn update_settings(connection: &mut AnyConnection, tenant: &Tenant) ->
     .bind(tenant.devices_per_user)
     .bind(tenant.session_seconds)
     .bind(json_text(&tenant.policy))
+    .bind(tenant.minimum_claim.to_string())
+    .bind(i64::from(tenant.known_by_claim))
+    .bind(tenant.proof_days)
+    .bind(json_text(&tenant.proof_idps))
     .execute(connection)
     .await
     .map_err(doing("change the tenant"))?;

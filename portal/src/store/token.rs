@@ -45,6 +45,41 @@ impl FromStr for Approval {
     }
 }
 
+/// Whom the devices that a token enrols may sign in by their word alone.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum People {
+    /// Nobody: people prove who they are, once for each device.
+    #[default]
+    Proven,
+    /// The people whom the token lists, and nobody else.
+    Listed,
+    /// Anybody: a stolen token then buys a device that names whom it likes, as far as the tenant does not know them.
+    Any,
+}
+
+impl fmt::Display for People {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Proven => "proven",
+            Self::Listed => "listed",
+            Self::Any => "any",
+        })
+    }
+}
+
+impl FromStr for People {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        match text {
+            "proven" => Ok(Self::Proven),
+            "listed" => Ok(Self::Listed),
+            "any" => Ok(Self::Any),
+            _ => Err(()),
+        }
+    }
+}
+
 /// What the portal knows of a device token. The secret half was shown once and is nowhere here.
 #[derive(Clone, Debug, serde::Serialize)]
 pub struct Token {
@@ -73,6 +108,21 @@ pub struct Token {
     pub approval: Approval,
     /// Groups of the devices that it enrols.
     pub groups: Vec<String>,
+    /// Whom the devices that it enrols may sign in by their word alone.
+    #[serde(serialize_with = "as_text")]
+    pub people: People,
+    /// Those people by name, `user@domain`, where they are listed.
+    pub people_names: Vec<String>,
+    /// Those people by group, where they are listed.
+    pub people_groups: Vec<String>,
+    /// How many devices it may enrol within an hour; none: no limit.
+    pub hourly_limit: Option<i64>,
+    /// The hour of its last enrolment, counted from 1970.
+    #[serde(skip)]
+    pub hour: i64,
+    /// How many it has enrolled in that hour.
+    #[serde(skip)]
+    pub hour_uses: i64,
     /// The token that it takes the place of.
     #[serde(serialize_with = "as_optional_text")]
     pub rotated_from: Option<TokenId>,
@@ -110,6 +160,12 @@ impl Token {
             is_bound: false,
             approval: Approval::Auto,
             groups: Vec::new(),
+            people: People::Any,
+            people_names: Vec::new(),
+            people_groups: Vec::new(),
+            hourly_limit: None,
+            hour: 0,
+            hour_uses: 0,
             rotated_from: None,
             use_limit: None,
             uses: 0,
@@ -136,6 +192,12 @@ impl Token {
             is_bound: columns.flag("is_bound")?,
             approval: columns.parsed("approval")?,
             groups: columns.json("device_groups")?,
+            people: columns.parsed("people")?,
+            people_names: columns.json("people_names")?,
+            people_groups: columns.json("people_groups")?,
+            hourly_limit: columns.optional_integer("hourly_limit")?,
+            hour: columns.integer("hour")?,
+            hour_uses: columns.integer("hour_uses")?,
             rotated_from: columns.optional_parsed("rotated_from")?,
             use_limit: columns.optional_integer("use_limit")?,
             uses: columns.integer("uses")?,
@@ -154,8 +216,8 @@ impl Token {
 pub async fn insert(connection: &mut AnyConnection, token: &Token) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO device_token (id, tenant_id, public_key, description, created_by, domains, platforms, use_limit, uses, expires_at, created_at,
-             networks, is_bound, approval, device_groups, rotated_from)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, $9, $10, $11, $12, $13, $14, $15)",
+             networks, is_bound, approval, device_groups, rotated_from, people, people_names, people_groups, hourly_limit)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)",
     )
     .bind(token.id.to_string())
     .bind(&token.tenant_id)
@@ -172,6 +234,10 @@ pub async fn insert(connection: &mut AnyConnection, token: &Token) -> Result<(),
     .bind(token.approval.to_string())
     .bind(json_text(&token.groups))
     .bind(token.rotated_from.as_ref().map(ToString::to_string))
+    .bind(token.people.to_string())
+    .bind(json_text(&token.people_names))
+    .bind(json_text(&token.people_groups))
+    .bind(token.hourly_limit)
     .execute(connection)
     .await
     .map_err(doing("add the token"))?;
@@ -201,13 +267,23 @@ pub async fn list(connection: &mut AnyConnection) -> Result<Vec<Token>, StoreErr
 /// # Errors
 /// [`StoreError::Statement`].
 pub async fn count_use(connection: &mut AnyConnection, id: &TokenId, now: UtcTime) -> Result<(), StoreError> {
-    sqlx::query("UPDATE device_token SET uses = uses + 1, last_used_at = $2 WHERE id = $1")
+    sqlx::query(
+        "UPDATE device_token SET uses = uses + 1, last_used_at = $2, hour_uses = CASE WHEN hour = $3 THEN hour_uses + 1 ELSE 1 END, hour = $3
+         WHERE id = $1",
+    )
         .bind(id.to_string())
         .bind(now.unix_millis())
+        .bind(hour_of(now))
         .execute(connection)
         .await
         .map_err(doing("count the use of the token"))?;
     Ok(())
+}
+
+/// The hour of `at`, counted from 1970.
+#[must_use]
+pub fn hour_of(at: UtcTime) -> i64 {
+    at.unix_seconds().div_euclid(3600)
 }
 
 /// A kind of name that machines are bound to tokens by.

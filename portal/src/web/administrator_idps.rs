@@ -3,7 +3,6 @@
 use askama::Template;
 use axum::extract::Path;
 use axum::response::Response;
-use saml::device::EvidenceGrade;
 
 use super::access::{Posted, Visitor};
 use super::administrators::reach;
@@ -13,6 +12,7 @@ use super::view::{Confirm, Frame};
 use super::{PageError, go, page, told};
 use crate::admin::administrator_idp::{self, Link, may_speak_for, what};
 use crate::admin::{AdminError, Noun, administrator, tenant};
+use crate::grade::Grade;
 use crate::store::administrator_idp::{AdministratorIdp, Kind};
 
 /// Under which section of the menu these pages are.
@@ -27,7 +27,7 @@ struct ListPage {
     given: Fields,
     tenants: Vec<String>,
     whole: bool,
-    grades: [EvidenceGrade; 3],
+    grades: [Grade; 4],
     /// The pages as a service provider: entity ID, which is its metadata's address, ACS and certificate.
     sp: [String; 3],
 }
@@ -61,7 +61,7 @@ async fn list_page(visitor: &Visitor, given: Fields, problem: Option<String>) ->
         given,
         tenants: tenants.iter().map(|tenant| tenant.name.clone()).collect(),
         whole: admin.reach.is_none(),
-        grades: [EvidenceGrade::Managed, EvidenceGrade::Directory, EvidenceGrade::Local],
+        grades: [Grade::Proved, Grade::Verified, Grade::Assigned, Grade::Claimed],
         sp: [cloud.console_entity_id().to_string(), cloud.console_acs_url().to_owned(), certificate(&visitor.portal)],
     };
     Ok(page(list.problem.as_ref(), &list))
@@ -89,10 +89,10 @@ async fn record(visitor: &Visitor, fields: &Fields) -> Result<AdministratorIdp, 
         return administrator_idp::add_external(admin, name, tenant.as_deref(), metadata).await;
     }
     let grade = fields.text("minimum_evidence");
-    let minimum = grade.parse().map_err(|_| AdminError::Invalid {
+    let minimum = grade.parse().map_err(|()| AdminError::Invalid {
         field: "minimum_evidence",
         given: grade.to_owned(),
-        wanted: "a grade of evidence: `local`, `managed` or `directory`",
+        wanted: "a grade: `claimed`, `assigned`, `proved` or `verified`",
     })?;
     let everybody = tenant.is_none() && admin.reach.is_none();
     let devices_of = fields.text("devices_of");

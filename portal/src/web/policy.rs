@@ -69,6 +69,7 @@ fn rule(fields: &Fields) -> Result<Rule, AdminError> {
         platform: fields.some("platform"),
         service: fields.some("service"),
         minimum_evidence: fields.some("minimum_evidence"),
+        minimum_claim: fields.some("minimum_claim"),
         key_protection: protections.map(str::to_owned).collect(),
         facts: lines(fields.raw("facts")).map(demand).collect::<Result<_, AdminError>>()?,
     })

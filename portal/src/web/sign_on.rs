@@ -11,12 +11,14 @@ use super::view::{Frame, base};
 use super::{PageError, go, page as answer, told};
 use crate::admin::tenant::{self, Settings};
 use crate::admin::{AdminError, Right, domain, service};
+use crate::grade::Grade;
+use crate::identity_provider::Kind;
 use crate::store::tenant::Tenant;
 
-const GRADES: [(&str, &str); 3] = [
-    ("local", "The name of a local account is enough."),
-    ("managed", "The device's management must name the person."),
-    ("directory", "A directory must name the person."),
+const CLAIMS: [(&str, &str); 3] = [
+    ("local", "a local account"),
+    ("managed", "the device's management has named the person"),
+    ("directory", "the account is a directory's, and the device is joined to it"),
 ];
 
 #[derive(Template)]
@@ -27,7 +29,10 @@ struct SettingsPage {
     problem: Option<String>,
     row: Tenant,
     evidence: String,
-    grades: [(&'static str, &'static str); 3],
+    grades: [(&'static str, &'static str); 4],
+    claim: String,
+    claims: [(&'static str, &'static str); 3],
+    proof_idps: Vec<(String, bool)>,
     limits: Vec<Choice>,
     others: Vec<Choice>,
     visits: Vec<Choice>,
@@ -72,16 +77,25 @@ pub(super) async fn settings_page(
         tenant: name.to_owned(),
         problem,
         evidence: row.minimum_evidence.to_string(),
+        claim: row.minimum_claim.to_string(),
+        proof_idps: proof_idps(&row),
         limits: choices(&row.policy.at_limit, &LIMITS),
         others: choices(&row.policy.other_person, &OTHERS),
         visits: choices(&row.policy.first_visit, &VISITS),
         domains: domains.into_iter().map(|domain| domain.name).collect(),
         services: services.into_iter().map(|service| service.entity_id.to_string()).collect(),
         row,
-        grades: GRADES,
+        grades: Grade::ALL.map(|grade| (grade.as_str(), grade.meaning())),
+        claims: CLAIMS,
         may_change: visitor.admin().rights.contain(Right::Policy),
     };
     Ok(answer(page.problem.as_ref(), &page))
+}
+
+/// The tenant's other identity providers, and whether people may prove who they are there.
+fn proof_idps(row: &Tenant) -> Vec<(String, bool)> {
+    let external = row.providers.list.iter().filter(|one| matches!(one.kind, Kind::External { .. }));
+    external.map(|one| (one.name.clone(), row.proof_idps.contains(&one.name))).collect()
 }
 
 /// `GET …/policy`.
@@ -105,13 +119,19 @@ pub(super) async fn save(Path(name): Path<String>, posted: Posted) -> Result<Res
 
 fn settings(fields: &Fields) -> Result<Settings, AdminError> {
     let invalid = |field, wanted| AdminError::Invalid { field, given: fields.text(field).to_owned(), wanted };
-    let evidence = fields.text("minimum_evidence").parse::<EvidenceGrade>();
+    let evidence = fields.text("minimum_evidence").parse::<Grade>();
+    let claim = fields.text("minimum_claim").parse::<EvidenceGrade>();
+    let days = fields.text("proof_days").parse::<u16>();
     let devices = fields.text("devices_per_user").parse::<u16>();
     let seconds = fields.text("session_seconds").parse::<u32>();
     Ok(Settings {
         idp_enabled: Some(fields.has("idp", "1")),
         auto_provisioning: Some(fields.has("auto_provisioning", "1")),
-        minimum_evidence: Some(evidence.map_err(|_| invalid("minimum_evidence", "a grade of evidence"))?),
+        minimum_evidence: Some(evidence.map_err(|()| invalid("minimum_evidence", "a grade"))?),
+        minimum_claim: Some(claim.map_err(|_| invalid("minimum_claim", "a kind of claim"))?),
+        known_by_claim: Some(fields.has("known_by_claim", "1")),
+        proof_days: Some(days.map_err(|_| invalid("proof_days", "a number of days: 1 to 3650"))?),
+        proof_idps: Some(fields.all("proof_idp")),
         devices_per_user: Some(devices.map_err(|_| invalid("devices_per_user", "a number of devices: 1 to 65535"))?),
         session_seconds: Some(seconds.map_err(|_| invalid("session_seconds", "a number of seconds: 60 to 604800"))?),
     })

@@ -14,11 +14,11 @@ use super::fields::Fields;
 use super::snippets::{self, Snippet};
 use super::view::{Confirm, Frame, ROWS, When, base};
 use super::{PageError, go, html, page, told};
-use crate::admin::token::{CreatedToken, NewToken, PLATFORMS, parse_life, standing};
+use crate::admin::token::{CreatedToken, DEFAULT_PER_HOUR, DEFAULT_USES, NewToken, PLATFORMS, parse_life, standing};
 use crate::admin::token_binding::{self, Machines};
 use crate::admin::{AdminError, Noun, Right, device, domain, token};
 use crate::store::device::DeviceFilter;
-use crate::store::token::{Approval, Token};
+use crate::store::token::{Approval, People, Token};
 
 #[derive(Template)]
 #[template(path = "tokens.html")]
@@ -37,6 +37,8 @@ struct FormPage {
     problem: Option<String>,
     given: Fields,
     expires: String,
+    uses: String,
+    per_hour: String,
     domains: Vec<String>,
     platforms: &'static [&'static str],
 }
@@ -95,6 +97,11 @@ impl TokenRow {
         if token.approval == Approval::Queue {
             scope.push("after approval".to_owned());
         }
+        scope.push(match token.people {
+            People::Proven => "people prove who they are".to_owned(),
+            People::Listed => "listed people only".to_owned(),
+            People::Any => "anybody by the device's word".to_owned(),
+        });
         Self {
             name: if token.description.is_empty() {
                 "without description".to_owned()
@@ -137,11 +144,14 @@ async fn form_page(
     problem: Option<String>,
 ) -> Result<Response, PageError> {
     let domains = domain::of_tenant(visitor.admin(), tenant).await?;
+    let is_fresh = given.some("expires").is_none();
     let form = FormPage {
         frame: Frame::new(visitor, "New device token", Some(tenant), "/tokens"),
         tenant: tenant.to_owned(),
         problem,
         expires: given.some("expires").unwrap_or_else(|| "30d".to_owned()),
+        uses: if is_fresh { DEFAULT_USES.to_string() } else { given.text("uses").to_owned() },
+        per_hour: if is_fresh { DEFAULT_PER_HOUR.to_string() } else { given.text("per_hour").to_owned() },
         given,
         domains: domains.into_iter().map(|domain| domain.name).collect(),
         platforms: &PLATFORMS,
@@ -171,6 +181,7 @@ pub(super) async fn create(Path(tenant): Path<String>, posted: Posted) -> Result
 fn new_token(fields: &Fields) -> Result<NewToken, AdminError> {
     let invalid = |field, wanted| AdminError::Invalid { field, given: fields.text(field).to_owned(), wanted };
     let uses = fields.some("uses").map(|uses| uses.parse::<u32>()).transpose();
+    let per_hour = fields.some("per_hour").map(|number| number.parse::<u32>()).transpose();
     let life = parse_life(fields.text("expires"));
     let list = |name: &str| -> Vec<String> {
         let parts = fields.text(name).split(',').map(str::trim).filter(|part| !part.is_empty());
@@ -185,7 +196,20 @@ fn new_token(fields: &Fields) -> Result<NewToken, AdminError> {
         machines: if machines.trim().is_empty() { Machines::default() } else { Machines::from_csv(machines)? },
         approval: if fields.has("approval", "queue") { Approval::Queue } else { Approval::Auto },
         groups: list("groups"),
+        people: match fields.text("people") {
+            "" => People::Proven,
+            given => given.parse().map_err(|()| invalid("people", "whom devices may sign in"))?,
+        },
+        people_names: fields
+            .raw("people_names")
+            .lines()
+            .map(str::trim)
+            .filter(|name| !name.is_empty())
+            .map(str::to_owned)
+            .collect(),
+        people_groups: list("people_groups"),
         use_limit: uses.map_err(|_| invalid("uses", "a number of devices"))?,
+        hourly_limit: per_hour.map_err(|_| invalid("per_hour", "a number of devices"))?,
         life: life.map_err(|_| invalid("expires", "how long a token enrols: write `12h`, `30d` or `never`"))?,
     })
 }

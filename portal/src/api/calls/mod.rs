@@ -74,6 +74,10 @@ pub(super) mod tenants {
         idp_enabled: Option<bool>,
         auto_provisioning: Option<bool>,
         minimum_evidence: Option<String>,
+        minimum_claim: Option<String>,
+        known_by_claim: Option<bool>,
+        proof_days: Option<u16>,
+        proof_idps: Option<Vec<String>>,
         devices_per_user: Option<u16>,
         session_seconds: Option<u32>,
     }
@@ -96,13 +100,21 @@ pub(super) mod tenants {
     pub(in crate::api) async fn set(call: Call) -> Result<Value, Problem> {
         let given: Given = call.read()?;
         let grade = |text: String| {
-            let wanted = "a grade of evidence: `local`, `managed` or `directory`";
-            text.parse().map_err(|_| AdminError::Invalid { field: "minimum_evidence", given: text.clone(), wanted })
+            let wanted = "a grade: `claimed`, `assigned`, `proved` or `verified`";
+            text.parse().map_err(|()| AdminError::Invalid { field: "minimum_evidence", given: text.clone(), wanted })
+        };
+        let kind = |text: String| {
+            let wanted = "a kind of claim: `local`, `managed` or `directory`";
+            text.parse().map_err(|_| AdminError::Invalid { field: "minimum_claim", given: text.clone(), wanted })
         };
         let settings = Settings {
             idp_enabled: given.idp_enabled,
             auto_provisioning: given.auto_provisioning,
             minimum_evidence: given.minimum_evidence.map(grade).transpose()?,
+            minimum_claim: given.minimum_claim.map(kind).transpose()?,
+            known_by_claim: given.known_by_claim,
+            proof_days: given.proof_days,
+            proof_idps: given.proof_idps,
             devices_per_user: given.devices_per_user,
             session_seconds: given.session_seconds,
         };
@@ -145,7 +157,7 @@ pub(super) mod tokens {
     use crate::admin::token::{self, CreatedToken};
     use crate::admin::token_binding::{self, Machines};
     use crate::admin::{AdminError, Noun};
-    use crate::store::token::Approval;
+    use crate::store::token::{Approval, People};
 
     #[derive(Default, Deserialize)]
     #[serde(default, deny_unknown_fields)]
@@ -158,8 +170,20 @@ pub(super) mod tokens {
         approval: Option<String>,
         serials: Vec<String>,
         external_ids: Vec<String>,
-        use_limit: Option<u32>,
+        people: Option<String>,
+        people_names: Vec<String>,
+        people_groups: Vec<String>,
+        /// Not given: the default; null: no limit.
+        #[serde(deserialize_with = "given")]
+        use_limit: Option<Option<u32>>,
+        #[serde(deserialize_with = "given")]
+        hourly_limit: Option<Option<u32>>,
         expires: Option<String>,
+    }
+
+    /// What is there, null too.
+    fn given<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Option<u32>>, D::Error> {
+        Option::<u32>::deserialize(deserializer).map(Some)
     }
 
     #[derive(Deserialize)]
@@ -198,6 +222,15 @@ pub(super) mod tokens {
                 return Err(AdminError::Invalid { field: "approval", given: other.to_owned(), wanted }.into());
             }
         };
+        let people = match given.people.as_deref().map(str::parse) {
+            None => People::Proven,
+            Some(Ok(people)) => people,
+            Some(Err(())) => {
+                let wanted = "whom devices may sign in: `proven`, `listed` or `any`";
+                let given = given.people.unwrap_or_default();
+                return Err(AdminError::Invalid { field: "people", given, wanted }.into());
+            }
+        };
         let new = token::NewToken {
             description: given.description,
             domains: given.domains,
@@ -206,7 +239,11 @@ pub(super) mod tokens {
             machines: Machines { serials: given.serials, external_ids: given.external_ids },
             approval,
             groups: given.groups,
-            use_limit: given.use_limit,
+            people,
+            people_names: given.people_names,
+            people_groups: given.people_groups,
+            use_limit: given.use_limit.unwrap_or(Some(token::DEFAULT_USES)),
+            hourly_limit: given.hourly_limit.unwrap_or(Some(token::DEFAULT_PER_HOUR)),
             life: life(given.expires.as_deref().unwrap_or("30d"), "expires")?,
         };
         Ok(created(&token::create(&call.admin, call.part("tenant"), new).await?))
