@@ -65,6 +65,7 @@ fn known_device(one: usize, tenant_id: &str, token_id: &TokenId) -> Device {
         facts: [("urn:countersign:device:hostname".to_owned(), vec![format!("known-{one}")])].into(),
         fingerprint: format!("hw1:s:{one}"),
         groups: Vec::new(),
+        people: token::People::Any,
         owner_id: None,
         enrolled_at: heard,
         last_seen_at: heard,
