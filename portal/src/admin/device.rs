@@ -262,6 +262,7 @@ mod tests {
             facts: Facts::new(),
             fingerprint: String::new(),
             groups: Vec::new(),
+            people: crate::store::token::People::Any,
             owner_id: None,
             enrolled_at: NOW.plus_seconds(-86_400 * days),
             last_seen_at: NOW.plus_seconds(-86_400 * days),

@@ -7,11 +7,11 @@ use secrecy::SecretString;
 use serde_json::json;
 
 use super::{Admin, AdminError, Done, Noun, Right, domain_name};
+use crate::proof::code;
 use crate::store::audit::{self, AuditFilter};
 use crate::store::device::{self, Move};
 use crate::store::directory;
 use crate::store::page::{Cursor, Page};
-use crate::proof::code;
 use crate::store::person::{self, DeviceUse, Origin, Person, PersonState, UsesOf};
 use crate::store::proof::{self, ProofCode};
 use crate::{random, standing};
@@ -121,7 +121,11 @@ pub async fn proof_code(admin: &Admin, name: &str, life: Duration) -> Result<Pro
     let seconds = i64::try_from(life.as_secs()).unwrap_or(i64::MAX);
     if !(60..=LONGEST_CODE_LIFE_SECONDS).contains(&seconds) {
         let given = humantime::format_duration(life).to_string();
-        return Err(AdminError::Invalid { field: "for", given, wanted: "a time from a minute to seven days, such as `24h`" });
+        return Err(AdminError::Invalid {
+            field: "for",
+            given,
+            wanted: "a time from a minute to seven days, such as `24h`",
+        });
     }
     let name = name.to_ascii_lowercase();
     let (person, now, made_by) = (name.clone(), admin.now, admin.actor.to_string());

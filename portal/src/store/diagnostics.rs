@@ -219,6 +219,7 @@ mod tests {
             facts: device::Facts::new(),
             fingerprint: String::new(),
             groups: Vec::new(),
+            people: crate::store::token::People::Any,
             owner_id: None,
             enrolled_at: NOW,
             last_seen_at: NOW,
