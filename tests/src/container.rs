@@ -65,8 +65,22 @@ impl Container {
     /// As [`Container::boot`].
     #[must_use]
     pub fn boot_from(root: &Path) -> Self {
+        Self::boot_in(root, &[])
+    }
+
+    /// A new machine with a network of its own, which has loopback alone.
+    ///
+    /// # Panics
+    /// As [`Container::boot`].
+    #[must_use]
+    pub fn boot_alone() -> Self {
+        Self::boot_in(&copy_of(base()), &["--private-network"])
+    }
+
+    fn boot_in(root: &Path, options: &[&str]) -> Self {
         let mut command = Command::new("systemd-nspawn");
-        command.args(["--quiet", "--boot", "--register=no", "--keep-unit", "--link-journal=no", "--directory"]);
+        command.args(["--quiet", "--boot", "--register=no", "--keep-unit", "--link-journal=no"]);
+        command.args(options).arg("--directory");
         command.arg(root).arg(format!("--machine={}", root.file_name().expect("it has a name").display()));
         let mut nspawn = Program::start(command);
         nspawn.wait_for(|line| line.contains("Multi-User System"));
@@ -81,24 +95,38 @@ impl Container {
     /// # Panics
     /// Where it can't be started.
     pub fn shell_with(&self, script: &str, input: &[u8]) -> Output {
-        let mut command = Command::new("nsenter");
-        command.args(["--target", &self.leader.to_string(), "--mount", "--uts", "--ipc", "--pid", "--root"]);
-        command.args([
-            "env",
-            "-i",
-            "-C",
-            "/",
-            "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
-            "HOME=/root",
-            "LANG=C.UTF-8",
-            "sh",
-            "-c",
-        ]);
+        let mut command = self.inside("/root");
+        command.args(["sh", "-c"]);
         command.arg(script).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("nsenter can be started");
         // A script that does not read its input may have ended already.
         drop(child.stdin.take().expect("it is piped").write_all(input));
         child.wait_with_output().expect("it can be waited for")
+    }
+
+    /// A command line in it that waits for its words.
+    fn inside(&self, home: &str) -> Command {
+        let mut command = Command::new("nsenter");
+        command.args(["--target", &self.leader.to_string(), "--mount", "--uts", "--ipc", "--net", "--pid", "--root"]);
+        command.args(["env", "-i", "-C", "/", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8"]);
+        command.arg(format!("HOME={home}"));
+        command
+    }
+
+    /// The same as the account `account`: the words are a program and its arguments.
+    #[must_use]
+    pub fn command_as(&self, account: &str) -> Command {
+        let mut command = self.inside(&format!("/home/{account}"));
+        command.args(["runuser", "-u", account, "--"]);
+        command
+    }
+
+    /// A command of the host's in its network: one that it does not share.
+    #[must_use]
+    pub fn host_command(&self) -> Command {
+        let mut command = Command::new("nsenter");
+        command.args(["--target", &self.leader.to_string(), "--net", "--"]);
+        command
     }
 
     /// The same for a script that must succeed; returns what it printed, without the end of line.
@@ -245,7 +273,11 @@ fn base_with(packages: &[&str], services: &[&str]) -> PathBuf {
     };
     inside(&["apt-get", "update", "-qq"]);
     inside(&[&["apt-get", "install", "-y", "-qq", "--no-install-recommends"], packages].concat());
-    inside(&[&["systemctl", "disable"], services].concat());
+    if !services.is_empty() {
+        inside(&[&["systemctl", "disable"], services].concat());
+    }
+    // Each machine is a copy of all of it.
+    inside(&["apt-get", "clean"]);
     fs::remove_file(policy).expect("it can be removed");
     // Another test program may have made the same meanwhile; one is as good as the other.
     if fs::rename(&making, &image).is_err() {

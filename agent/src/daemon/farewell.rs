@@ -59,8 +59,12 @@ impl Daemon {
     /// The portal has heard that the device leaves, or could not be told.
     pub(super) fn left(&mut self, connection: Option<Connection>, result: Result<(), SignInError>) {
         let told = match result {
-            Ok(()) | Err(SignInError::NotEnrolled) => self.forget(Code::Failure(FailureCode::NotEnrolled)),
-            Err(error @ SignInError::Refused(_)) => {
+            Ok(()) => self.has_left(Code::Failure(FailureCode::NotEnrolled)),
+            Err(error @ SignInError::NotEnrolled) => match self.forget(Code::Failure(FailureCode::NotEnrolled)) {
+                Reply::Done => Reply::Failed(Problem::of(error.code())),
+                failed => failed,
+            },
+            Err(error @ (SignInError::Refused(_) | SignInError::EnrolledKeyGone)) => {
                 if let Standing::Ready(device) = &mut self.standing
                     && let Err(error) = device.state.stay()
                 {
@@ -75,6 +79,11 @@ impl Daemon {
         }
     }
 
+    fn has_left(&mut self, code: Code) -> Reply {
+        tracing::info!("this device has left the cloud");
+        self.forget(code)
+    }
+
     /// Forgets who this device was; `code` says why nobody is signed in any more.
     pub(super) fn forget(&mut self, code: Code) -> Reply {
         self.heartbeat.stop();
@@ -85,7 +94,7 @@ impl Daemon {
             self.open_device();
             return Reply::Failed(Problem::of(error.code()));
         }
-        tracing::info!(code = code.as_str(), "this device has left the cloud");
+        tracing::info!(code = code.as_str(), "this device has forgotten who it was");
         self.summary = DeviceSummary::default();
         self.open_device();
         self.step_everybody(&Event::failed_here(code));
