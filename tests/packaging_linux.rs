@@ -18,7 +18,7 @@ use tests::binaries::workspace_dir;
 use tests::canary::Canary;
 use tests::components::trial;
 use tests::container::{self, Container};
-use tests::installed::{self, Cloud, VERSION, artefact, install_deb, install_rpm, install_tarball, log_in};
+use tests::installed::{self, Cloud, VERSION, artefact, install_deb, install_rpm, log_in};
 
 fn main() {
     let arguments = libtest_mimic::Arguments::from_args();

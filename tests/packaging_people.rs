@@ -190,23 +190,23 @@ fn network_comes_back() {
     install_deb(&machine);
     cloud.enrol(&machine);
 
-    let link = |state: &str| {
+    // The route, and not the link: systemd 252 brings loopback up again whenever it starts a service with `PrivateIPC=`.
+    let routes = |changes: &str| {
         let mut command: Command = machine.host_command();
-        command.args(["ip", "link", "set", "dev", "lo", state]);
+        command.args(["sh", "-ec", changes]);
         assert!(command.status().expect("`ip` can be started").success());
     };
-    link("down");
+    routes("ip route del table local local 127.0.0.1; ip route del table local local 127.0.0.0/8");
     machine.ok("systemctl restart countersign");
-    // Until the agent would wait for much longer than it takes to hear of a network.
+    // Until the agent would wait for longer than it takes to hear of a network.
     container::eventually("a long wait", || {
-        let _ = machine.shell_with("runuser -u alice -- countersign sign-in", b"");
         let person = json(&machine, "status")["people"][0].clone();
         assert!(person["user"].is_null(), "there is no network: {person}");
         let next: Option<UtcTime> = person["next_at"].as_str().and_then(|text| text.parse().ok());
-        next.is_some_and(|next| next.unix_millis() - clock::unix_millis() > 30_000)
+        next.is_some_and(|next| next.unix_millis() - clock::unix_millis() > 12_000)
     });
     let begun = Instant::now();
-    link("up");
+    routes("ip link set dev lo down; ip link set dev lo up");
     signed_in(&machine, "alice");
     let took = begun.elapsed();
     println!("signed in {took:?} after the network was back");

@@ -22,6 +22,8 @@ pub struct Container {
     root: PathBuf,
     leader: u32,
     nspawn: Program,
+    /// What its own files lie in, where its root is only mounted over them.
+    layers: Option<PathBuf>,
 }
 
 /// What a container needs on the host.
@@ -34,7 +36,7 @@ impl Container {
     /// Where it can't be made or does not boot.
     #[must_use]
     pub fn boot() -> Self {
-        Self::boot_from(&copy_of(base()))
+        Self::boot_over(base(), &[])
     }
 
     /// A new machine with further packages of Debian, whose `services` do not start by themselves: machines share the host's ports.
@@ -43,7 +45,7 @@ impl Container {
     /// As [`Container::boot`], and where the packages can't be had.
     #[must_use]
     pub fn boot_with(packages: &[&str], services: &[&str]) -> Self {
-        Self::boot_from(&copy_of(&base_with(packages, services)))
+        Self::boot_over(&base_with(packages, services), &[])
     }
 
     /// A copy of a machine that is switched off; like every copy of an image it makes a machine id of its own.
@@ -74,7 +76,15 @@ impl Container {
     /// As [`Container::boot`].
     #[must_use]
     pub fn boot_alone() -> Self {
-        Self::boot_in(&copy_of(base()), &["--private-network"])
+        Self::boot_over(base(), &["--private-network"])
+    }
+
+    /// Machines share what is in the image, which is up to a gigabyte, where the host can layer one directory over another.
+    fn boot_over(image: &Path, options: &[&str]) -> Self {
+        let Some((root, layers)) = layer_over(image) else { return Self::boot_in(&copy_of(image), options) };
+        let mut machine = Self::boot_in(&root, options);
+        machine.layers = Some(layers);
+        machine
     }
 
     fn boot_in(root: &Path, options: &[&str]) -> Self {
@@ -87,7 +97,7 @@ impl Container {
         let children = format!("/proc/{0}/task/{0}/children", nspawn.id());
         let children = fs::read_to_string(children).expect("the kernel tells a process's children");
         let leader = children.split_whitespace().next().and_then(|id| id.parse().ok());
-        Self { root: root.to_owned(), leader: leader.expect("it has a first process"), nspawn }
+        Self { root: root.to_owned(), leader: leader.expect("it has a first process"), nspawn, layers: None }
     }
 
     /// Runs a shell script in it as root, with `input` on its standard input.
@@ -204,6 +214,9 @@ impl Container {
     pub fn switched_off(mut self) -> PathBuf {
         self.shell_with("systemctl poweroff", b"");
         self.nspawn.wait();
+        if self.layers.is_some() {
+            return copy_of(&self.root);
+        }
         std::mem::take(&mut self.root)
     }
 }
@@ -211,6 +224,10 @@ impl Container {
 impl Drop for Container {
     fn drop(&mut self) {
         self.nspawn.kill();
+        if let Some(layers) = &self.layers {
+            let _ = Command::new("umount").arg("--lazy").arg(&self.root).status();
+            let _ = fs::remove_dir_all(layers);
+        }
         if !self.root.as_os_str().is_empty() {
             let _ = fs::remove_dir_all(&self.root);
         }
@@ -286,10 +303,30 @@ fn base_with(packages: &[&str], services: &[&str]) -> PathBuf {
     image
 }
 
-fn copy_of(image: &Path) -> PathBuf {
+/// A root with the image below it, and the directory that holds its own files; none where this kernel or file system does not layer.
+fn layer_over(image: &Path) -> Option<(PathBuf, PathBuf)> {
+    let root = new_place();
+    let layers = root.with_extension("layers");
+    for dir in [&root, &layers.join("upper"), &layers.join("work")] {
+        fs::create_dir_all(dir).expect("the directory can be made");
+    }
+    let below = layers.display();
+    let options = format!("lowerdir={},upperdir={below}/upper,workdir={below}/work", image.display());
+    let mounted = Command::new("mount").args(["-t", "overlay", "overlay", "-o", &options]).arg(&root).output();
+    if mounted.is_ok_and(|mounted| mounted.status.success()) {
+        return Some((root, layers));
+    }
+    [&root, &layers].into_iter().for_each(|dir| drop(fs::remove_dir_all(dir)));
+    None
+}
+
+fn new_place() -> PathBuf {
     static COUNT: AtomicU32 = AtomicU32::new(0);
-    let name = format!("cs-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-    let copy = rootfs_dir().join(name);
+    rootfs_dir().join(format!("cs-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed)))
+}
+
+fn copy_of(image: &Path) -> PathBuf {
+    let copy = new_place();
     let status = Command::new("cp").args(["--archive", "--reflink=auto"]).arg(image).arg(&copy).status();
     assert!(status.expect("`cp` can be started").success(), "the machine can be copied");
     copy
