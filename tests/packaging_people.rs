@@ -1,6 +1,10 @@
 //! What people get from the packages for Linux: the promises of README's first page, under the unit that the package installs, on machines
 //! that boot, with an ordinary browser in them and a service that none of us wrote.
-#![expect(clippy::expect_used, clippy::print_stdout, reason = "test code: a surprise must end it loudly, and times are told")]
+#![expect(
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "test code: a surprise must end it loudly, and times are told"
+)]
 
 use std::process::Command;
 use std::time::Instant;
@@ -25,9 +29,8 @@ fn main() {
     let arguments = libtest_mimic::Arguments::from_args();
     let (deb, rpm) = (artefact("_", "_amd64.deb"), artefact("-", "-1.x86_64.rpm"));
     let tarball = artefact("-", "-linux-amd64.tar.gz");
-    let booted = |name: &str, needs: &[&str], run: fn()| -> Trial {
-        trial(name, &[&container::NEEDS[..], needs].concat(), run)
-    };
+    let booted =
+        |name: &str, needs: &[&str], run: fn()| -> Trial { trial(name, &[&container::NEEDS[..], needs].concat(), run) };
     let tests = vec![
         booted("the_deb_signs_people_in_to_services", &["apache2", "curl", MODULE, &deb], deb_serves_people),
         booted(
@@ -158,8 +161,7 @@ fn strict_sandbox() {
     assert_eq!(machine.shell_with("countersign status --check ready", b"").status.code(), Some(78));
     assert!(machine.is("countersign status --check live"));
     let report = json(&machine, "diagnostics");
-    for (id, code) in
-        [("connection-owners", "connection-owners-hidden"), ("network-changes", "network-changes-hidden")]
+    for (id, code) in [("connection-owners", "connection-owners-hidden"), ("network-changes", "network-changes-hidden")]
     {
         assert_eq!((&check(&report, id)["status"], &check(&report, id)["code"]), (&json!("fail"), &json!(code)));
     }

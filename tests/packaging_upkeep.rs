@@ -78,7 +78,8 @@ fn tarball_purged() {
     let cloud = Cloud::new();
     let machine = enrolled(&cloud, |machine| drop(install_tarball(machine, "022")));
     // Unpacked where nothing runs, and uninstalled in two steps: the only program is the one that may not run.
-    machine.ok("mkdir /mnt/noexec && mount -t tmpfs -o noexec tmpfs /mnt/noexec && mv /root/countersign-* /mnt/noexec/");
+    machine
+        .ok("mkdir /mnt/noexec && mount -t tmpfs -o noexec tmpfs /mnt/noexec && mv /root/countersign-* /mnt/noexec/");
     let script = "sh /mnt/noexec/countersign-*/install.sh --uninstall";
     machine.ok(script);
     machine.ok(&format!("{script} --purge"));
@@ -166,7 +167,9 @@ fn tarball_installed() {
     machine.ok("printf '#!/bin/sh\\necho aarch64\\n' > /usr/local/bin/uname && chmod 755 /usr/local/bin/uname");
     let refused = machine.shell_with(&format!("PATH=/usr/local/bin:$PATH {script}"), b"");
     assert_eq!(refused.status.code(), Some(1), "{refused:?}");
-    assert!(String::from_utf8_lossy(&refused.stderr).contains("this tarball is for amd64, and this machine is aarch64"));
+    assert!(
+        String::from_utf8_lossy(&refused.stderr).contains("this tarball is for amd64, and this machine is aarch64")
+    );
     assert!(!machine.is("test -e /usr/bin/countersign"));
 }
 

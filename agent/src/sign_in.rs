@@ -46,7 +46,9 @@ pub enum SignInError {
     #[error("this device isn't enrolled and has no device token")]
     NotEnrolled,
     /// The portal knows a key of this device that is not here any more.
-    #[error("the key that this device has enrolled with is gone, so that nothing can be proved to the portal: remove the device there, and run `countersign deregister --local`")]
+    #[error(
+        "the key that this device has enrolled with is gone, so that nothing can be proved to the portal: remove the device there, and run `countersign deregister --local`"
+    )]
     EnrolledKeyGone,
     /// This machine is a template.
     #[error("this machine is a golden image")]

@@ -22,8 +22,15 @@ pub struct Container {
     root: PathBuf,
     leader: u32,
     nspawn: Program,
-    /// What its own files lie in, where its root is only mounted over them.
-    layers: Option<PathBuf>,
+    /// What its root is mounted from, where it is.
+    layers: Option<Layers>,
+}
+
+/// A root that is an image with a directory of its own above it. It is deleted when it is dropped; the image stays.
+#[derive(Debug)]
+struct Layers {
+    root: PathBuf,
+    own: PathBuf,
 }
 
 /// What a container needs on the host.
@@ -81,8 +88,8 @@ impl Container {
 
     /// Machines share what is in the image, which is up to a gigabyte, where the host can layer one directory over another.
     fn boot_over(image: &Path, options: &[&str]) -> Self {
-        let Some((root, layers)) = layer_over(image) else { return Self::boot_in(&copy_of(image), options) };
-        let mut machine = Self::boot_in(&root, options);
+        let Some(layers) = Layers::over(image) else { return Self::boot_in(&copy_of(image), options) };
+        let mut machine = Self::boot_in(&layers.root, options);
         machine.layers = Some(layers);
         machine
     }
@@ -223,12 +230,12 @@ impl Container {
 
 impl Drop for Container {
     fn drop(&mut self) {
-        self.nspawn.kill();
-        if let Some(layers) = &self.layers {
-            let _ = Command::new("umount").arg("--lazy").arg(&self.root).status();
-            let _ = fs::remove_dir_all(layers);
+        // With its first process the kernel ends all others; it would outlive an `nspawn` that is killed.
+        if !self.nspawn.has_ended() {
+            let _ = Command::new("kill").args(["-KILL", &self.leader.to_string()]).status();
         }
-        if !self.root.as_os_str().is_empty() {
+        self.nspawn.kill();
+        if self.layers.is_none() && !self.root.as_os_str().is_empty() {
             let _ = fs::remove_dir_all(&self.root);
         }
     }
@@ -303,21 +310,30 @@ fn base_with(packages: &[&str], services: &[&str]) -> PathBuf {
     image
 }
 
-/// A root with the image below it, and the directory that holds its own files; none where this kernel or file system does not layer.
-fn layer_over(image: &Path) -> Option<(PathBuf, PathBuf)> {
-    let root = new_place();
-    let layers = root.with_extension("layers");
-    for dir in [&root, &layers.join("upper"), &layers.join("work")] {
-        fs::create_dir_all(dir).expect("the directory can be made");
+impl Layers {
+    /// None where this kernel or file system does not layer.
+    fn over(image: &Path) -> Option<Self> {
+        let root = new_place();
+        let own = root.with_extension("layers");
+        for dir in [&root, &own.join("upper"), &own.join("work")] {
+            fs::create_dir_all(dir).expect("the directory can be made");
+        }
+        let at = own.display();
+        let options = format!("lowerdir={},upperdir={at}/upper,workdir={at}/work", image.display());
+        let layers = Self { root, own };
+        let mounted =
+            Command::new("mount").args(["-t", "overlay", "overlay", "-o", &options]).arg(&layers.root).output();
+        mounted.is_ok_and(|mounted| mounted.status.success()).then_some(layers)
     }
-    let below = layers.display();
-    let options = format!("lowerdir={},upperdir={below}/upper,workdir={below}/work", image.display());
-    let mounted = Command::new("mount").args(["-t", "overlay", "overlay", "-o", &options]).arg(&root).output();
-    if mounted.is_ok_and(|mounted| mounted.status.success()) {
-        return Some((root, layers));
+}
+
+impl Drop for Layers {
+    fn drop(&mut self) {
+        // There may be nothing to unmount.
+        let _ = Command::new("umount").args(["--lazy", "--quiet"]).arg(&self.root).status();
+        let _ = fs::remove_dir(&self.root);
+        let _ = fs::remove_dir_all(&self.own);
     }
-    [&root, &layers].into_iter().for_each(|dir| drop(fs::remove_dir_all(dir)));
-    None
 }
 
 fn new_place() -> PathBuf {

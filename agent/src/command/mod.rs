@@ -128,7 +128,9 @@ pub(crate) enum CommandError {
         "several services are called `{0}`: name the one that you mean by its entity ID, as `countersign open` lists it"
     )]
     SeveralServices(String),
-    #[error("this machine's agent takes its options from administrators: run the command with `sudo` (or as an administrator); `--state-dir DIRECTORY` configures an agent of this account's own")]
+    #[error(
+        "this machine's agent takes its options from administrators: run the command with `sudo` (or as an administrator); `--state-dir DIRECTORY` configures an agent of this account's own"
+    )]
     BesideTheMachines,
     #[error("there is no file `{}`", .0.display())]
     NoFile(PathBuf),
