@@ -101,8 +101,44 @@ fn a_device_leaves_with_and_without_its_daemon() {
         assert_eq!(device(&portal).1, "unregistered");
         assert!(!has_key(&agent) && !agent.state_dir.join("device.json").exists());
         assert!(actions(&portal).contains(&"deregister".to_owned()));
-        assert!(agent.ok(&["deregister"]).contains("not enrolled") || with_daemon, "leaving twice is no failure");
+        assert!(agent.ok(&["deregister"]).contains("not enrolled"), "leaving twice is no failure, and no leaving");
     }
+}
+
+/// `countersign deregister` after `cloudName` was changed: the portal that lists the device is told, and not the configured one.
+#[test]
+fn a_device_whose_cloud_was_changed_leaves_the_one_that_enrolled_it() {
+    for with_daemon in [true, false] {
+        let (_dir, portal, mut serving, agent) = pair();
+        let running = agent.start_signed_in();
+        let elsewhere = format!("localhost:{}", tests::portal::free_port());
+        if with_daemon {
+            agent.ok(&["params", "set", "cloudName", &elsewhere]);
+        } else {
+            drop(running);
+            agent.ok(&["params", "set", "cloudName", &elsewhere]);
+            // What can't be told is not said to have been, and what enrolled the device is not forgotten.
+            serving.kill();
+            let untold = agent.run(&["deregister"]);
+            assert_eq!((untold.status.code(), untold.stdout.as_slice()), (Some(53), &b""[..]), "{untold:?}");
+            assert!(has_key(&agent));
+            serving = serve(&portal);
+        }
+        assert!(agent.ok(&["deregister"]).contains("has left the cloud"));
+        assert_eq!(device(&portal).1, "unregistered");
+        assert!(!has_key(&agent));
+        drop(serving);
+    }
+}
+
+#[test]
+fn a_device_whose_key_is_gone_does_not_say_that_it_has_left() {
+    let (_dir, portal, _serving, agent) = pair();
+    drop(agent.start_signed_in());
+    std::fs::remove_file(agent.state_dir.join("device-key.pem")).expect("it is there");
+    let untold = agent.run(&["deregister"]);
+    assert_eq!((untold.status.code(), untold.stdout.as_slice()), (Some(16), &b""[..]), "{untold:?}");
+    assert_eq!(device(&portal).1, "registered");
 }
 
 #[test]

@@ -30,6 +30,7 @@ fn main() {
         trial("payload_and_bill_of_materials_agree", &readers, payload),
         trial("a_universal_program_names_both_processors", &["python3"], universal),
         trial("the_service_is_described_and_the_scripts_are_sound", &readers, service),
+        trial("the_scripts_wait_for_launchd_and_try_again", &["sh"], scripts_wait),
         trial("the_package_is_the_same_byte_for_byte_when_built_again", &["python3"], reproducible),
         trial("a_signed_package_is_of_its_identity_and_a_change_shows", &["7z", "openssl", "python3"], signed),
         trial("an_identity_that_does_not_fit_is_refused", &["openssl", "python3"], identity_refused),
@@ -112,6 +113,8 @@ fn payload() {
     assert_eq!(path(PROGRAM).file_mode(), 0o100_755);
     assert_eq!(path(DAEMON).file_mode(), 0o100_644);
     let info = fs::read_to_string(dir.path().join("countersign.pkg/PackageInfo")).expect("it is there");
+    // Folders that others made keep the permissions that they have.
+    assert!(info.contains("overwrite-permissions=\"false\""), "{info}");
     assert!(info.contains(&format!("numberOfFiles=\"{}\"", paths.len())), "{info}");
     assert!(info.contains("identifier=\"org.countersign.agent\"") && info.contains(&format!("version=\"{VERSION}\"")));
 }
@@ -185,6 +188,53 @@ fn service() {
         assert!(text.contains("org.countersign.agent"), "{text}");
         assert!(ok(Command::new("test").arg("-x").arg(&script)).is_empty(), "it can be executed");
     }
+}
+
+/// Runs one of the package's scripts with stand-ins for `launchctl` and `sleep`: what is asked of launchd, and whether the script succeeded.
+/// `launchctl` answers by the shell text `answers`, which sees how often it was asked before in `$asked`.
+fn with_launchd(script: &str, answers: &str) -> (Vec<String>, bool) {
+    let dir = tempfile::tempdir().expect("a directory can be made");
+    let path = |name: &str| dir.path().join(name);
+    let log = path("log");
+    let stand_in = format!(
+        "#!/bin/sh\nasked=$(grep -c \"^$1\" '{0}' 2>/dev/null)\necho \"$*\" >> '{0}'\n{answers}\n",
+        log.display()
+    );
+    for (name, content) in [("launchctl", stand_in.as_str()), ("sleep", "#!/bin/sh\n")] {
+        fs::write(path(name), content).expect("the file can be written");
+        ok(Command::new("chmod").arg("755").arg(path(name)));
+    }
+    let source = workspace_dir().join("packaging/macos/scripts").join(script);
+    let text = fs::read_to_string(source).expect("it is there");
+    assert!(text.contains("/bin/launchctl"), "it names Apple's program");
+    let text = text.replace("/bin/launchctl", path("launchctl").to_str().expect("text"));
+    let output = Command::new("sh")
+        .args(["-c", &text, script, "countersign.pkg", "/", "/"])
+        .env("PATH", format!("{}:/usr/bin:/bin", dir.path().display()))
+        .output()
+        .expect("sh can be started");
+    let asked = fs::read_to_string(log).unwrap_or_default();
+    let verbs = asked.lines().map(|line| line.split(' ').next().unwrap_or_default().to_owned());
+    (verbs.collect(), output.status.success())
+}
+
+fn scripts_wait() {
+    // launchd refuses twice, as it does while the older service is on its way out.
+    let refuses = "case $1 in bootstrap) [ $asked -ge 2 ] ;; print) false ;; esac";
+    let wanted =
+        ["enable", "bootstrap", "print", "bootstrap", "print", "bootstrap", "kickstart"].map(str::to_owned).to_vec();
+    assert_eq!(with_launchd("postinstall", refuses), (wanted, true));
+    // One that it has already is started anew.
+    let has = "case $1 in bootstrap) false ;; esac";
+    let wanted = ["enable", "bootstrap", "print", "kickstart"].map(str::to_owned).to_vec();
+    assert_eq!(with_launchd("postinstall", has), (wanted, true));
+    // One that it never takes is told as a failure.
+    let (asked, succeeded) = with_launchd("postinstall", "case $1 in bootstrap|print) false ;; esac");
+    assert!(!succeeded && asked.iter().filter(|verb| *verb == "bootstrap").count() == 10, "{asked:?}");
+    // The older one is waited for until it has gone.
+    let goes = "case $1 in print) [ $asked -lt 3 ] ;; esac";
+    let wanted = ["bootout", "print", "print", "print", "print"].map(str::to_owned).to_vec();
+    assert_eq!(with_launchd("preinstall", goes), (wanted, true));
 }
 
 fn reproducible() {

@@ -50,6 +50,27 @@ pub struct Config {
     pub disabled_facts: Vec<String>,
 }
 
+impl Config {
+    /// The same for the cloud at `cloud_url`, without the token, which is for the configured one.
+    #[must_use]
+    pub fn for_cloud(&self, cloud_url: &str) -> Self {
+        Self {
+            cloud_url: cloud_url.to_owned(),
+            cloud_host: cloud_url.strip_prefix("https://").unwrap_or(cloud_url).to_owned(),
+            user_domain: self.user_domain.clone(),
+            user_name: self.user_name.clone(),
+            external_device_id: self.external_device_id.clone(),
+            token: None,
+            keep_token: self.keep_token,
+            ca_pem: self.ca_pem.clone(),
+            proxy: self.proxy.clone(),
+            diagnostics_requests: self.diagnostics_requests,
+            support_key: self.support_key.clone(),
+            disabled_facts: self.disabled_facts.clone(),
+        }
+    }
+}
+
 /// What becomes of a request of the portal's for diagnostics.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum DiagnosticsRequests {

@@ -10,6 +10,7 @@ use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _, AsyncWrit
 
 use crate::failure::FailureCode;
 use crate::sign_in::ServiceList;
+use crate::system_access::SystemAccess;
 
 /// The longest line, in octets.
 const LONGEST_LINE: u64 = 512 * 1024;
@@ -161,6 +162,9 @@ pub struct Status {
     /// What does not stand in the way, and somebody should look at.
     #[serde(default)]
     pub notices: Vec<Problem>,
+    /// What the system tells the running agent, and does not; nothing where none runs.
+    #[serde(default)]
+    pub system_access: Option<SystemAccess>,
     /// The people at this device whom the asking account may see.
     pub people: Vec<PersonStatus>,
     /// What concerns the whole device.
@@ -172,6 +176,18 @@ impl Status {
     #[must_use]
     pub fn says_the_same_as(&self, other: &Self) -> bool {
         *self == Self { agent_rss_kib: self.agent_rss_kib, ..other.clone() }
+    }
+
+    /// The same, with what the system tells the agent. A problem that is there already stays the first to be solved.
+    #[must_use]
+    pub fn with_system_access(mut self, access: SystemAccess) -> Self {
+        match (&self.problem, access.problem()) {
+            (None, hidden) => self.problem = hidden,
+            (Some(_), hidden) => self.notices.extend(hidden),
+        }
+        self.notices.extend(access.notice());
+        self.system_access = Some(access);
+        self
     }
 
     /// The same, with what was set aside in `state_dir`.

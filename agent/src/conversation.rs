@@ -298,7 +298,20 @@ pub async fn sign_out(device: &mut Device, session: &Session, steps: &Steps) -> 
 /// # Errors
 /// [`SignInError`].
 pub async fn deregister(device: &mut Device, steps: &Steps) -> Result<(), SignInError> {
-    let Some(myself) = device.entity_id() else { return Err(SignInError::NotEnrolled) };
+    let enrolled_at = device.state.enrolled_portal().ok_or(SignInError::NotEnrolled)?;
+    if enrolled_at.cloud_url == device.config.cloud_url {
+        return deregister_here(device, steps).await;
+    }
+    // The portal that lists this device is another than the configured one, which knows nothing of it.
+    let cloud_url = enrolled_at.cloud_url.clone();
+    let configured = device.turn_to(&cloud_url)?;
+    let told = deregister_here(device, steps).await;
+    device.turn_back(configured);
+    told
+}
+
+async fn deregister_here(device: &mut Device, steps: &Steps) -> Result<(), SignInError> {
+    let myself = device.entity_id().ok_or(SignInError::EnrolledKeyGone)?;
     let name_id = NameId { format: NameIdFormat::Entity, value: myself.as_str().to_owned() };
     match say_farewell(device, name_id, DEREGISTER, Vec::new(), steps).await {
         Err(SignInError::Refused(refusal))

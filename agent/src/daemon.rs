@@ -15,7 +15,6 @@ use std::time::Duration;
 use platform::channel::{ChannelError, Connection, Listener, Peer};
 use platform::clock;
 use platform::files::{self, FileError};
-use platform::network::NetworkChanges;
 use platform::paths::Paths;
 use platform::random;
 use platform::service_manager;
@@ -35,9 +34,12 @@ use crate::machine::{self, Effect, Event, Moment, State};
 use crate::sign_in::{Code, Granted, Wanted};
 use crate::standing::{DeviceSummary, Standing};
 use crate::steps::Steps;
+use crate::system_access::SystemAccessSeen;
 use break_glass::Codes;
 use saml::refusal::RefusalCode;
-use sources::{AGAIN_AFTER, listen, subscribe_to_sessions, watch_network, watch_options, watch_sessions};
+use sources::{
+    AGAIN_AFTER, listen, subscribe_to_network, subscribe_to_sessions, watch_network, watch_options, watch_sessions,
+};
 use support::Support;
 use watchers::Watchers;
 use work::{Job, Outcome, Work, for_asked, for_ecp, for_farewell, outcome_of};
@@ -111,6 +113,7 @@ struct Daemon {
     jobs: VecDeque<Job>,
     watchers: Watchers,
     browsers: SignOnAddress,
+    access: Arc<SystemAccessSeen>,
     mailbox: mpsc::UnboundedSender<Mail>,
 }
 
@@ -124,17 +127,16 @@ pub async fn run(paths: Paths, steps: Steps) -> Result<(), DaemonError> {
     let _lock = files::lock(&paths.state_dir.join("lock"))?;
     let listener = Listener::bind(&paths.runtime_dir)?;
     let (mailbox, mut mail) = mpsc::unbounded_channel();
-    tokio::spawn(listen(listener, mailbox.clone()));
+    let access = Arc::new(SystemAccessSeen::default());
+    access.try_connection_owners().await;
+    tokio::spawn(listen(listener, mailbox.clone(), Arc::clone(&access)));
     let changes = subscribe_to_sessions().await;
     tokio::spawn(watch_sessions(changes, mailbox.clone()));
     match Watch::of(&config::files(&paths)) {
         Ok(watch) => drop(tokio::spawn(watch_options(watch, mailbox.clone()))),
         Err(error) => tracing::info!(error = &error as &dyn std::error::Error, "files of options are not watched"),
     }
-    match NetworkChanges::subscribe() {
-        Ok(changes) => drop(tokio::spawn(watch_network(changes, mailbox.clone()))),
-        Err(error) => tracing::info!(error = &error as &dyn std::error::Error, "changes of the network are not heard"),
-    }
+    tokio::spawn(watch_network(subscribe_to_network(&access), Arc::clone(&access), mailbox.clone()));
     let mut daemon = Daemon {
         paths,
         steps: Arc::new(steps),
@@ -151,6 +153,7 @@ pub async fn run(paths: Paths, steps: Steps) -> Result<(), DaemonError> {
         jobs: VecDeque::new(),
         watchers: Watchers::default(),
         browsers: SignOnAddress::default(),
+        access,
         mailbox,
     };
     daemon.open_device();
@@ -231,7 +234,7 @@ impl Daemon {
                     Ok(mut device) => {
                         device.clock = self.clock;
                         self.summary = DeviceSummary::of(&device);
-                        if device.is_enrolled() && self.heartbeat.wake_at().is_none() {
+                        if (device.is_enrolled() || device.state.is_leaving()) && self.heartbeat.wake_at().is_none() {
                             let within = if device.state.is_leaving() { 1 } else { FIRST_HEARTBEAT_SECONDS };
                             self.heartbeat.begin(within, self.moment());
                         }
@@ -325,7 +328,7 @@ impl Daemon {
         let mut status = self.standing.status(&self.summary, self.visible_people(peer), self.now());
         status.break_glass_until = self.let_through_until().map(|until| until.to_string());
         status.diagnostics_request = self.support.word().map(str::to_owned);
-        status.with_set_aside(&self.paths.state_dir)
+        status.with_set_aside(&self.paths.state_dir).with_system_access(self.access.now())
     }
 
     /// The sessions that the asking account may see: its own, and all of them for an administrator.

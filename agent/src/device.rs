@@ -96,6 +96,21 @@ impl Device {
         Ok(Self { config, state, transport, clock: CorrectedClock::default(), paths, key })
     }
 
+    /// Speaks to the portal at `cloud_url` from now on, whatever is configured; returns what [`Device::turn_back`] takes.
+    ///
+    /// # Errors
+    /// [`SignInError::Transport`] where no client can be made; then nothing has changed.
+    pub fn turn_to(&mut self, cloud_url: &str) -> Result<(Arc<Config>, Transport), SignInError> {
+        let config = Arc::new(self.config.for_cloud(cloud_url));
+        let transport = Transport::new(&config.cloud_host, config.ca_pem.as_deref(), &config.proxy)?;
+        Ok((std::mem::replace(&mut self.config, config), std::mem::replace(&mut self.transport, transport)))
+    }
+
+    /// Speaks to the configured portal again.
+    pub fn turn_back(&mut self, configured: (Arc<Config>, Transport)) {
+        (self.config, self.transport) = configured;
+    }
+
     /// Goes on without the device token, which has bought what it buys.
     pub fn forget_token(&mut self) {
         // Nobody else holds the configuration of a device that is at rest.

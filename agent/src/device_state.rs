@@ -275,6 +275,12 @@ impl DeviceState {
         self.content.portal.as_ref().filter(|portal| portal.cloud_url == cloud_url)
     }
 
+    /// The portal that this device's key is registered with, whichever cloud is configured now.
+    #[must_use]
+    pub fn enrolled_portal(&self) -> Option<&PinnedPortal> {
+        self.content.portal.as_ref().filter(|portal| portal.enrolled_by.is_some())
+    }
+
     /// A number that no request has had. That it is used is on the disk when this returns.
     ///
     /// # Errors

@@ -149,6 +149,12 @@ failures! {
     ServiceRefused, "service-refused", 68,
         "the service did not accept the Response, or does not let this person in",
         "see the service's own log; its clock and its copy of the portal's metadata are the usual causes";
+    ConnectionOwnersHidden, "connection-owners-hidden", 78,
+        "the operating system does not tell the running agent whose connection it is: no service opens in a browser here",
+        "let the service see that: under systemd its unit needs `AF_NETLINK` in `RestrictAddressFamilies=` and no drop-in that takes it away (`systemctl cat countersign`); then restart it";
+    NetworkChangesHidden, "network-changes-hidden", 79,
+        "the running agent does not hear that the network has changed: what failed is tried again later than it could be",
+        "let the service hear it: under systemd its unit needs `AF_NETLINK` in `RestrictAddressFamilies=` and no drop-in that takes it away (`systemctl cat countersign`); then restart it";
 }
 
 impl fmt::Display for FailureCode {

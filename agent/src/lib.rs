@@ -28,6 +28,7 @@ pub mod session;
 pub mod sign_in;
 pub mod standing;
 pub mod steps;
+pub mod system_access;
 pub mod transport;
 pub mod trust;
 mod web_client;

@@ -13,8 +13,9 @@ const FIRST_PAUSE_SECONDS: i64 = 1;
 /// The longest pause, in seconds.
 pub(crate) const LONGEST_PAUSE_SECONDS: i64 = 900;
 
-/// Within how many seconds a new network is tried.
-const NETWORK_SETTLES_SECONDS: i64 = 3;
+/// How long a new network is left to settle before it is tried, in milliseconds, and within how long after that: the devices of a site get
+/// theirs back together, and their people are to be signed in within three seconds.
+const NETWORK_SETTLES_MILLIS: i64 = 1000;
 
 /// Within how many seconds those who are seen on a machine that has just started are signed in.
 const SPLAY_SECONDS: i64 = 15;
@@ -225,7 +226,8 @@ impl State {
     fn sooner(self, at: Moment) -> Self {
         match self {
             Self::Waiting { until, failures, cause, session } => {
-                let soon = at.now.plus_seconds(1 + spread(NETWORK_SETTLES_SECONDS, at.jitter));
+                let settled = NETWORK_SETTLES_MILLIS + spread(NETWORK_SETTLES_MILLIS, at.jitter);
+                let soon = UtcTime::from_unix_millis(at.now.unix_millis() + settled);
                 Self::Waiting { until: until.min(soon), failures, cause, session }
             }
             Self::Splayed { .. }
@@ -293,7 +295,9 @@ fn needs_somebody(code: Code) -> bool {
             | F::KeyLost
             | F::BreakGlassRefused
             | F::BreakGlassWaiting
-            | F::BreakGlassNoKey => true,
+            | F::BreakGlassNoKey
+            | F::ConnectionOwnersHidden
+            | F::NetworkChangesHidden => true,
         },
     }
 }

@@ -46,6 +46,11 @@ pub enum SignInError {
     /// No key is registered and there is no token.
     #[error("this device isn't enrolled and has no device token")]
     NotEnrolled,
+    /// The portal knows a key of this device that is not here any more.
+    #[error(
+        "the key that this device has enrolled with is gone, so that nothing can be proved to the portal: remove the device there, and run `countersign deregister --local`"
+    )]
+    EnrolledKeyGone,
     /// This machine is a template.
     #[error("this machine is a golden image")]
     GoldenImage,
@@ -97,6 +102,7 @@ impl SignInError {
         Code::Failure(match self {
             Self::Refused(refusal) => return Code::Refusal(refusal.code),
             Self::NotEnrolled => FailureCode::NotEnrolled,
+            Self::EnrolledKeyGone => FailureCode::KeyUnusable,
             Self::GoldenImage => FailureCode::GoldenImage,
             Self::Seal(_) => FailureCode::StateUnusable,
             Self::Name(_) => FailureCode::NameUnusable,
@@ -136,6 +142,7 @@ impl SignInError {
             Self::Refused(_)
             | Self::RefusedWithoutCode
             | Self::NotEnrolled
+            | Self::EnrolledKeyGone
             | Self::GoldenImage
             | Self::Seal(_)
             | Self::Name(_)

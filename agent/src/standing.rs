@@ -114,6 +114,7 @@ impl Standing {
             faults,
             set_aside: Vec::new(),
             notices: summary.disk_full.then(|| Problem::failure(FailureCode::DiskFull)).into_iter().collect(),
+            system_access: None,
             people,
             problem: if nobody { Some(Problem::failure(FailureCode::NobodyLoggedIn)) } else { problem },
         }

@@ -3,6 +3,7 @@
 //! No redirect is followed, no connection is kept at rest, and no more of an answer is read than a SAML message may have.
 
 use std::error::Error;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -327,13 +328,26 @@ impl Transport {
             return Err(self.unreachable(proxy, source));
         }
         let name = self.host.rsplit_once(':').map_or(self.host.as_str(), |(name, _)| name);
-        match tokio::net::lookup_host((name, 443)).await {
+        match addresses_of(name, 443).await {
             Err(source) if !name.starts_with('[') => {
                 Err(TransportError::NameNotResolved { host: name.to_owned(), source })
             }
             _ => Err(self.unreachable(None, source)),
         }
     }
+}
+
+/// The addresses of `name`. `localhost` is this machine, and no name server is asked for it (RFC 6761 §6.3): there are machines whose hosts
+/// file does not have it.
+///
+/// # Errors
+/// Where there are none.
+pub(crate) async fn addresses_of(name: &str, port: u16) -> std::io::Result<Vec<SocketAddr>> {
+    if name == "localhost" {
+        let own = [IpAddr::from(Ipv4Addr::LOCALHOST), Ipv6Addr::LOCALHOST.into()];
+        return Ok(own.map(|address| (address, port).into()).into());
+    }
+    Ok(tokio::net::lookup_host((name, port)).await?.collect())
 }
 
 /// As much of the body as there may be in `limit` octets; what is longer is cut off.
@@ -371,6 +385,7 @@ fn client(witness: &Arc<Witness>, way: &Way, setting: &ProxySetting) -> Result<C
         .timeout(EXCHANGE_TIMEOUT)
         .pool_max_idle_per_host(0)
         .no_proxy()
+        .resolve_to_addrs("localhost", &[(Ipv4Addr::LOCALHOST, 0).into(), (Ipv6Addr::LOCALHOST, 0).into()])
         .user_agent(concat!("countersign/", env!("CARGO_PKG_VERSION")));
     if let Some(proxy) = proxy(way, setting).transpose().map_err(TransportError::SetUp)? {
         builder = builder.proxy(proxy);

@@ -225,7 +225,7 @@ def product(root: str, scripts: str, version: str, time: int) -> bytes:
     payload, actions = read_tree(root), read_tree(scripts)
     kilobytes = sum(len(entry.content) + 1023 >> 10 for entry in payload)
     info = f"""<?xml version="1.0" encoding="utf-8"?>
-<pkg-info format-version="2" identifier="{IDENTIFIER}" version="{escape(version)}" install-location="/" auth="root" overwrite-permissions="true" relocatable="false" postinstall-action="none">
+<pkg-info format-version="2" identifier="{IDENTIFIER}" version="{escape(version)}" install-location="/" auth="root" overwrite-permissions="false" relocatable="false" postinstall-action="none">
   <payload numberOfFiles="{len(payload)}" installKBytes="{kilobytes}"/>
   <scripts><preinstall file="./preinstall"/><postinstall file="./postinstall"/></scripts>
 </pkg-info>

@@ -30,8 +30,12 @@ impl NetworkChanges {
 
     /// Returns after the network changed since the last call or the subscription. One change of the world is many of the system's
     /// messages: those that have arrived by then are taken as one, and more may follow within a second. May be dropped and called
-    /// again without losing a change; pending for ever once the system has ended the subscription.
-    pub async fn next(&mut self) {
-        self.0.next().await;
+    /// again without losing a change.
+    ///
+    /// # Errors
+    ///
+    /// Where the system has ended the subscription: nothing more comes of it.
+    pub async fn next(&mut self) -> io::Result<()> {
+        self.0.next().await
     }
 }

@@ -173,6 +173,11 @@ pub fn status() -> Result<ServiceStatus, ServiceError> {
     imp::status()
 }
 
+/// Whether the service manager, as it stands now, starts the service as soon as its options have come.
+pub fn starts_when_configured() -> bool {
+    imp::starts_when_configured()
+}
+
 /// The tie between this process and the SCM that started it. Dropped without [`Attached::stopped`] the SCM sees a crash, and starts it anew.
 #[derive(Debug)]
 pub struct Attached {

@@ -53,6 +53,20 @@ impl Browser {
         Self::start_by(command, profile)
     }
 
+    /// The same in a machine, as an account of it that is logged in there.
+    ///
+    /// # Panics
+    /// Where it can't be started.
+    #[cfg(target_os = "linux")]
+    #[must_use]
+    pub fn start_in(machine: &crate::container::Container, account: &str) -> Self {
+        // A directory of the same name is made in the machine, by the browser.
+        let profile = tempfile::tempdir().expect("a directory can be made");
+        let mut command = machine.command_as(account);
+        command.arg("sh");
+        Self::start_by(command, profile)
+    }
+
     /// `command` is a shell.
     fn start_by(mut command: Command, profile: TempDir) -> Self {
         // Chromium reads commands from descriptor 3 and writes answers to descriptor 4.

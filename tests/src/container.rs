@@ -22,6 +22,15 @@ pub struct Container {
     root: PathBuf,
     leader: u32,
     nspawn: Program,
+    /// What its root is mounted from, where it is.
+    layers: Option<Layers>,
+}
+
+/// A root that is an image with a directory of its own above it. It is deleted when it is dropped; the image stays.
+#[derive(Debug)]
+struct Layers {
+    root: PathBuf,
+    own: PathBuf,
 }
 
 /// What a container needs on the host.
@@ -34,7 +43,7 @@ impl Container {
     /// Where it can't be made or does not boot.
     #[must_use]
     pub fn boot() -> Self {
-        Self::boot_from(&copy_of(base()))
+        Self::boot_over(base(), &[])
     }
 
     /// A new machine with further packages of Debian, whose `services` do not start by themselves: machines share the host's ports.
@@ -43,7 +52,7 @@ impl Container {
     /// As [`Container::boot`], and where the packages can't be had.
     #[must_use]
     pub fn boot_with(packages: &[&str], services: &[&str]) -> Self {
-        Self::boot_from(&copy_of(&base_with(packages, services)))
+        Self::boot_over(&base_with(packages, services), &[])
     }
 
     /// A copy of a machine that is switched off; like every copy of an image it makes a machine id of its own.
@@ -65,15 +74,37 @@ impl Container {
     /// As [`Container::boot`].
     #[must_use]
     pub fn boot_from(root: &Path) -> Self {
+        Self::boot_in(root, &[])
+    }
+
+    /// A new machine with a network of its own, which has loopback alone.
+    ///
+    /// # Panics
+    /// As [`Container::boot`].
+    #[must_use]
+    pub fn boot_alone() -> Self {
+        Self::boot_over(base(), &["--private-network"])
+    }
+
+    /// Machines share what is in the image, which is up to a gigabyte, where the host can layer one directory over another.
+    fn boot_over(image: &Path, options: &[&str]) -> Self {
+        let Some(layers) = Layers::over(image) else { return Self::boot_in(&copy_of(image), options) };
+        let mut machine = Self::boot_in(&layers.root, options);
+        machine.layers = Some(layers);
+        machine
+    }
+
+    fn boot_in(root: &Path, options: &[&str]) -> Self {
         let mut command = Command::new("systemd-nspawn");
-        command.args(["--quiet", "--boot", "--register=no", "--keep-unit", "--link-journal=no", "--directory"]);
+        command.args(["--quiet", "--boot", "--register=no", "--keep-unit", "--link-journal=no"]);
+        command.args(options).arg("--directory");
         command.arg(root).arg(format!("--machine={}", root.file_name().expect("it has a name").display()));
         let mut nspawn = Program::start(command);
         nspawn.wait_for(|line| line.contains("Multi-User System"));
         let children = format!("/proc/{0}/task/{0}/children", nspawn.id());
         let children = fs::read_to_string(children).expect("the kernel tells a process's children");
         let leader = children.split_whitespace().next().and_then(|id| id.parse().ok());
-        Self { root: root.to_owned(), leader: leader.expect("it has a first process"), nspawn }
+        Self { root: root.to_owned(), leader: leader.expect("it has a first process"), nspawn, layers: None }
     }
 
     /// Runs a shell script in it as root, with `input` on its standard input.
@@ -81,24 +112,38 @@ impl Container {
     /// # Panics
     /// Where it can't be started.
     pub fn shell_with(&self, script: &str, input: &[u8]) -> Output {
-        let mut command = Command::new("nsenter");
-        command.args(["--target", &self.leader.to_string(), "--mount", "--uts", "--ipc", "--pid", "--root"]);
-        command.args([
-            "env",
-            "-i",
-            "-C",
-            "/",
-            "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
-            "HOME=/root",
-            "LANG=C.UTF-8",
-            "sh",
-            "-c",
-        ]);
+        let mut command = self.inside("/root");
+        command.args(["sh", "-c"]);
         command.arg(script).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("nsenter can be started");
         // A script that does not read its input may have ended already.
         drop(child.stdin.take().expect("it is piped").write_all(input));
         child.wait_with_output().expect("it can be waited for")
+    }
+
+    /// A command line in it that waits for its words.
+    fn inside(&self, home: &str) -> Command {
+        let mut command = Command::new("nsenter");
+        command.args(["--target", &self.leader.to_string(), "--mount", "--uts", "--ipc", "--net", "--pid", "--root"]);
+        command.args(["env", "-i", "-C", "/", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8"]);
+        command.arg(format!("HOME={home}"));
+        command
+    }
+
+    /// The same as the account `account`: the words are a program and its arguments.
+    #[must_use]
+    pub fn command_as(&self, account: &str) -> Command {
+        let mut command = self.inside(&format!("/home/{account}"));
+        command.args(["runuser", "-u", account, "--"]);
+        command
+    }
+
+    /// A command of the host's in its network: one that it does not share.
+    #[must_use]
+    pub fn host_command(&self) -> Command {
+        let mut command = Command::new("nsenter");
+        command.args(["--target", &self.leader.to_string(), "--net", "--"]);
+        command
     }
 
     /// The same for a script that must succeed; returns what it printed, without the end of line.
@@ -176,14 +221,21 @@ impl Container {
     pub fn switched_off(mut self) -> PathBuf {
         self.shell_with("systemctl poweroff", b"");
         self.nspawn.wait();
+        if self.layers.is_some() {
+            return copy_of(&self.root);
+        }
         std::mem::take(&mut self.root)
     }
 }
 
 impl Drop for Container {
     fn drop(&mut self) {
+        // With its first process the kernel ends all others; it would outlive an `nspawn` that is killed.
+        if !self.nspawn.has_ended() {
+            let _ = Command::new("kill").args(["-KILL", &self.leader.to_string()]).status();
+        }
         self.nspawn.kill();
-        if !self.root.as_os_str().is_empty() {
+        if self.layers.is_none() && !self.root.as_os_str().is_empty() {
             let _ = fs::remove_dir_all(&self.root);
         }
     }
@@ -245,7 +297,11 @@ fn base_with(packages: &[&str], services: &[&str]) -> PathBuf {
     };
     inside(&["apt-get", "update", "-qq"]);
     inside(&[&["apt-get", "install", "-y", "-qq", "--no-install-recommends"], packages].concat());
-    inside(&[&["systemctl", "disable"], services].concat());
+    if !services.is_empty() {
+        inside(&[&["systemctl", "disable"], services].concat());
+    }
+    // Each machine is a copy of all of it.
+    inside(&["apt-get", "clean"]);
     fs::remove_file(policy).expect("it can be removed");
     // Another test program may have made the same meanwhile; one is as good as the other.
     if fs::rename(&making, &image).is_err() {
@@ -254,10 +310,39 @@ fn base_with(packages: &[&str], services: &[&str]) -> PathBuf {
     image
 }
 
-fn copy_of(image: &Path) -> PathBuf {
+impl Layers {
+    /// None where this kernel or file system does not layer.
+    fn over(image: &Path) -> Option<Self> {
+        let root = new_place();
+        let own = root.with_extension("layers");
+        for dir in [&root, &own.join("upper"), &own.join("work")] {
+            fs::create_dir_all(dir).expect("the directory can be made");
+        }
+        let at = own.display();
+        let options = format!("lowerdir={},upperdir={at}/upper,workdir={at}/work", image.display());
+        let layers = Self { root, own };
+        let mounted =
+            Command::new("mount").args(["-t", "overlay", "overlay", "-o", &options]).arg(&layers.root).output();
+        mounted.is_ok_and(|mounted| mounted.status.success()).then_some(layers)
+    }
+}
+
+impl Drop for Layers {
+    fn drop(&mut self) {
+        // There may be nothing to unmount.
+        let _ = Command::new("umount").args(["--lazy", "--quiet"]).arg(&self.root).status();
+        let _ = fs::remove_dir(&self.root);
+        let _ = fs::remove_dir_all(&self.own);
+    }
+}
+
+fn new_place() -> PathBuf {
     static COUNT: AtomicU32 = AtomicU32::new(0);
-    let name = format!("cs-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-    let copy = rootfs_dir().join(name);
+    rootfs_dir().join(format!("cs-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed)))
+}
+
+fn copy_of(image: &Path) -> PathBuf {
+    let copy = new_place();
     let status = Command::new("cp").args(["--archive", "--reflink=auto"]).arg(image).arg(&copy).status();
     assert!(status.expect("`cp` can be started").success(), "the machine can be copied");
     copy

@@ -22,6 +22,8 @@ pub mod device;
 pub mod hostile;
 pub mod house;
 pub mod https;
+#[cfg(target_os = "linux")]
+pub mod installed;
 pub mod mellon;
 pub mod own_idp;
 pub mod own_service;

@@ -7,6 +7,7 @@ use std::path::Path;
 use installer_options::{Flavour, Layer, OPTIONS, OptionName, Parsed, parse_arguments};
 use platform::files;
 use platform::paths::Paths;
+use platform::service::{self, ServiceState};
 use secrecy::SecretString;
 use zeroize::Zeroizing;
 
@@ -43,6 +44,9 @@ pub(super) struct Configure {
 
 impl Configure {
     pub(super) async fn run(self, paths: &Paths) -> Result<Outcome, CommandError> {
+        if is_for_the_machine(paths) {
+            return Err(CommandError::BesideTheMachines);
+        }
         if let Some(golden) = golden_image(&self.options) {
             return golden.run(paths).await;
         }
@@ -75,10 +79,20 @@ impl Configure {
         }
         text.push_str(match reload(paths).await? {
             true => "configured; the agent works with it now\n",
+            false if *paths == Paths::system() && service::starts_when_configured() => {
+                "configured; the service starts now\n"
+            }
             false => "configured; the agent is not running\n",
         });
         Ok(Outcome::success(text))
     }
+}
+
+/// Whether the account has no rights for the machine's agent, which is here, and no agent of its own: what it would write, nothing would read.
+fn is_for_the_machine(paths: &Paths) -> bool {
+    let is_of_account = Paths::of_user().is_ok_and(|own| own == *paths) && !Paths::is_privileged();
+    let has_own = paths.state_dir.exists() || paths.config_file.exists();
+    is_of_account && !has_own && service::status().is_ok_and(|status| status.state != ServiceState::NotInstalled)
 }
 
 /// Sealing the machine as a template, which is no option: it says something about this machine that no copy of it may inherit.

@@ -29,6 +29,7 @@ impl Deregister {
         }
         match control::ask(paths, &Ask::Deregister).await {
             Ok(Reply::Done) => Ok(left()),
+            Ok(Reply::Failed(problem)) if problem.code == FailureCode::NotEnrolled.code() => Ok(was_not_enrolled()),
             Ok(Reply::Failed(problem)) => Err(CommandError::Problem(problem)),
             Ok(Reply::Status(_) | Reply::ServiceResponse { .. } | Reply::Services(_) | Reply::Ecp { .. }) => {
                 Err(CommandError::Problem(Problem::failure(FailureCode::NotRunning)))
@@ -43,15 +44,19 @@ fn left() -> Outcome {
     Outcome::success("this device has left the cloud; a new device token brings it back\n".to_owned())
 }
 
+fn was_not_enrolled() -> Outcome {
+    Outcome::success("this device was not enrolled\n".to_owned())
+}
+
 /// Does what the daemon would do. The lock sees to it that there is none.
 async fn without_daemon(paths: &Paths) -> Result<Outcome, CommandError> {
     if !paths.state_dir.exists() {
-        return Ok(Outcome::success("this device was not enrolled\n".to_owned()));
+        return Ok(was_not_enrolled());
     }
     let _lock = files::lock(&paths.state_dir.join("lock"))?;
     // Options may be missing or wrong by now; a device that never was enrolled needs none.
     if DeviceState::load(&paths.state_dir).map_err(SignInError::from)?.is_new() {
-        return Ok(Outcome::success("this device was not enrolled\n".to_owned()));
+        return Ok(was_not_enrolled());
     }
     let config = config::load(paths)?;
     let mut device = Device::open(Arc::new(config), paths.clone())?;
@@ -62,8 +67,8 @@ async fn without_daemon(paths: &Paths) -> Result<Outcome, CommandError> {
             let _ = device.forget()?.await;
             Ok(left())
         }
-        Err(SignInError::NotEnrolled) => Ok(Outcome::success("this device was not enrolled\n".to_owned())),
-        Err(error @ SignInError::Refused(_)) => Err(error.into()),
+        Err(SignInError::NotEnrolled) => Ok(was_not_enrolled()),
+        Err(error @ (SignInError::Refused(_) | SignInError::EnrolledKeyGone)) => Err(error.into()),
         Err(error) => {
             tracing::debug!(error = &error as &dyn std::error::Error, "the portal can't be told");
             device.state.leave().map_err(SignInError::from)?;
@@ -75,7 +80,7 @@ async fn without_daemon(paths: &Paths) -> Result<Outcome, CommandError> {
 /// Forgets without asking anybody. The daemon may run: it is told to look again.
 async fn forget_here(paths: &Paths) -> Result<Outcome, CommandError> {
     if !paths.state_dir.exists() {
-        return Ok(Outcome::success("this device was not enrolled\n".to_owned()));
+        return Ok(was_not_enrolled());
     }
     platform::device_key::destroy(&paths.state_dir).map_err(SignInError::from)?;
     DeviceState::remove(&paths.state_dir).map_err(SignInError::from)?;

@@ -131,6 +131,10 @@ pub(crate) enum CommandError {
         "several services are called `{0}`: name the one that you mean by its entity ID, as `countersign open` lists it"
     )]
     SeveralServices(String),
+    #[error(
+        "this machine's agent takes its options from administrators: run the command with `sudo` (or as an administrator); `--state-dir DIRECTORY` configures an agent of this account's own"
+    )]
+    BesideTheMachines,
     #[error("there is no file `{}`", .0.display())]
     NoFile(PathBuf),
     #[error("can't get the page")]
@@ -165,6 +169,7 @@ impl CommandError {
             | Self::GoldenImage(_) => FailureCode::StateUnusable.exit_code(),
             Self::Service(ServiceError::NotInstalled) => FailureCode::NotRunning.exit_code(),
             Self::Paths(_)
+            | Self::BesideTheMachines
             | Self::Control(_)
             | Self::Daemon(_)
             | Self::Session(_)

@@ -150,6 +150,7 @@ fn without_daemon(paths: &Paths) -> Status {
         faults,
         set_aside: Vec::new(),
         notices: Vec::new(),
+        system_access: None,
         people: Vec::new(),
         problem: Some(Problem::failure(FailureCode::NotRunning)),
     }

@@ -60,8 +60,13 @@ impl Daemon {
     /// The portal has heard that the device leaves, or could not be told.
     pub(super) fn left(&mut self, connection: Option<Connection>, result: Result<(), SignInError>) {
         let told = match result {
-            Ok(()) | Err(SignInError::NotEnrolled) => self.forget(Code::Failure(FailureCode::NotEnrolled)),
-            Err(error @ SignInError::Refused(_)) => {
+            Ok(()) => self.forget(Code::Failure(FailureCode::NotEnrolled)),
+            Err(error @ SignInError::NotEnrolled) => {
+                let code = Code::Failure(FailureCode::NotEnrolled);
+                // Nothing was left, and so nothing is said to have been.
+                Reply::Failed(self.forget_all(code).err().unwrap_or_else(|| Problem::of(error.code())))
+            }
+            Err(error @ (SignInError::Refused(_) | SignInError::EnrolledKeyGone)) => {
                 if let Standing::Ready(device) = &mut self.standing
                     && let Err(error) = device.state.stay()
                 {
@@ -78,19 +83,28 @@ impl Daemon {
 
     /// Forgets who this device was; `code` says why nobody is signed in any more.
     pub(super) fn forget(&mut self, code: Code) -> Reply {
+        match self.forget_all(code) {
+            Ok(()) => {
+                tracing::info!(code = code.as_str(), "this device has left the cloud");
+                Reply::Done
+            }
+            Err(problem) => Reply::Failed(problem),
+        }
+    }
+
+    fn forget_all(&mut self, code: Code) -> Result<(), Problem> {
         self.heartbeat.stop();
         if let Standing::Ready(device) = std::mem::replace(&mut self.standing, Standing::Busy)
             && let Err(error) = device.forget()
         {
             tracing::error!(error = &error as &dyn std::error::Error, "can't forget everything");
             self.open_device();
-            return Reply::Failed(Problem::of(error.code()));
+            return Err(Problem::of(error.code()));
         }
-        tracing::info!(code = code.as_str(), "this device has left the cloud");
         self.summary = DeviceSummary::default();
         self.open_device();
         self.step_everybody(&Event::failed_here(code));
-        Reply::Done
+        Ok(())
     }
 
     pub(super) fn leave_later(&mut self, error: &SignInError) -> Reply {

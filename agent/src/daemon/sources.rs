@@ -1,5 +1,6 @@
 //! What wakes the daemon: each source only names what happened, as a [`Mail`].
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use platform::channel::Listener;
@@ -9,9 +10,14 @@ use platform::watch::Watch;
 use tokio::sync::mpsc;
 
 use super::{ASK_TIMEOUT, Mail};
-use crate::control;
+use crate::control::{self, Ask};
+use crate::system_access::SystemAccessSeen;
 
-pub(super) async fn listen(mut listener: Listener, mailbox: mpsc::UnboundedSender<Mail>) {
+pub(super) async fn listen(
+    mut listener: Listener,
+    mailbox: mpsc::UnboundedSender<Mail>,
+    access: Arc<SystemAccessSeen>,
+) {
     loop {
         let (mut connection, peer) = match listener.accept().await {
             Ok(accepted) => accepted,
@@ -21,10 +27,14 @@ pub(super) async fn listen(mut listener: Listener, mailbox: mpsc::UnboundedSende
                 continue;
             }
         };
-        let mailbox = mailbox.clone();
+        let (mailbox, access) = (mailbox.clone(), Arc::clone(&access));
         tokio::spawn(async move {
             let asked = tokio::time::timeout(ASK_TIMEOUT, control::read_ask(&mut connection)).await;
             if let Ok(Ok(ask)) = asked {
+                // Here and not in the daemon's one loop: it may take its time.
+                if matches!(ask, Ask::Status) {
+                    access.try_connection_owners().await;
+                }
                 // The daemon is ending if its mailbox is gone.
                 let _ = mailbox.send(Mail::Asked { ask, peer, connection });
             }
@@ -69,10 +79,45 @@ pub(super) async fn watch_sessions(changes: Option<SessionChanges>, mailbox: mps
     }
 }
 
-pub(super) async fn watch_network(mut changes: NetworkChanges, mailbox: mpsc::UnboundedSender<Mail>) {
+/// How long after a refusal changes of the network are subscribed to again: what refuses is a sandbox, more often than not.
+const NETWORK_AGAIN_AFTER: Duration = Duration::from_secs(300);
+
+/// The stream of changes of the network; `None`, noted in `access`, where the system does not give one now.
+pub(super) fn subscribe_to_network(access: &SystemAccessSeen) -> Option<NetworkChanges> {
+    match NetworkChanges::subscribe() {
+        Ok(changes) => {
+            access.network_changes(Ok(()));
+            Some(changes)
+        }
+        Err(error) => {
+            access.network_changes(Err(error));
+            None
+        }
+    }
+}
+
+pub(super) async fn watch_network(
+    changes: Option<NetworkChanges>,
+    access: Arc<SystemAccessSeen>,
+    mailbox: mpsc::UnboundedSender<Mail>,
+) {
+    let mut subscribed = changes;
     loop {
-        changes.next().await;
-        if mailbox.send(Mail::NetworkChanged).is_err() {
+        if let Some(mut changes) = subscribed {
+            let ended = loop {
+                if let Err(error) = changes.next().await {
+                    break error;
+                }
+                if mailbox.send(Mail::NetworkChanged).is_err() {
+                    return;
+                }
+            };
+            access.network_changes(Err(ended));
+        }
+        tokio::time::sleep(NETWORK_AGAIN_AFTER).await;
+        subscribed = subscribe_to_network(&access);
+        // What has changed before was not heard.
+        if subscribed.is_some() && mailbox.send(Mail::NetworkChanged).is_err() {
             return;
         }
     }

@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use super::handshake::{self, Handshake};
 use super::stage::Stage;
 use crate::config::Config;
-use crate::transport::{Look, Transport, TransportError, proxy_toward};
+use crate::transport::{Look, Transport, TransportError, addresses_of, proxy_toward};
 
 /// The longest that each step may take; together less than the limit of a check.
 const RESOLVE_LIMIT: Duration = Duration::from_millis(2800);
@@ -138,9 +138,9 @@ fn address_of(url: &str) -> Option<(String, u16)> {
 async fn resolve(name: String, port: u16) -> Resolved {
     let begun = Instant::now();
     let bare = name.trim_start_matches('[').trim_end_matches(']').to_owned();
-    let found = tokio::time::timeout(RESOLVE_LIMIT, tokio::net::lookup_host((bare, port))).await;
+    let found = tokio::time::timeout(RESOLVE_LIMIT, addresses_of(&bare, port)).await;
     let addresses = match found {
-        Ok(Ok(addresses)) => Ok(addresses.collect()),
+        Ok(Ok(addresses)) => Ok(addresses),
         Ok(Err(error)) => Err(error.to_string()),
         Err(_) => Err("the name servers don't answer in time".to_owned()),
     };

@@ -28,14 +28,13 @@ impl NetworkChanges {
         Ok(Self { socket })
     }
 
-    pub(super) async fn next(&mut self) {
+    pub(super) async fn next(&mut self) -> io::Result<()> {
         loop {
-            let Ok(mut ready) = self.socket.readable().await else { return std::future::pending().await };
-            match drain(self.socket.get_ref()) {
-                Ok(true) => return,
-                Ok(false) => ready.clear_ready(),
-                Err(_) => return std::future::pending().await,
+            let mut ready = self.socket.readable().await?;
+            if drain(self.socket.get_ref())? {
+                return Ok(());
             }
+            ready.clear_ready();
         }
     }
 }

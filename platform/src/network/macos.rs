@@ -12,7 +12,8 @@ impl NetworkChanges {
         StoreChanges::of(&KEYS).map(Self)
     }
 
-    pub(super) async fn next(&mut self) {
+    pub(super) async fn next(&mut self) -> io::Result<()> {
         self.0.next().await;
+        Ok(())
     }
 }

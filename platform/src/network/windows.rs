@@ -38,8 +38,9 @@ impl NetworkChanges {
         }
     }
 
-    pub(super) async fn next(&mut self) {
+    pub(super) async fn next(&mut self) -> io::Result<()> {
         self.changed.notified().await;
+        Ok(())
     }
 }
 

@@ -35,6 +35,10 @@ pub(super) fn status() -> Result<ServiceStatus, ServiceError> {
     systemctl("look at", &["show", properties, UNIT]).map(|text| parse(&text))
 }
 
+pub(super) fn starts_when_configured() -> bool {
+    systemctl("look at", &["is-active", "countersign.path"]).is_ok()
+}
+
 fn installed() -> Result<(), ServiceError> {
     if status()?.state == ServiceState::NotInstalled { Err(ServiceError::NotInstalled) } else { Ok(()) }
 }

@@ -38,6 +38,11 @@ pub(super) fn stop() -> Result<(), ServiceError> {
     launchctl("stop", &["bootout", TARGET]).map(drop)
 }
 
+/// launchd keeps the service running, configured or not.
+pub(super) fn starts_when_configured() -> bool {
+    false
+}
+
 /// A job that launchd does not know is installed and stopped where its property list is there, since a job that is to be kept alive is stopped by
 /// being unloaded.
 pub(super) fn status() -> Result<ServiceStatus, ServiceError> {

@@ -94,6 +94,11 @@ pub(super) fn stop() -> Result<(), ServiceError> {
     stop_service(&open("stop", access)?.ok_or(ServiceError::NotInstalled)?)
 }
 
+/// The service runs, configured or not.
+pub(super) fn starts_when_configured() -> bool {
+    false
+}
+
 pub(super) fn status() -> Result<ServiceStatus, ServiceError> {
     let access = ServiceAccess::QUERY_STATUS | ServiceAccess::QUERY_CONFIG;
     let Some(service) = open("look at", access)? else { return Ok(ServiceStatus::NOT_INSTALLED) };

@@ -4,6 +4,7 @@ mod ca_file;
 mod captive_portal;
 mod clock;
 mod configuration;
+mod connection_owners;
 mod daemon;
 mod daemon_memory;
 mod daemon_version;
@@ -18,6 +19,7 @@ mod lock;
 mod log;
 mod metadata;
 mod name_resolution;
+mod network_changes;
 mod option_origins;
 mod portal;
 mod portal_keys;
@@ -50,6 +52,7 @@ use super::seen::Local;
 use super::{Check, Finding, Looking, Seen};
 use crate::failure::FailureCode;
 use crate::sign_in::Code;
+use crate::system_access::{SystemAccess, Told};
 use crate::transport::Look;
 
 /// Every check.
@@ -74,6 +77,8 @@ pub(super) fn all() -> Vec<Box<dyn Check>> {
         Box::new(daemon::Daemon),
         Box::new(daemon_version::DaemonVersion),
         Box::new(daemon_memory::DaemonMemory),
+        Box::new(connection_owners::ConnectionOwners),
+        Box::new(network_changes::NetworkChanges),
         Box::new(lock::Lock),
         Box::new(sign_ins::SignIns),
         Box::new(last_problem::LastProblem),
@@ -126,6 +131,25 @@ where
             None => Finding::skip("there is no configuration that names a cloud"),
         }
     })
+}
+
+/// A check of what the running agent is told by the system: this command runs outside of the agent's sandbox, and can't see that itself.
+async fn system_access(
+    seen: Arc<Seen>,
+    part: fn(&SystemAccess) -> Option<&Told>,
+    code: FailureCode,
+    well: &'static str,
+) -> Finding {
+    let daemon = seen.daemon.get().await;
+    let Ok(status) = &*daemon else { return Finding::skip("the agent does not answer") };
+    match status.system_access.as_ref().and_then(part) {
+        None => Finding::skip("this system, or the agent that runs, has no such way"),
+        Some(Told { works: true, .. }) => Finding::pass(well),
+        Some(Told { works: false, reason }) => {
+            let reason = reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+            Finding::coded(Code::Failure(code), format!("{}{reason}", code.meaning()))
+        }
+    }
 }
 
 /// The token that registered the key with the configured cloud.
