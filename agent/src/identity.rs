@@ -14,6 +14,7 @@ use crate::config::Config;
 const DEVICE: &str = "urn:countersign:device:";
 const LOCAL_NAME: &str = "urn:countersign:user:local-name";
 const PRINCIPAL: &str = "urn:countersign:user:principal";
+const REALM: &str = "urn:countersign:user:realm";
 const MANAGED_NAME: &str = "urn:countersign:user:managed-name";
 const USER_ID: &str = "urn:countersign:user:id";
 
@@ -42,6 +43,9 @@ impl Identity {
         ];
         if let Some(principal) = &session.evidence.principal {
             attributes.push(attribute(PRINCIPAL, std::slice::from_ref(principal)));
+        }
+        if let Some(realm) = &session.evidence.realm {
+            attributes.push(attribute(REALM, std::slice::from_ref(realm)));
         }
         let (local_part, grade, reason) = match user_name {
             Some(given) => {

@@ -1,5 +1,6 @@
 //! The two halves of `user@domain`.
 
+use crate::unfilled::is_macro;
 use std::fmt;
 
 /// The longest name in DNS (RFC 1035 section 2.3.4), without the closing dot.
@@ -127,14 +128,12 @@ impl LocalPart {
     ///
     /// When it holds an `@`, or anything that an unquoted mail address cannot.
     pub fn parse(text: &str) -> Result<Self, LocalPartFault> {
-        let name = text.trim().to_lowercase();
+        let name = text.trim().to_ascii_lowercase();
         let given = || shown(text.trim());
         if let Some((before, _)) = name.split_once('@') {
             return Err(LocalPartFault::At { given: given(), before: shown(before) });
         }
-        if ["{{", "${", "$("].iter().any(|opening| name.starts_with(opening))
-            || (name.len() > 2 && name.starts_with('%') && name.ends_with('%'))
-        {
+        if is_macro(&name) {
             return Err(LocalPartFault::Macro(given()));
         }
         if name.chars().count() > 255 {
@@ -206,7 +205,7 @@ mod tests {
             LocalPart::parse("alice@example.com"),
             Err(LocalPartFault::At { given: "alice@example.com".to_owned(), before: "alice".to_owned() })
         );
-        for unfilled in ["{{username}}", "${USER}", "$(user)", "%UserName%"] {
+        for unfilled in ["{{username}}", "${USER}", "$(user)", "%UserName%", "$USERNAME"] {
             assert!(matches!(LocalPart::parse(unfilled), Err(LocalPartFault::Macro(_))), "{unfilled}");
         }
         assert!(matches!(LocalPart::parse("a b"), Err(LocalPartFault::Character { character: ' ', .. })));

@@ -27,7 +27,7 @@ pub const AGENT_VERSION: &str = "urn:countersign:device:agent.version";
 /// The name of the account that owns the session.
 const LOCAL_NAME: &str = "urn:countersign:user:local-name";
 /// The name that a directory knows the person by: a UPN or `user@REALM`.
-const PRINCIPAL: &str = "urn:countersign:user:principal";
+pub(crate) const PRINCIPAL: &str = "urn:countersign:user:principal";
 /// The name that the device's management gave.
 const MANAGED_NAME: &str = "urn:countersign:user:managed-name";
 

@@ -30,6 +30,7 @@ pub mod network;
 pub mod policy;
 pub mod post_form;
 pub mod random;
+pub mod realm;
 pub mod rehearsal;
 pub mod scim;
 pub mod service_answer;

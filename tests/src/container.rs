@@ -22,6 +22,8 @@ pub struct Container {
     root: PathBuf,
     leader: u32,
     nspawn: Program,
+    /// What of the machine a script runs in.
+    namespaces: Vec<&'static str>,
 }
 
 /// What a container needs on the host.
@@ -65,7 +67,23 @@ impl Container {
     /// As [`Container::boot`].
     #[must_use]
     pub fn boot_from(root: &Path) -> Self {
+        Self::boot_by(Command::new("systemd-nspawn"), root)
+    }
+
+    /// Boots the system in `root`, which is deleted in the end, in a network namespace instead of the host's network.
+    ///
+    /// # Panics
+    /// As [`Container::boot`].
+    #[must_use]
+    pub fn boot_in_network(root: &Path, namespace: &str) -> Self {
         let mut command = Command::new("systemd-nspawn");
+        command.arg(format!("--network-namespace-path=/run/netns/{namespace}")).arg("--resolv-conf=off");
+        let mut machine = Self::boot_by(command, root);
+        machine.namespaces.push("--net");
+        machine
+    }
+
+    fn boot_by(mut command: Command, root: &Path) -> Self {
         command.args(["--quiet", "--boot", "--register=no", "--keep-unit", "--link-journal=no", "--directory"]);
         command.arg(root).arg(format!("--machine={}", root.file_name().expect("it has a name").display()));
         let mut nspawn = Program::start(command);
@@ -73,7 +91,8 @@ impl Container {
         let children = format!("/proc/{0}/task/{0}/children", nspawn.id());
         let children = fs::read_to_string(children).expect("the kernel tells a process's children");
         let leader = children.split_whitespace().next().and_then(|id| id.parse().ok());
-        Self { root: root.to_owned(), leader: leader.expect("it has a first process"), nspawn }
+        let namespaces = vec!["--mount", "--uts", "--ipc", "--pid"];
+        Self { root: root.to_owned(), leader: leader.expect("it has a first process"), nspawn, namespaces }
     }
 
     /// Runs a shell script in it as root, with `input` on its standard input.
@@ -82,8 +101,9 @@ impl Container {
     /// Where it can't be started.
     pub fn shell_with(&self, script: &str, input: &[u8]) -> Output {
         let mut command = Command::new("nsenter");
-        command.args(["--target", &self.leader.to_string(), "--mount", "--uts", "--ipc", "--pid", "--root"]);
+        command.args(["--target", &self.leader.to_string()]).args(&self.namespaces);
         command.args([
+            "--root",
             "env",
             "-i",
             "-C",
@@ -223,6 +243,18 @@ fn base() -> &'static Path {
         fs::rename(&making, &base).expect("it can be renamed");
         base
     })
+}
+
+/// A new machine's files, with further packages of Debian as in [`Container::boot_with`], for whoever changes them before it boots.
+///
+/// # Panics
+/// Where the packages can't be had.
+#[must_use]
+pub fn files_with(packages: &[&str], services: &[&str]) -> PathBuf {
+    let root = copy_of(&base_with(packages, services));
+    fs::write(root.join("etc/machine-id"), "").expect("the id can be emptied");
+    let _ = fs::remove_file(root.join("var/lib/dbus/machine-id"));
+    root
 }
 
 /// The same with further packages. The names of the packages name it, so another list is another image.
