@@ -6,6 +6,9 @@ use std::fmt;
 /// The longest name in DNS (RFC 1035 section 2.3.4), without the closing dot.
 const LONGEST_DOMAIN: usize = 253;
 
+/// The longest local part of a mail address (RFC 5321 section 4.5.3.1.1).
+const LONGEST_LOCAL_PART: usize = 64;
+
 /// A DNS domain: lower case, A-labels of letters, digits and hyphens, two or more.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UserDomain(String);
@@ -102,8 +105,8 @@ pub enum LocalPartFault {
         /// The part before the `@`.
         before: String,
     },
-    /// It is longer than 255 characters.
-    #[error("the name is longer than 255 characters")]
+    /// It is longer than a mail address's local part may be.
+    #[error("the name is longer than 64 characters")]
     TooLong,
     /// A macro of the device management that nothing was put in for.
     #[error("`{0}` is a macro that the device management did not fill")]
@@ -136,7 +139,7 @@ impl LocalPart {
         if is_macro(&name) {
             return Err(LocalPartFault::Macro(given()));
         }
-        if name.chars().count() > 255 {
+        if name.chars().count() > LONGEST_LOCAL_PART {
             return Err(LocalPartFault::TooLong);
         }
         if let Some(character) =

@@ -131,12 +131,13 @@ pub struct Machine {
     pub serial: Option<String>,
     /// Of the firmware's UUID: changes with every copy that a hypervisor makes.
     pub uuid: Option<String>,
-    /// Whether the firmware is another machine's too: a container shows its host's.
+    /// Whether the firmware is another machine's too: a container of a whole system shows its host's.
     pub shares_firmware: bool,
 }
 
-/// Words of the fact `virtualization` for what has its host's firmware.
-const CONTAINERS: [&str; 5] = ["docker", "podman", "systemd-nspawn", "lxc", "container"];
+/// Words of the fact `virtualization` for whole systems that show their host's firmware, and that get machine ids of their own when they are copied.
+/// Docker's and Podman's have that of their image, which tells nothing.
+const CONTAINERS: [&str; 3] = ["systemd-nspawn", "lxc", "container"];
 
 /// This machine.
 pub fn machine() -> Machine {

@@ -152,8 +152,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_domain_learns_one_directory_and_homonyms_of_another_are_refused() {
-        let dir = tempfile::tempdir().unwrap();
-        let store = crate::store::Store::open(&testing::database(dir.path()).await).await.unwrap();
+        let (_dir, store) = testing::store().await;
         assert!(takes(&store, "alice", "DOM.TEST").await);
         assert!(takes(&store, "bob", "dom.test").await);
         assert!(!takes(&store, "alice", "DOM2.TEST").await);
@@ -162,8 +161,12 @@ mod tests {
         assert!(takes(&store, "tina", "DOM2.TEST").await);
         assert!(!takes(&store, "alice", "DOM2.TEST").await, "she is the other directory's");
         assert!(!takes(&store, "tina", "DOM.TEST").await);
-        let remove = |connection| Box::pin(domain_realm::delete(connection, "example.test", "dom.test")) as _;
-        assert!(store.write::<bool>(remove).await.unwrap());
+        let removed = store
+            .write(|connection| {
+                Box::pin(async move { domain_realm::delete(connection, "example.test", "dom.test").await })
+            })
+            .await;
+        assert!(removed.unwrap());
         assert!(takes(&store, "alice", "DOM2.TEST").await, "an administrator has taken the first one away");
     }
 }

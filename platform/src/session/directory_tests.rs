@@ -131,7 +131,7 @@ fn who_only_another_name_service_knows_is_local() {
     let script = format!("cat > '{0}' && chmod 755 '{0}'", path.display());
     let mut shell =
         std::process::Command::new("sh").args(["-c", &script]).stdin(std::process::Stdio::piped()).spawn().unwrap();
-    std::io::Write::write_all(&mut shell.stdin.take().unwrap(), getent.as_bytes()).unwrap();
+    io::Write::write_all(&mut shell.stdin.take().unwrap(), getent.as_bytes()).unwrap();
     assert!(shell.wait().unwrap().success());
     let eve = machine.standing("eve", 6000);
     assert_eq!(principal(&eve), LOCAL);
@@ -320,8 +320,8 @@ fn answers_that_are_cut_short_are_no_answers() {
         let listener = fakes::silent(&machine.0.path().join(SSSD_SOCKET));
         let answering = std::thread::spawn(move || {
             let (mut stream, _) = listener.accept().unwrap();
-            std::io::Read::read_exact(&mut stream, &mut [0; 20]).unwrap();
-            std::io::Write::write_all(&mut stream, octets).unwrap();
+            io::Read::read_exact(&mut stream, &mut [0; 20]).unwrap();
+            io::Write::write_all(&mut stream, octets).unwrap();
         });
         assert_eq!(principal(&machine.standing("bob", 5000)), NOBODY, "{octets:?}");
         answering.join().unwrap();
