@@ -165,6 +165,10 @@ impl Machine {
             let of_domain = format!("comes from winbind's domain `{}`", owner.domain);
             let standing = match (winbind.dns_name_of(&owner.domain)?, &join) {
                 (None, _) => Standing::local(format!("{of_domain}, which winbind knows as no Active Directory")),
+                (Some(_), _) if self.files.samba_may_have_rewritten(&owner.account) => Standing::nobody(format!(
+                    "{of_domain} as `{}`, which may be a name that Samba has made up (`winbind normalize names`): set the option `userName`",
+                    owner.account
+                )),
                 (Some(_), Join::Not(why)) => Standing::local(format!("{of_domain}, but {why}")),
                 (Some(dns), Join::Joined) => {
                     let principal = format!("{}@{}", owner.account, dns.to_uppercase());

@@ -257,6 +257,21 @@ fn winbind_is_asked_whose_the_sid_is() {
 }
 
 #[test]
+fn a_name_that_samba_may_have_made_up_names_nobody() {
+    let standing = |more: &str, owner: &'static str| {
+        let settings = format!("[global]\nworkgroup = CORP\n{more}\n");
+        let accounts = vec![InWinbind { name: "bob", uid: 10_000, owner: Some(("CORP", owner)) }];
+        Built::with_winbind(&[SECRETS, ("etc/samba/smb.conf", &settings)], accounts).standing("bob", 10_000)
+    };
+    // winbind tells `erin jones` as `erin_jones` even by the SID then.
+    assert_eq!(principal(&standing("Winbind Normalize Names = Yes", "erin_jones")), NOBODY);
+    assert_eq!(principal(&standing("winbind normalize names = yes", "bob")), directory("bob@CORP.EXAMPLE.COM"));
+    assert_eq!(principal(&standing("winbind normalize names = no", "a_b")), directory("a_b@CORP.EXAMPLE.COM"));
+    let aliases = "winbind normalize names = yes\nwinbind nss info = rfc2307";
+    assert_eq!(principal(&standing(aliases, "bob")), NOBODY);
+}
+
+#[test]
 fn samba_is_joined_by_its_secrets_or_by_the_keytab_that_it_names() {
     let standing = |files: &[(&str, &str)]| {
         let accounts = vec![InWinbind { name: "bob", uid: 10_000, owner: Some(("CORP", "bob")) }];

@@ -84,6 +84,16 @@ impl Files {
         }
     }
 
+    /// Whether winbind may have written the name otherwise than the directory has it: then it tells the SID's owner no better.
+    pub(super) fn samba_may_have_rewritten(&self, account: &str) -> bool {
+        let settings = self.smb_settings();
+        let setting =
+            |key: &str| settings.iter().rev().find(|(known, _)| known == key).map(|(_, value)| value.as_str());
+        let is_on = |value: &str| ["yes", "true", "1", "on"].iter().any(|word| value.eq_ignore_ascii_case(word));
+        let has_aliases = setting("winbindnssinfo").is_some_and(|value| !value.eq_ignore_ascii_case("template"));
+        setting("winbindnormalizenames").is_some_and(is_on) && (has_aliases || account.contains('_'))
+    }
+
     fn realms_of(&self, keytab: &str) -> Keytab {
         match crate::files::read(&self.path(keytab), MOST_OCTETS) {
             Ok(Some(octets)) => Keytab::Of(keytab::realms(&octets).unwrap_or_default()),
