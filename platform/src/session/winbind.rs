@@ -62,7 +62,7 @@ impl Winbind {
     pub(super) fn at(pipe: &Path, deadline: Deadline) -> io::Result<Self> {
         for layout in LAYOUTS {
             let mut winbind = Self { line: Line::to(pipe, deadline)?, layout, answer: 0 };
-            match winbind.ask(Ask::Version, (b"", b""), b"") {
+            match winbind.ask(Ask::Version, b"", b"", b"") {
                 Ok(Some(answer)) => {
                     let version = number(&answer, HEADER)?;
                     if !winbind.layout.versions.contains(&version) {
@@ -84,15 +84,15 @@ impl Winbind {
 
     /// The account with that user id, by the name that winbind gives it.
     pub(super) fn by_id(&mut self, uid: u32) -> io::Result<Option<Account>> {
-        self.ask(Ask::AccountById, (b"", &uid.to_ne_bytes()), b"")?.map(|answer| account(&answer)).transpose()
+        self.ask(Ask::AccountById, b"", &uid.to_ne_bytes(), b"")?.map(|answer| account(&answer)).transpose()
     }
 
     pub(super) fn by_name(&mut self, name: &str) -> io::Result<Option<Account>> {
-        self.ask(Ask::AccountByName, (b"", name.as_bytes()), b"")?.map(|answer| account(&answer)).transpose()
+        self.ask(Ask::AccountByName, b"", name.as_bytes(), b"")?.map(|answer| account(&answer)).transpose()
     }
 
     pub(super) fn sid_of(&mut self, uid: u32) -> io::Result<Option<String>> {
-        let Some(answer) = self.ask(Ask::SidsOfIds, (b"", b""), format!("U{uid}\n\0").as_bytes())? else {
+        let Some(answer) = self.ask(Ask::SidsOfIds, b"", b"", format!("U{uid}\n\0").as_bytes())? else {
             return Ok(None);
         };
         let added = String::from_utf8_lossy(answer.get(self.answer..).unwrap_or_default()).into_owned();
@@ -102,7 +102,7 @@ impl Winbind {
 
     /// The person whose SID it is; `None` where it is nobody's any more, or a group's.
     pub(super) fn owner_of(&mut self, sid: &str) -> io::Result<Option<SidOwner>> {
-        let Some(answer) = self.ask(Ask::NameOfSid, (b"", sid.as_bytes()), b"")? else { return Ok(None) };
+        let Some(answer) = self.ask(Ask::NameOfSid, b"", sid.as_bytes(), b"")? else { return Ok(None) };
         let field = |index: usize| text(answer.get(HEADER + index * TEXT..).unwrap_or_default());
         let owner = SidOwner { domain: field(0)?, account: field(1)? };
         Ok(Some(owner).filter(|_| number(&answer, HEADER + 2 * TEXT).is_ok_and(|kind| kind == USER)))
@@ -110,14 +110,14 @@ impl Winbind {
 
     /// The DNS name of a domain of Active Directory; `None` for every other domain.
     pub(super) fn dns_name_of(&mut self, domain: &str) -> io::Result<Option<String>> {
-        let Some(answer) = self.ask(Ask::Domain, (domain.as_bytes(), b""), b"")? else { return Ok(None) };
+        let Some(answer) = self.ask(Ask::Domain, domain.as_bytes(), b"", b"")? else { return Ok(None) };
         let name = text(answer.get(HEADER + TEXT..).unwrap_or_default())?;
         let is_active_directory = answer.get(IS_ACTIVE_DIRECTORY).is_some_and(|&flag| flag != 0);
         Ok(Some(name).filter(|name| is_active_directory && name.contains('.')))
     }
 
     /// Asks about a domain by its name, or about `about`; the answer is whole, with its header.
-    fn ask(&mut self, ask: Ask, (domain, about): (&[u8], &[u8]), more: &[u8]) -> io::Result<Option<Vec<u8>>> {
+    fn ask(&mut self, ask: Ask, domain: &[u8], about: &[u8], more: &[u8]) -> io::Result<Option<Vec<u8>>> {
         let data = self.layout.data;
         // The texts end with a zero, so one octet of each stays free.
         if domain.len() >= TEXT || about.len() >= TEXT {
