@@ -297,11 +297,11 @@ fn stolen_response() {
 
 fn two_browsers() {
     let bus = Bus::with_logind();
-    bus.add_session("2", 1001, "alice", true);
-    bus.add_session("3", 1002, "bob", false);
+    bus.add_session("2", 4_201_001, "alice", true);
+    bus.add_session("3", 4_201_002, "bob", false);
     let house = House::of_bus(&bus.address, 2);
     let service = Service::of(&house.portal, &house.dir("apache"));
-    let mut browsers = [1001, 1002].map(Browser::start_as);
+    let mut browsers = [4_201_001, 4_201_002].map(Browser::start_as);
     for browser in &mut browsers {
         browser.open_until(&service.private(), ASKED);
     }
@@ -318,8 +318,8 @@ fn two_browsers() {
 
 fn two_people() {
     let bus = Bus::with_logind();
-    bus.add_session("2", 1001, "alice", true);
-    bus.add_session("3", 1002, "bob", false);
+    bus.add_session("2", 4_201_001, "alice", true);
+    bus.add_session("3", 4_201_002, "bob", false);
     let house = House::of_bus(&bus.address, 2);
     let metadata = "<md:EntityDescriptor xmlns:md=\"urn:oasis:names:tc:SAML:2.0:metadata\" entityID=\"https://service.example\">\
         <md:SPSSODescriptor protocolSupportEnumeration=\"urn:oasis:names:tc:SAML:2.0:protocol\"><md:AssertionConsumerService \
@@ -351,8 +351,8 @@ fn two_people() {
         let (_, name) = xml.split_once("emailAddress\">").expect("a name");
         name.split('<').next().expect("a name").to_owned()
     };
-    assert_eq!(answer_to(1001), "alice@example.test");
-    assert_eq!(answer_to(1002), "bob@example.test", "whoever is in front of the screen");
+    assert_eq!(answer_to(4_201_001), "alice@example.test");
+    assert_eq!(answer_to(4_201_002), "bob@example.test", "whoever is in front of the screen");
     for stranger in [1003, 0] {
         let page = answer_to(stranger);
         assert!(page.contains("nobody-logged-in"), "{stranger}: {page}");

@@ -174,8 +174,13 @@ fn a_person_needs_a_domain_of_the_tenant_and_evidence_that_names_them() {
     claimed.subject.as_mut().expect("a subject").value = "admin@example.test".to_owned();
     assert_eq!(code(&device.send(&house.https, &house.portal, &claimed)), "evidence-too-weak");
 
+    // Another alphabet's first letter.
+    let mut lookalike = device.request(&house.portal, "alice", 4);
+    lookalike.subject.as_mut().expect("a subject").value = "\u{430}lice@example.test".to_owned();
+    assert_eq!(code(&device.send(&house.https, &house.portal, &lookalike)), "malformed");
+
     house.portal.ok(&["tenant", "set", "acme", "--minimum-claim", "directory"]);
-    assert_eq!(house.sign_in(&device, "alice", 4), "evidence-too-weak");
+    assert_eq!(house.sign_in(&device, "alice", 5), "evidence-too-weak");
 }
 
 #[test]

@@ -59,7 +59,7 @@ fn desk() -> Desk {
     let portal = Portal::create(dir.path());
     let serving = portal.serve();
     let bus = Bus::with_logind();
-    bus.add_session("2", 1000, "alice", true);
+    bus.add_session("2", 4_201_000, "alice", true);
     let agent = Agent::in_dir(&dir.path().join("agent"));
     assert!(agent.configure(&portal, &portal.token(&[])).status.success());
     Desk { _dir: dir, _serving: serving, agent, bus }
@@ -86,7 +86,7 @@ fn silent_bus() {
     running.wait_for(is_alices);
     drop(asked);
     // Who comes later is heard of: the changes are heard by now, too.
-    desk.bus.add_session("3", 1001, "bob", true);
+    desk.bus.add_session("3", 4_201_001, "bob", true);
     desk.bus.announce("SessionNew", "3");
     running.wait_for(|line| is_session(line) && line.contains("bob@example.test"));
 }
@@ -109,7 +109,7 @@ fn switch() {
     let mut running = Program::start(command);
     running.wait_for(is_alices);
 
-    for (id, uid, name, before) in [("3", 1001, "bob", "2"), ("4", 1002, "carol", "3")] {
+    for (id, uid, name, before) in [("3", 4_201_001, "bob", "2"), ("4", 4_201_002, "carol", "3")] {
         bus.update(before, "Active", false.into());
         bus.add_session(id, uid, name, true);
         let begun = Instant::now();

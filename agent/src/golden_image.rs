@@ -32,6 +32,9 @@ pub struct MachineMark {
     serial: Option<String>,
     /// Digest of the firmware's UUID.
     uuid: Option<String>,
+    /// Whether the firmware tells nothing by itself, since others have the same: a container shows its host's. Not kept: it is asked of the machine that is here.
+    #[serde(skip)]
+    shares_firmware: bool,
 }
 
 /// The seal can't be used.
@@ -52,14 +55,20 @@ impl MachineMark {
     /// The mark of this machine.
     #[must_use]
     pub fn here() -> Self {
-        let Machine { installation, serial, uuid } = device::machine();
-        Self { installation, serial, uuid }
+        let Machine { installation, serial, uuid, shares_firmware } = device::machine();
+        Self { installation, serial, uuid, shares_firmware }
     }
 
     /// Whether `other` is another machine: something that both know differs. A new network card or disk makes no other
-    /// machine; a firmware that begins to tell its serial doesn't either.
+    /// machine; a firmware that begins to tell its serial doesn't either, nor does another machine id where serial number and UUID are both the same:
+    /// systemd makes a new id at each boot where /etc can't be written.
     #[must_use]
     pub fn differs_from(&self, other: &Self) -> bool {
+        let same = |one: &Option<String>, other: &Option<String>| one.is_some() && one == other;
+        let own_firmware = !self.shares_firmware && !other.shares_firmware;
+        if own_firmware && same(&self.serial, &other.serial) && same(&self.uuid, &other.uuid) {
+            return false;
+        }
         let pairs =
             [(&self.installation, &other.installation), (&self.serial, &other.serial), (&self.uuid, &other.uuid)];
         pairs.iter().any(|(one, other)| one.is_some() && other.is_some() && one != other)
@@ -67,7 +76,7 @@ impl MachineMark {
 
     /// Whether nothing is known.
     fn is_empty(&self) -> bool {
-        *self == Self::default()
+        self.installation.is_none() && self.serial.is_none() && self.uuid.is_none()
     }
 }
 
@@ -122,7 +131,7 @@ mod tests {
 
     fn mark(installation: Option<&str>, serial: Option<&str>) -> MachineMark {
         let owned = |text: Option<&str>| text.map(str::to_owned);
-        MachineMark { installation: owned(installation), serial: owned(serial), uuid: None }
+        MachineMark { installation: owned(installation), serial: owned(serial), uuid: None, shares_firmware: false }
     }
 
     #[test]
@@ -131,6 +140,17 @@ mod tests {
         assert!(machine.differs_from(&mark(Some("b"), Some("1"))));
         assert!(machine.differs_from(&mark(Some("a"), Some("2"))));
         assert!(!machine.differs_from(&mark(Some("a"), Some("1"))));
+    }
+
+    #[test]
+    fn a_new_machine_id_on_the_same_hardware_is_the_same_machine_unless_the_hardware_is_a_hosts() {
+        let uuid = |uuid: &str, mark: MachineMark| MachineMark { uuid: Some(uuid.to_owned()), ..mark };
+        let first = uuid("u", mark(Some("a"), Some("1")));
+        let second = uuid("u", mark(Some("b"), Some("1")));
+        assert!(!first.differs_from(&second));
+        assert!(first.differs_from(&uuid("v", mark(Some("b"), Some("1")))), "the hypervisor has made a copy");
+        assert!(first.differs_from(&uuid("u", mark(Some("b"), Some("2")))));
+        assert!(first.differs_from(&MachineMark { shares_firmware: true, ..second }), "another container of the host");
     }
 
     #[test]

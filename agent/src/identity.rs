@@ -14,6 +14,7 @@ use crate::config::Config;
 const DEVICE: &str = "urn:countersign:device:";
 const LOCAL_NAME: &str = "urn:countersign:user:local-name";
 const PRINCIPAL: &str = "urn:countersign:user:principal";
+const REALM: &str = "urn:countersign:user:realm";
 const MANAGED_NAME: &str = "urn:countersign:user:managed-name";
 const USER_ID: &str = "urn:countersign:user:id";
 
@@ -42,6 +43,9 @@ impl Identity {
         ];
         if let Some(principal) = &session.evidence.principal {
             attributes.push(attribute(PRINCIPAL, std::slice::from_ref(principal)));
+        }
+        if let Some(realm) = &session.evidence.realm {
+            attributes.push(attribute(REALM, std::slice::from_ref(realm)));
         }
         let (local_part, grade, reason) = match user_name {
             Some(given) => {
@@ -124,4 +128,50 @@ fn platform_name() -> &'static str {
 
 fn attribute(name: &str, values: &[String]) -> Attribute {
     Attribute { name: name.to_owned(), name_format: None, friendly_name: None, values: values.to_vec() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use platform::session::{SessionId, UserEvidence};
+    use saml::name::UserName;
+
+    fn named(account: &str) -> Result<Identity, NameFault> {
+        let session = UserSession {
+            id: SessionId::new("1"),
+            local_name: account.to_owned(),
+            stable_id: "1000@0".to_owned(),
+            uid: Some(1000),
+            active: true,
+            remote: false,
+            evidence: UserEvidence {
+                grade: OsGrade::Local,
+                source: "test",
+                principal: None,
+                realm: None,
+                doubtful: false,
+                reason: String::new(),
+                attributes: Vec::new(),
+            },
+        };
+        Identity::of(&session, &UserDomain::parse("example.test").unwrap(), None)
+    }
+
+    #[test]
+    fn the_agent_and_the_portal_have_one_rule_for_names() {
+        let signs = (1..128_u8).map(char::from).chain("äжℓ\u{200b}\u{212a}".chars());
+        for sign in signs.filter(|sign| !matches!(sign, '@' | '\\')) {
+            let account = format!("a{sign}b");
+            let agents = named(&account).ok().map(|identity| identity.name_id.value);
+            // What is around a name is no part of it: white space and the domain are taken off by the agent.
+            let portals = UserName::parse(&format!("{account}@example.test")).map(|name| name.to_string());
+            assert_eq!(agents, portals, "{sign:?}");
+            let given = LocalPart::parse(&account).ok().map(|given| format!("{given}@example.test"));
+            assert_eq!(given, portals, "{sign:?}");
+        }
+        for account in [".a", "a.", "a..b", &"a".repeat(64), &"a".repeat(65)] {
+            let portals = UserName::parse(&format!("{account}@example.test"));
+            assert_eq!(named(account).is_ok(), portals.is_some(), "{account}");
+        }
+    }
 }

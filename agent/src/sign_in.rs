@@ -326,7 +326,9 @@ pub async fn sign_in(
     steps: &Steps,
 ) -> Result<Granted, SignInError> {
     steps.begin();
-    let identity = Identity::of(session, &device.config.user_domain, device.config.user_name.as_ref())?;
+    // No event tells that an account was disabled or renamed.
+    let session = platform::session::refreshed(session.clone()).await;
+    let identity = Identity::of(&session, &device.config.user_domain, device.config.user_name.as_ref())?;
     steps.done("user", || format!("{} ({})", identity.name_id.value, identity.reason));
     device.key(steps).await?;
     let mut portal = device.portal(steps).await?;

@@ -7,6 +7,7 @@ use crate::{
     proxy::{ProxyFault, ProxySetting},
     raw::{Origin, RawOption, RawOptions},
     table::{Kind, OPTIONS, OptionName, RULES, Rule},
+    unfilled::is_macro,
 };
 use secrecy::SecretString;
 use std::collections::BTreeMap;
@@ -74,6 +75,7 @@ impl InstallOptions {
     pub fn check(raw: &RawOptions) -> Result<Self, Faults> {
         let mut checker = Checker { raw, faults: Vec::new() };
         let options = checker.values();
+        checker.macros();
         checker.rules();
         if checker.faults.is_empty() { Ok(options) } else { Err(Faults(checker.faults)) }
     }
@@ -145,6 +147,24 @@ impl Checker<'_> {
             self.fault(Name::CloudName, Problem::Value { found: found.to_owned(), expected: expected.to_owned() });
         }
         options
+    }
+
+    /// A macro is a fault of its own: what it should have been can't be told from it.
+    fn macros(&mut self) {
+        let unfilled =
+            OPTIONS.iter().filter(|spec| spec.name != OptionName::UninstallPassword && spec.kind != Kind::LocalPart);
+        let unfilled = unfilled.filter(|spec| self.said(spec.name).is_some_and(|raw| is_macro(raw.value.expose())));
+        let unfilled: Vec<_> = unfilled.map(|spec| (spec.name, spec.secret)).collect();
+        for (option, secret) in unfilled {
+            let value = self.said(option).map(|raw| shown(raw.value.expose().trim())).unwrap_or_default();
+            let what = if secret { "the value".to_owned() } else { format!("`{value}`") };
+            let found = format!("{what} is a macro that the device management did not fill");
+            let expected = "the value itself, or a macro that this management knows for this device".to_owned();
+            let name = option.spec().spellings(self.origin(option).flavour).into_iter().next();
+            let name = name.unwrap_or_else(|| option.to_string());
+            self.faults.retain(|fault| fault.option != name);
+            self.fault(option, Problem::Value { found, expected });
+        }
     }
 
     fn rules(&mut self) {

@@ -192,3 +192,19 @@ proptest! {
         prop_assert!(!told.contains("s3cr3t"), "{}", told);
     }
 }
+
+#[test]
+fn an_unfilled_macro_is_a_fault_of_every_option_and_no_secret_is_shown() {
+    for (name, value) in [
+        ("--externalDeviceId", "$SERIALNUMBER"),
+        ("--userDomain", "{{domain}}"),
+        ("--cloudName", "%Cloud%"),
+        ("--deviceToken", "$ENROLMENT_SECRET"),
+    ] {
+        let faults = faults(&[name, value]);
+        let told: Vec<&String> = faults.iter().filter(|line| line.contains("macro")).collect();
+        assert_eq!(told.len(), 1, "{faults:?}");
+        assert!(told[0].contains(name.trim_start_matches('-')), "{faults:?}");
+        assert_eq!(told[0].contains(value), name != "--deviceToken", "{faults:?}");
+    }
+}

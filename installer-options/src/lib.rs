@@ -13,6 +13,7 @@ mod preferences;
 mod proxy;
 mod raw;
 mod table;
+mod unfilled;
 mod values;
 
 pub use arguments::parse_arguments;

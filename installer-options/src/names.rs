@@ -1,9 +1,13 @@
 //! The two halves of `user@domain`.
 
+use crate::unfilled::is_macro;
 use std::fmt;
 
 /// The longest name in DNS (RFC 1035 section 2.3.4), without the closing dot.
 const LONGEST_DOMAIN: usize = 253;
+
+/// The longest local part of a mail address (RFC 5321 section 4.5.3.1.1).
+const LONGEST_LOCAL_PART: usize = 64;
 
 /// A DNS domain: lower case, A-labels of letters, digits and hyphens, two or more.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -101,8 +105,8 @@ pub enum LocalPartFault {
         /// The part before the `@`.
         before: String,
     },
-    /// It is longer than 255 characters.
-    #[error("the name is longer than 255 characters")]
+    /// It is longer than a mail address's local part may be.
+    #[error("the name is longer than 64 characters")]
     TooLong,
     /// A macro of the device management that nothing was put in for.
     #[error("`{0}` is a macro that the device management did not fill")]
@@ -127,17 +131,15 @@ impl LocalPart {
     ///
     /// When it holds an `@`, or anything that an unquoted mail address cannot.
     pub fn parse(text: &str) -> Result<Self, LocalPartFault> {
-        let name = text.trim().to_lowercase();
+        let name = text.trim().to_ascii_lowercase();
         let given = || shown(text.trim());
         if let Some((before, _)) = name.split_once('@') {
             return Err(LocalPartFault::At { given: given(), before: shown(before) });
         }
-        if ["{{", "${", "$("].iter().any(|opening| name.starts_with(opening))
-            || (name.len() > 2 && name.starts_with('%') && name.ends_with('%'))
-        {
+        if is_macro(&name) {
             return Err(LocalPartFault::Macro(given()));
         }
-        if name.chars().count() > 255 {
+        if name.chars().count() > LONGEST_LOCAL_PART {
             return Err(LocalPartFault::TooLong);
         }
         if let Some(character) =
@@ -206,7 +208,7 @@ mod tests {
             LocalPart::parse("alice@example.com"),
             Err(LocalPartFault::At { given: "alice@example.com".to_owned(), before: "alice".to_owned() })
         );
-        for unfilled in ["{{username}}", "${USER}", "$(user)", "%UserName%"] {
+        for unfilled in ["{{username}}", "${USER}", "$(user)", "%UserName%", "$USERNAME"] {
             assert!(matches!(LocalPart::parse(unfilled), Err(LocalPartFault::Macro(_))), "{unfilled}");
         }
         assert!(matches!(LocalPart::parse("a b"), Err(LocalPartFault::Character { character: ' ', .. })));

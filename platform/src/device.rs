@@ -131,7 +131,13 @@ pub struct Machine {
     pub serial: Option<String>,
     /// Of the firmware's UUID: changes with every copy that a hypervisor makes.
     pub uuid: Option<String>,
+    /// Whether the firmware is another machine's too: a container of a whole system shows its host's.
+    pub shares_firmware: bool,
 }
+
+/// Words of the fact `virtualization` for whole systems that show their host's firmware, and that get machine ids of their own when they are copied.
+/// Docker's and Podman's have that of their image, which tells nothing.
+const CONTAINERS: [&str; 3] = ["systemd-nspawn", "lxc", "container"];
 
 /// This machine.
 pub fn machine() -> Machine {
@@ -141,7 +147,8 @@ pub fn machine() -> Machine {
         let digest = ring::digest::digest(&SHA256, format!("countersign {name} 1\n{}", text.to_lowercase()).as_bytes());
         Some(data_encoding::HEXLOWER.encode(&digest.as_ref()[..16]))
     };
-    Machine { installation: machine_hash(), serial: digest("serial"), uuid: digest("hardware.uuid") }
+    let shares_firmware = known(&facts, "virtualization").is_some_and(|word| CONTAINERS.contains(&word.as_str()));
+    Machine { installation: machine_hash(), serial: digest("serial"), uuid: digest("hardware.uuid"), shares_firmware }
 }
 
 /// The id of this boot; `None` where the system has none.

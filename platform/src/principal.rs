@@ -27,6 +27,14 @@ pub enum NameFault {
     /// The operating system named nobody.
     #[error("the operating system gave no user name: set the option `userName`")]
     Empty,
+    /// The account is none any more, or its name may be somebody else's.
+    #[error("nobody is signed in as `{name}`: {reason}")]
+    Doubtful {
+        /// The account's name.
+        name: String,
+        /// Why, in one sentence.
+        reason: String,
+    },
     /// A guest, a service or a virtual account.
     #[error(
         "`{name}` is an account of the system or of guests, not of one person: sign in to the computer with a personal account"
@@ -72,6 +80,10 @@ pub enum NameFault {
 ///
 /// When the account is nobody's in particular, or its name would have to be changed to fit: it is never bent silently into somebody else's.
 pub fn account_name(session: &UserSession) -> Result<String, NameFault> {
+    if session.evidence.doubtful {
+        let (name, reason) = (session.local_name.clone(), session.evidence.reason.clone());
+        return Err(NameFault::Doubtful { name, reason });
+    }
     let principal =
         session.evidence.principal.as_deref().filter(|_| session.evidence.grade == EvidenceGrade::Directory);
     local_part(principal.unwrap_or(&session.local_name))
@@ -93,11 +105,16 @@ fn local_part(account: &str) -> Result<String, NameFault> {
     let account = account.trim();
     let account = account.rsplit_once('\\').map_or(account, |(_, name)| name);
     let account = account.rsplit_once('@').map_or(account, |(name, _)| name);
-    let name = account.to_lowercase();
+    // Other alphabets have capitals that become letters of ASCII, such as the Kelvin sign: a name would be bent into another's.
+    let name = account.to_ascii_lowercase();
     if name.is_empty() {
         return Err(NameFault::Empty);
     }
-    if NOBODY.contains(&name.as_str()) || name.ends_with('$') || name.starts_with("umfd-") || name.starts_with("dwm-") {
+    if NOBODY.contains(&account.to_lowercase().as_str())
+        || name.ends_with('$')
+        || name.starts_with("umfd-")
+        || name.starts_with("dwm-")
+    {
         return Err(NameFault::NotAPerson { name });
     }
     if let Some(character) = name.chars().find(|character| !is_allowed(*character)) {
@@ -134,6 +151,8 @@ mod tests {
                 grade,
                 source: "test",
                 principal: principal.map(str::to_owned),
+                realm: None,
+                doubtful: false,
                 reason: String::new(),
                 attributes: Vec::new(),
             },
@@ -163,6 +182,7 @@ mod tests {
             let principal = Some(principal.as_str()).filter(|principal| !principal.is_empty());
             let outcome = match account_name(&session(&account, grade, principal)) {
                 Ok(name) => name,
+                Err(NameFault::Doubtful { .. }) => "none: doubtful".to_owned(),
                 Err(NameFault::NotAPerson { .. }) => "none: not a person".to_owned(),
                 Err(NameFault::Character { .. }) => "none: a character".to_owned(),
                 Err(NameFault::Dots { .. }) => "none: dots".to_owned(),
@@ -191,6 +211,7 @@ mod tests {
         }
         assert!(matches!(name("alice smith"), NameFault::Character { character: ' ', .. }));
         assert!(matches!(name("jürgen"), NameFault::Character { character: 'ü', .. }));
+        assert!(matches!(name("\u{212a}im"), NameFault::Character { character: '\u{212a}', .. }));
         assert!(matches!(name("a/b"), NameFault::Character { character: '/', .. }));
         assert!(matches!(name(".alice"), NameFault::Dots { .. }));
         assert!(matches!(name("a..b"), NameFault::Dots { .. }));

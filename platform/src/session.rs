@@ -6,6 +6,10 @@ use std::fmt;
 mod console;
 #[cfg(target_os = "linux")]
 mod directory;
+#[cfg(all(target_os = "linux", test))]
+mod directory_fakes;
+#[cfg(target_os = "linux")]
+mod elsewhere;
 #[cfg(target_os = "linux")]
 #[path = "session/linux.rs"]
 mod imp;
@@ -16,15 +20,25 @@ mod imp;
 #[path = "session/windows.rs"]
 mod imp;
 #[cfg(target_os = "linux")]
+mod join;
+#[cfg(target_os = "linux")]
 mod keytab;
 #[cfg(target_os = "linux")]
 mod logind;
+#[cfg(target_os = "linux")]
+mod name_service;
 #[cfg(any(target_os = "macos", test))]
 mod open_directory;
+#[cfg(target_os = "linux")]
+mod sssd;
 #[cfg(any(target_os = "linux", target_os = "macos", test))]
 mod standing;
 #[cfg(target_os = "linux")]
+mod ticket;
+#[cfg(target_os = "linux")]
 mod utmp;
+#[cfg(target_os = "linux")]
+mod winbind;
 #[cfg(any(windows, test))]
 mod wts;
 
@@ -87,6 +101,10 @@ pub struct UserEvidence {
     pub source: &'static str,
     /// UPN or Kerberos principal, as the directory spells it.
     pub principal: Option<String>,
+    /// The directory that the account is in: its Kerberos realm or DNS domain, whatever suffix its UPN has.
+    pub realm: Option<String>,
+    /// Nobody is to be signed in by this account, as `reason` says: it is disabled or deleted, or its name may be somebody else's.
+    pub doubtful: bool,
     /// One sentence for `whoami`: why this grade.
     pub reason: String,
     /// Further observations by name, for `whoami`: they prove nothing.
@@ -161,6 +179,12 @@ pub enum SessionError {
 /// When the session service is there and fails: that is never taken for "nobody".
 pub async fn sessions() -> Result<Vec<UserSession>, SessionError> {
     imp::sessions().await
+}
+
+/// The session with what its account is by now: it may have been disabled, deleted or renamed since it was listed, which no event tells. Where this
+/// system tells accounts only together with their sessions, it is the session as it was.
+pub async fn refreshed(session: UserSession) -> UserSession {
+    imp::refreshed(session).await
 }
 
 /// What happened to a session, as a reason to ask [`sessions`] again.

@@ -5,7 +5,7 @@
 use std::net::IpAddr;
 
 use saml::device::Evidence;
-use saml::name::{Attribute, EntityId, MessageId, NameId, NameIdFormat};
+use saml::name::{Attribute, EntityId, MessageId, NameId, NameIdFormat, UserName};
 use saml::refusal::RefusalCode;
 use saml::request::{AuthnRequest, VerifiedRequest};
 use saml::time::UtcTime;
@@ -22,6 +22,7 @@ use crate::identity_provider::Kind;
 use crate::policy::{AtLimit, OtherPerson, SignOn};
 use crate::proof::{self, Assessed, Subject};
 use crate::random;
+use crate::realm;
 use crate::service_name;
 use crate::service_settings::About;
 use crate::sign_on::{REQUEST_LIFE_SECONDS, SKEW_SECONDS};
@@ -379,6 +380,7 @@ pub(crate) async fn settle(connection: &mut AnyConnection, case: Case<'_>) -> Re
     if service.as_ref().is_some_and(|service| !service.settings.admits(&person.name_id, &groups)) {
         return Err(RefusalCode::ServiceNotAllowed.into());
     }
+    realm::check(connection, &tenant.id, evidence, &name, now).await?;
     let mut services = Vec::new();
     if content.respond_to.as_ref() == Some(cloud.entity_id()) {
         services = service_provider::of_tenant(connection, &tenant.id, MOST_SERVICES).await?;
@@ -662,18 +664,16 @@ pub(crate) struct PersonName {
 
 impl PersonName {
     pub(crate) fn of(subject: Option<&NameId>) -> Option<Self> {
-        let subject = subject.filter(|subject| subject.format == NameIdFormat::EmailAddress)?;
-        let name_id = subject.value.to_ascii_lowercase();
-        let (local_part, domain) = name_id.split_once('@')?;
-        let sound = |part: &str| {
-            !part.is_empty()
-                && part.len() <= 255
-                && !part.chars().any(|c| c.is_whitespace() || c.is_control() || c == '@')
-        };
-        (sound(local_part) && sound(domain)).then(|| Self {
-            local_part: local_part.to_owned(),
-            domain: domain.to_owned(),
-            name_id: name_id.clone(),
+        Self::parse(&subject.filter(|subject| subject.format == NameIdFormat::EmailAddress)?.value)
+    }
+
+    /// By the rule for names ([`UserName`]).
+    pub(crate) fn parse(name: &str) -> Option<Self> {
+        let name = UserName::parse(name)?;
+        Some(Self {
+            name_id: name.to_string(),
+            local_part: name.local_part().to_owned(),
+            domain: name.domain().to_owned(),
         })
     }
 }

@@ -29,7 +29,7 @@ pub(crate) const ACCOUNT_ID: &str = saml::device::ACCOUNT_ID;
 /// The name of the account that owns the session.
 const LOCAL_NAME: &str = "urn:countersign:user:local-name";
 /// The name that a directory knows the person by: a UPN or `user@REALM`.
-const PRINCIPAL: &str = "urn:countersign:user:principal";
+pub(crate) const PRINCIPAL: &str = "urn:countersign:user:principal";
 /// The name that the device's management gave.
 const MANAGED_NAME: &str = "urn:countersign:user:managed-name";
 

@@ -32,6 +32,7 @@ pub mod policy;
 pub mod post_form;
 pub mod proof;
 pub mod random;
+pub mod realm;
 pub mod rehearsal;
 pub mod scim;
 pub mod service_answer;

@@ -135,6 +135,57 @@ name_id_formats! {
     Entity = "urn:oasis:names:tc:SAML:2.0:nameid-format:entity",
 }
 
+/// The name of a person: `user@domain`, in small letters.
+///
+/// The local part is an unquoted one of RFC 5321 in ASCII, without the signs that mean something to mail routers, shells and templates (`docs/identity.md`).
+/// Nothing is replaced: what only looks like a name, by accents, other alphabets or signs without width, is none.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct UserName {
+    local_part: String,
+    domain: String,
+}
+
+impl UserName {
+    /// What to write instead of what is no name.
+    pub const FORM: &str = "a name of the form `user@example.com`: before the `@` at most 64 letters and digits of ASCII and `. _ - + ' # $ & = ^ ~`";
+
+    /// Reads a name; capitals of ASCII become small letters, and no others do.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let name = text.to_ascii_lowercase();
+        let (local_part, domain) = name.split_once('@')?;
+        let sound = is_local_part(local_part) && is_domain(domain);
+        sound.then(|| Self { local_part: local_part.to_owned(), domain: domain.to_owned() })
+    }
+
+    /// The part before the `@`.
+    pub fn local_part(&self) -> &str {
+        &self.local_part
+    }
+
+    /// The part behind the `@`.
+    pub fn domain(&self) -> &str {
+        &self.domain
+    }
+}
+
+impl fmt::Display for UserName {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}@{}", self.local_part, self.domain)
+    }
+}
+
+fn is_local_part(text: &str) -> bool {
+    let allowed = |octet: u8| octet.is_ascii_lowercase() || octet.is_ascii_digit() || b"._-+'#$&=^~".contains(&octet);
+    let dots = text.starts_with('.') || text.ends_with('.') || text.contains("..");
+    (1..=64).contains(&text.len()) && text.bytes().all(allowed) && !dots
+}
+
+fn is_domain(text: &str) -> bool {
+    let allowed = |octet: u8| octet.is_ascii_lowercase() || octet.is_ascii_digit() || octet == b'-';
+    (1..=253).contains(&text.len()) && text.split('.').all(|label| !label.is_empty() && label.bytes().all(allowed))
+}
+
 /// A `saml:Attribute` (Core 2.7.3.1) whose values are text.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Attribute {
@@ -172,6 +223,40 @@ mod tests {
             assert!(text.parse::<EntityId>().is_err(), "{text}");
         }
         assert!("https://sp.example/metadata".parse::<EntityId>().is_ok());
+    }
+
+    #[test]
+    fn a_person_s_name_is_never_bent() {
+        for (given, wanted) in [("Alice@Example.TEST", "alice@example.test"), ("o'brien+x@a.test", "o'brien+x@a.test")]
+        {
+            assert_eq!(UserName::parse(given).unwrap().to_string(), wanted);
+        }
+        let name = UserName::parse("alice@example.test").unwrap();
+        assert_eq!((name.local_part(), name.domain()), ("alice", "example.test"));
+        for none in [
+            "",
+            "alice",
+            "@example.test",
+            "alice@",
+            "a@b@example.test",
+            "ali\u{200b}ce@example.test",
+            "\u{430}lice@example.test",
+            "\u{212a}im@example.test",
+            "j\u{fc}rgen@example.test",
+            "ju\u{308}rgen@example.test",
+            "alice @example.test",
+            "a/b@example.test",
+            "a%b@example.test",
+            ".alice@example.test",
+            "alice.@example.test",
+            "a..b@example.test",
+            "alice@exa mple.test",
+            "alice@\u{435}xample.test",
+            "alice@example..test",
+            &format!("{}@example.test", "a".repeat(65)),
+        ] {
+            assert_eq!(UserName::parse(none), None, "{none}");
+        }
     }
 
     #[test]

@@ -77,6 +77,15 @@ impl Container {
         Self::boot_in(root, &[])
     }
 
+    /// Boots the system in `root`, which is deleted in the end, in a network namespace instead of the host's network.
+    ///
+    /// # Panics
+    /// As [`Container::boot`].
+    #[must_use]
+    pub fn boot_in_network(root: &Path, namespace: &str) -> Self {
+        Self::boot_in(root, &[&format!("--network-namespace-path=/run/netns/{namespace}"), "--resolv-conf=off"])
+    }
+
     /// A new machine with a network of its own, which has loopback alone.
     ///
     /// # Panics
@@ -275,6 +284,18 @@ fn base() -> &'static Path {
         fs::rename(&making, &base).expect("it can be renamed");
         base
     })
+}
+
+/// A new machine's files, with further packages of Debian as in [`Container::boot_with`], for whoever changes them before it boots.
+///
+/// # Panics
+/// Where the packages can't be had.
+#[must_use]
+pub fn files_with(packages: &[&str], services: &[&str]) -> PathBuf {
+    let root = copy_of(&base_with(packages, services));
+    fs::write(root.join("etc/machine-id"), "").expect("the id can be emptied");
+    let _ = fs::remove_file(root.join("var/lib/dbus/machine-id"));
+    root
 }
 
 /// The same with further packages. The names of the packages name it, so another list is another image.

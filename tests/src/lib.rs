@@ -6,6 +6,8 @@
     reason = "test code: it starts programs, writes their files, and a surprise must end it loudly"
 )]
 
+#[cfg(target_os = "linux")]
+pub mod active_directory;
 pub mod agent;
 pub mod apache;
 pub mod assertion;

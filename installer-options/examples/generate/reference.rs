@@ -80,7 +80,7 @@ fn values(kind: Kind) -> String {
         Kind::Cloud => {
             "`host`, `host:port`, or a short name that the option `clouds` lists; no scheme and no path".to_owned()
         }
-        Kind::LocalPart => "the part of a mail address before the `@`, at most 255 characters".to_owned(),
+        Kind::LocalPart => "the part of a mail address before the `@`, at most 64 characters".to_owned(),
         Kind::Path => "an absolute path".to_owned(),
         Kind::PathOrStdin => "a path, or `-` for standard input".to_owned(),
         Kind::List => "words with commas between them".to_owned(),

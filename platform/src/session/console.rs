@@ -31,7 +31,7 @@ fn person(
         return None;
     }
     let id = SessionId::new(number("kSCSecuritySessionID").or_else(|| number("kCGSSessionIDKey"))?.to_string());
-    let Standing { grade, principal, because, mut attributes } = standing(&local_name, uid);
+    let Standing { grade, principal, realm, because, doubtful, mut attributes, .. } = standing(&local_name, uid);
     let reason = format!("macOS has session {id} of the account `{local_name}` ({uid}), which {because}");
     attributes.push(("session.locked", flag("CGSSessionScreenIsLocked").to_string()));
     Some(UserSession {
@@ -40,7 +40,7 @@ fn person(
         uid: Some(uid),
         active: flag("kCGSSessionOnConsoleKey"),
         remote: false,
-        evidence: UserEvidence { grade, source: "console-user", principal, reason, attributes },
+        evidence: UserEvidence { grade, source: "console-user", principal, realm, doubtful, reason, attributes },
         local_name,
     })
 }

@@ -1,296 +1,302 @@
-//! Whether a directory knows an account, told from how this machine looks names up (nsswitch.conf(5), sssd.conf(5), smb.conf(5)).
+//! Whether a directory knows an account, and by which name: asked of the directory's own name service, and joined with how this machine is set up.
 //!
-//! Only what root writes is believed. A Kerberos credential cache is the user's own file: its principal is reported and proves nothing.
+//! A Kerberos credential cache is the user's own file: its principal is reported and proves nothing.
 
-use super::{keytab, standing::Standing};
-use std::path::{Path, PathBuf};
+use super::{
+    elsewhere::{self, Elsewhere},
+    join::{Files, Join, SssdDomain},
+    name_service::{Account, Deadline},
+    sssd::{Original, Sssd},
+    standing::Standing,
+    ticket,
+    winbind::Winbind,
+};
+use std::{
+    io,
+    path::PathBuf,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
-const MOST_OCTETS: usize = 1024 * 1024;
 /// Users of systemd-homed (systemd's UIDS-GIDS).
 const HOMED: std::ops::RangeInclusive<u32> = 60_001..=60_513;
+/// How long the name services have for all that is asked at once.
+pub(super) const PATIENCE: Duration = Duration::from_secs(3);
+const SSSD_SOCKET: &str = "var/lib/sss/pipes/nss";
+const WINBIND_PIPE: &str = "run/samba/winbindd/pipe";
+/// `ACCOUNTDISABLE` (MS-ADTS section 2.2.16).
+const DISABLED: u64 = 2;
 
-/// The files of one machine, below `root`.
+/// One machine: its files and sockets are below `root`.
 pub(super) struct Machine {
-    pub(super) root: PathBuf,
+    files: Files,
+}
+
+/// What a name service says of a user id.
+enum Said {
+    Is(Standing),
+    /// It knows no such account.
+    Unknown,
+    /// It is not in use on this machine.
+    Absent,
+    /// It should know, and does not say.
+    Silent(String),
 }
 
 impl Machine {
     pub(super) fn here() -> Self {
-        Self { root: "/".into() }
+        Self::below("/".into())
     }
 
-    pub(super) fn standing(&self, name: &str, uid: u32) -> Standing {
-        let mut standing = self.standing_by_lookup(name, uid);
-        if let Some(ticket) = self.ticket_principal(uid) {
+    pub(super) fn below(root: PathBuf) -> Self {
+        Self { files: Files { root } }
+    }
+
+    /// What is known about the account of that user id, which a session calls `name`. Waits for name services, so not for a task's thread.
+    pub(super) fn standing(&self, name: &str, uid: u32, deadline: Deadline) -> Standing {
+        let mut standing = self.standing_by_lookup(name, uid, deadline);
+        if let Some(ticket) = ticket::principal_of(&self.files.path("tmp"), uid) {
             standing.attributes.push(("kerberos.ticket", ticket));
         }
         standing
     }
 
-    fn standing_by_lookup(&self, name: &str, uid: u32) -> Standing {
-        if self.is_in_passwd(name, uid) {
-            return Standing::local("is in this machine's /etc/passwd");
+    fn standing_by_lookup(&self, name: &str, uid: u32, deadline: Deadline) -> Standing {
+        // Unreadable counts as listed: what cannot be judged must not be graded up.
+        let Some(passwd) = self.files.text("etc/passwd") else {
+            return Standing::local("can't be told from those in /etc/passwd, which is not readable");
+        };
+        if let Some(standing) = by_passwd(&passwd, name, uid) {
+            return standing;
         }
         if HOMED.contains(&uid) {
             return Standing::local("is a home directory's own (systemd-homed)");
         }
-        let services = self.name_services();
-        let asks = |service: &str| services.iter().any(|known| known == service);
-        let by_sssd = asks("sss") && self.path("etc/sssd/sssd.conf").exists();
-        if !by_sssd && !asks("winbind") {
-            return Standing::local("comes from no name service that vouches for a directory");
-        }
-        let join = self.join();
-        if let Join::None(why) = join {
-            return Standing::local(format!("comes from a name service, but {why} and so is not joined to a domain"));
-        }
-        if by_sssd { self.standing_by_sssd(name, &join) } else { self.standing_by_winbind(name, &join) }
-    }
-
-    fn join(&self) -> Join {
-        let path = self.path("etc/krb5.keytab");
-        if !path.exists() {
-            return Join::None("the machine has no keytab");
-        }
-        match crate::files::read(&path, MOST_OCTETS) {
-            Ok(Some(octets)) => match keytab::realms(&octets) {
-                Some(realms) if !realms.is_empty() => Join::To(realms),
-                _ => Join::None("the machine's keytab holds no key"),
-            },
-            Ok(None) => Join::None("the machine has no keytab"),
-            Err(_) => Join::Hidden,
-        }
-    }
-
-    fn standing_by_sssd(&self, name: &str, join: &Join) -> Standing {
-        let Some(texts) = self.sssd_texts() else {
-            return Standing::local("comes from SSSD, whose configuration only root may read");
-        };
-        let domains = sssd_domains(&texts);
-        let (account, suffix) = match (name.split_once('\\'), name.rsplit_once('@')) {
-            (Some((domain, account)), _) => (account, Some(domain)),
-            (None, Some((account, suffix))) => (account, Some(suffix)),
-            (None, None) => (name, None),
-        };
-        let matching: Vec<&SssdDomain> =
-            domains.iter().filter(|domain| suffix.is_none_or(|suffix| domain.is_called(suffix))).collect();
-        match matching.as_slice() {
-            [] => Standing::directory(
-                None,
-                "comes from SSSD, from a trusted domain without a section of its own".to_owned(),
-            ),
-            [domain] if domain.is_directory() && !join.is_to(&domain.realm) => Standing::local(format!(
-                "comes from SSSD's domain `{}`, but the machine's keytab holds no key of the realm `{}`",
-                domain.name, domain.realm
-            )),
-            [domain] if domain.is_directory() => {
-                let principal = format!("{account}@{}", domain.realm);
-                Standing::directory(
-                    Some(principal),
-                    format!("comes from SSSD's domain `{}`, and the machine is joined", domain.name),
-                )
+        let (mut asked, mut silent, mut others) = (false, None, Vec::new());
+        for service in self.name_services() {
+            let said = match service.as_str() {
+                "files" => continue,
+                "sss" => self.by_sssd(name, uid, deadline),
+                "winbind" => self.by_winbind(name, uid, deadline),
+                _ => {
+                    others.push(service);
+                    continue;
+                }
+            };
+            match said {
+                Said::Is(standing) => return standing,
+                Said::Unknown => asked = true,
+                Said::Absent => {}
+                Said::Silent(why) => silent = Some(why),
             }
-            [domain] => Standing::local(format!(
-                "comes from SSSD's domain `{}`, which is no Active Directory, IPA or Kerberos domain",
-                domain.name
-            )),
-            _ => Standing::directory(
-                None,
-                "comes from SSSD, which has several domains and was given no suffix to tell them apart".to_owned(),
-            ),
+        }
+        let getent = self.files.path("usr/bin/getent");
+        match elsewhere::ask(&getent, &others, uid, deadline) {
+            Elsewhere::Known { service, account } => {
+                let because = format!("comes from the name service `{service}`, which vouches for no directory");
+                Standing { name: other_than(name, &account.name), ..Standing::local(because) }
+            }
+            Elsewhere::Unknown => unknown_to_all(asked, silent),
         }
     }
 
-    /// sssd.conf and its snippets, what counts first: the last snippet by name overrules the others, and all of them the file.
-    fn sssd_texts(&self) -> Option<Vec<String>> {
-        let main = self.text("etc/sssd/sssd.conf")?;
-        let entries = std::fs::read_dir(self.path("etc/sssd/conf.d")).into_iter().flatten().map_while(Result::ok);
-        let mut snippets: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(|path| is_snippet(path)).collect();
-        snippets.sort();
-        let mut texts = Vec::new();
-        for snippet in snippets.iter().rev() {
-            texts.push(read_text(snippet)?);
-        }
-        texts.push(main);
-        Some(texts)
+    fn by_sssd(&self, name: &str, uid: u32, deadline: Deadline) -> Said {
+        let configured = self.files.path("etc/sssd/sssd.conf").try_exists().unwrap_or(true);
+        let said = Sssd::at(&self.files.path(SSSD_SOCKET), deadline).and_then(|mut sssd| {
+            let Some(account) = sssd.by_id(uid)? else { return Ok(Said::Unknown) };
+            if sssd.by_name(&account.name)?.is_none_or(|found| found.uid != uid) {
+                return Ok(Said::Is(ambiguous("SSSD", &account)));
+            }
+            let original = sssd.original(&account.name)?;
+            let standing = self.standing_in_sssd(&account.name, &original);
+            Ok(Said::Is(Standing { name: other_than(name, &account.name), ..standing }))
+        });
+        said.unwrap_or_else(|error| absent_or_silent("SSSD", &error, configured))
     }
 
-    fn standing_by_winbind(&self, name: &str, join: &Join) -> Standing {
-        let global = self.text("etc/samba/smb.conf").map(|text| section(&text, "global")).unwrap_or_default();
-        let setting = |key: &str| global.iter().find(|(known, _)| known == key).map(|(_, value)| value.as_str());
-        let separator = setting("winbind separator").and_then(|value| value.chars().next()).unwrap_or('\\');
-        let (domain, account) =
-            name.split_once(separator).map_or((None, name), |(domain, account)| (Some(domain), account));
-        if let Some(realm) = setting("realm").filter(|realm| !join.is_to(realm)) {
-            return Standing::local(format!(
-                "comes from winbind, but the machine's keytab holds no key of the realm `{}`",
-                realm.to_uppercase()
+    fn standing_in_sssd(&self, name: &str, original: &Original) -> Standing {
+        let (account, affix) = parted(name);
+        let upn = original.value("userPrincipalName").filter(|upn| upn.contains('@')).map(str::to_owned);
+        if let Some(why) = not_any_more(original) {
+            return Standing::nobody(why);
+        }
+        let Some(sssd) = self.files.sssd() else {
+            let because = "comes from SSSD, whose configuration only root may read".to_owned();
+            return lowered(because, account, upn);
+        };
+        let home = original.value("originalDN").and_then(dns_domain);
+        let Some(domain) = choose(&sssd.domains, affix, home.as_deref()) else {
+            let because = "comes from SSSD, and which of its domains the account is in can't be told".to_owned();
+            return lowered(because, account, upn);
+        };
+        let of_domain = format!("comes from SSSD's domain `{}`", domain.name);
+        if !domain.is_directory() {
+            return lowered(format!("{of_domain}, which is no Active Directory, IPA or Kerberos domain"), account, upn);
+        }
+        let trusted = home.filter(|home| domain.keeps_originals() && !domain.is_called(home));
+        let realm = trusted.map_or_else(|| domain.realm.clone(), |home| home.to_uppercase());
+        let may_be_rewritten = domain.renames || sssd.space.is_some_and(|space| account.contains(space));
+        let unknown = domain.keeps_originals() && original.is_empty();
+        if upn.is_none() && (may_be_rewritten || unknown) {
+            return Standing::nobody(format!(
+                "{of_domain} by a name that this machine has given it, and SSSD does not tell the directory's own: set the option `userName`"
             ));
         }
-        let own = domain
-            .is_none_or(|domain| setting("workgroup").is_some_and(|workgroup| workgroup.eq_ignore_ascii_case(domain)));
-        let principal = setting("realm").filter(|_| own).map(|realm| format!("{account}@{}", realm.to_uppercase()));
-        Standing::directory(principal, "comes from winbind, and the machine is joined".to_owned())
+        let principal = upn.unwrap_or_else(|| format!("{account}@{realm}"));
+        match self.files.is_joined_by(domain) {
+            Join::Not(why) => lowered(format!("{of_domain}, but {why}"), account, Some(principal)),
+            Join::Joined => {
+                let because = format!("{of_domain}, which knows the account, and the machine is joined");
+                Standing { realm: Some(realm), ..Standing::directory(Some(principal), because) }
+            }
+        }
     }
 
-    fn is_in_passwd(&self, name: &str, uid: u32) -> bool {
-        // Unreadable counts as listed: what cannot be judged must not be graded up.
-        let Some(text) = self.text("etc/passwd") else { return true };
-        text.lines().any(|line| {
-            let mut fields = line.split(':');
-            fields.next() == Some(name) || fields.nth(1) == Some(uid.to_string().as_str())
-        })
+    fn by_winbind(&self, name: &str, uid: u32, deadline: Deadline) -> Said {
+        let join = self.files.is_joined_by_samba();
+        let said = Winbind::at(&self.files.path(WINBIND_PIPE), deadline).and_then(|mut winbind| {
+            let Some(account) = winbind.by_id(uid)? else { return Ok(Said::Unknown) };
+            if winbind.by_name(&account.name)?.is_none_or(|found| found.uid != uid) {
+                return Ok(Said::Is(ambiguous("winbind", &account)));
+            }
+            let owner = winbind.sid_of(uid)?.map(|sid| winbind.owner_of(&sid)).transpose()?.flatten();
+            let Some(owner) = owner else {
+                return Ok(Said::Is(Standing::nobody("comes from winbind, and its SID is nobody's in the directory")));
+            };
+            let of_domain = format!("comes from winbind's domain `{}`", owner.domain);
+            let standing = match (winbind.dns_name_of(&owner.domain)?, &join) {
+                (None, _) => Standing::local(format!("{of_domain}, which winbind knows as no Active Directory")),
+                (Some(_), _) if self.files.samba_may_have_rewritten(&owner.account) => Standing::nobody(format!(
+                    "{of_domain} as `{}`, which may be a name that Samba has made up (`winbind normalize names`): set the option `userName`",
+                    owner.account
+                )),
+                (Some(_), Join::Not(why)) => Standing::local(format!("{of_domain}, but {why}")),
+                (Some(dns), Join::Joined) => {
+                    let principal = format!("{}@{}", owner.account, dns.to_uppercase());
+                    let because = format!(
+                        "{of_domain}, which has the account's SID as `{}`, and the machine is joined; winbind tells no UPN, so one that differs is not known",
+                        owner.account
+                    );
+                    Standing::directory(Some(principal), because)
+                }
+            };
+            Ok(Said::Is(Standing { name: other_than(name, &account.name), ..standing }))
+        });
+        said.unwrap_or_else(|error| absent_or_silent("winbind", &error, join == Join::Joined))
     }
 
     fn name_services(&self) -> Vec<String> {
-        let text = self.text("etc/nsswitch.conf").unwrap_or_default();
+        let text = self.files.text("etc/nsswitch.conf").unwrap_or_default();
         let line = text.lines().find_map(|line| line.trim().strip_prefix("passwd:")).unwrap_or_default();
-        line.split_whitespace().map(str::to_owned).collect()
-    }
-
-    /// The principal of the newest of the user's file credential caches: `kinit` names it `krb5cc_UID`, SSSD and sshd put a suffix behind.
-    fn ticket_principal(&self, uid: u32) -> Option<String> {
-        use std::os::unix::fs::MetadataExt;
-        let name = format!("krb5cc_{uid}");
-        let entries = std::fs::read_dir(self.path("tmp")).ok()?.map_while(Result::ok);
-        let caches = entries.filter(|entry| {
-            let found = entry.file_name();
-            found
-                .to_str()
-                .and_then(|found| found.strip_prefix(&name))
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
+        let line = line.split('#').next().unwrap_or_default();
+        // What is in brackets says when to stop looking.
+        let mut inside = false;
+        let services = line.split_whitespace().filter(|word| {
+            let begins = word.starts_with('[');
+            let skipped = inside || begins;
+            inside = skipped && !word.ends_with(']');
+            !skipped
         });
-        // What a link leads to is not looked at: `metadata` of an entry is the link's own.
-        let own = caches.filter_map(|entry| {
-            let metadata = entry.metadata().ok().filter(|metadata| metadata.is_file() && metadata.uid() == uid)?;
-            Some((metadata.modified().ok()?, entry.path()))
-        });
-        let (_, newest) = own.max()?;
-        ccache_principal(&crate::files::read(&newest, MOST_OCTETS).ok()??)
-    }
-
-    fn path(&self, relative: &str) -> PathBuf {
-        self.root.join(relative)
-    }
-
-    fn text(&self, relative: &str) -> Option<String> {
-        read_text(&self.path(relative))
+        services.map(str::to_owned).collect()
     }
 }
 
-/// Whether the machine is joined, as its keytab tells.
-enum Join {
-    /// Half a sentence says why not.
-    None(&'static str),
-    /// There is a keytab that this process may not read.
-    Hidden,
-    /// To these realms.
-    To(Vec<String>),
-}
-
-impl Join {
-    /// A keytab that only root may read is taken for one of the right realm, since root alone can have put it there.
-    fn is_to(&self, realm: &str) -> bool {
-        match self {
-            Self::None(_) => false,
-            Self::Hidden => true,
-            Self::To(realms) => realms.iter().any(|known| known.eq_ignore_ascii_case(realm)),
-        }
-    }
-}
-
-/// sssd.conf(5): `*.conf`, unless hidden.
-fn is_snippet(path: &Path) -> bool {
-    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    !name.starts_with('.') && name.ends_with(".conf")
-}
-
-fn read_text(path: &Path) -> Option<String> {
-    crate::files::read(path, MOST_OCTETS).ok().flatten().map(|octets| String::from_utf8_lossy(&octets).into_owned())
-}
-
-#[derive(Debug, PartialEq, Eq)]
-struct SssdDomain {
-    name: String,
-    provider: String,
-    realm: String,
-}
-
-impl SssdDomain {
-    fn is_called(&self, suffix: &str) -> bool {
-        self.name.eq_ignore_ascii_case(suffix) || self.realm.eq_ignore_ascii_case(suffix)
-    }
-
-    fn is_directory(&self) -> bool {
-        matches!(self.provider.as_str(), "ad" | "ipa" | "krb5")
-    }
-}
-
-/// The domains that sssd.conf(5) switches on; in `texts` what counts first comes first.
-fn sssd_domains(texts: &[String]) -> Vec<SssdDomain> {
-    let section = |wanted: &str| texts.iter().flat_map(|text| section(text, wanted)).collect::<Vec<_>>();
-    let value = |section: &[(String, String)], key: &str| {
-        section.iter().find(|(known, _)| known == key).map(|(_, value)| value.clone())
-    };
-    let active = value(&section("sssd"), "domains").unwrap_or_default();
-    let names = active.split(',').map(str::trim).filter(|name| !name.is_empty());
-    names
-        .map(|name| {
-            let settings = section(&format!("domain/{name}"));
-            let id_provider = value(&settings, "id_provider").unwrap_or_default();
-            // Names may come from LDAP while Kerberos checks the password.
-            let provider = match value(&settings, "auth_provider") {
-                Some(auth) if id_provider == "ldap" => auth,
-                _ => id_provider,
-            };
-            let realm = value(&settings, "krb5_realm").unwrap_or_else(|| name.to_uppercase());
-            SssdDomain { name: name.to_owned(), provider, realm }
+/// What /etc/passwd says, if anything: it is looked at before all other name services.
+fn by_passwd(passwd: &str, name: &str, uid: u32) -> Option<Standing> {
+    let accounts = || {
+        passwd.lines().filter_map(|line| {
+            let mut fields = line.split(':');
+            Some((fields.next()?, fields.nth(1)?.parse::<u32>().ok()?))
         })
-        .collect()
-}
-
-/// The settings of one section of an INI file, keys in lower case.
-fn section(text: &str, wanted: &str) -> Vec<(String, String)> {
-    let lines = text.lines().map(str::trim).filter(|line| !line.starts_with(['#', ';']));
-    let is_heading = |line: &&str| line.starts_with('[');
-    let is_wanted = |line: &str| {
-        line.strip_prefix('[')
-            .and_then(|rest| rest.strip_suffix(']'))
-            .is_some_and(|name| name.trim().eq_ignore_ascii_case(wanted))
     };
-    let inside = lines.skip_while(|line| !is_wanted(line)).skip(1).take_while(|line| !is_heading(line));
-    inside
-        .filter_map(|line| line.split_once('='))
-        .map(|(key, value)| (key.trim().to_lowercase(), value.trim().to_owned()))
-        .collect()
+    let listed = "is in this machine's /etc/passwd";
+    if accounts().any(|account| account == (name, uid)) {
+        return Some(Standing::local(listed));
+    }
+    if let Some((present, _)) = accounts().find(|(_, id)| *id == uid) {
+        return Some(Standing { name: Some(present.to_owned()), ..Standing::local(listed) });
+    }
+    let another = accounts().any(|(known, _)| known == name);
+    another.then(|| Standing::nobody("has the name of an account of another user id in this machine's /etc/passwd"))
 }
 
-/// The default principal of a credential cache in MIT's file format, versions 3 and 4.
-fn ccache_principal(octets: &[u8]) -> Option<String> {
-    let mut rest = match octets {
-        [5, 3, rest @ ..] => rest,
-        [5, 4, high, low, rest @ ..] => rest.get(usize::from(u16::from_be_bytes([*high, *low]))..)?,
-        _ => return None,
-    };
-    let _name_type = number(&mut rest)?;
-    let components = number(&mut rest)?;
-    let realm = counted_text(&mut rest)?;
-    let names = (0..components.min(8)).map(|_| counted_text(&mut rest)).collect::<Option<Vec<_>>>()?;
-    Some(format!("{}@{realm}", names.join("/")))
+fn unknown_to_all(asked: bool, silent: Option<String>) -> Standing {
+    match (asked, silent) {
+        (_, Some(why)) => Standing { silent: true, ..Standing::nobody(format!("may be a directory's, but {why}")) },
+        (true, None) => Standing::nobody("is known to no name service of this machine any more, so it is deleted"),
+        (false, None) => Standing::local("comes from no name service that vouches for a directory"),
+    }
 }
 
-fn number(rest: &mut &[u8]) -> Option<u32> {
-    let (octets, after) = rest.split_first_chunk::<4>()?;
-    *rest = after;
-    Some(u32::from_be_bytes(*octets))
+/// A service without a socket is not there, unless the machine is set up for it.
+fn absent_or_silent(service: &str, error: &io::Error, configured: bool) -> Said {
+    let absent = matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused);
+    if absent && !configured {
+        return Said::Absent;
+    }
+    Said::Silent(match error.kind() {
+        io::ErrorKind::TimedOut => format!("{service} did not answer within {} s", PATIENCE.as_secs()),
+        _ if absent => format!("{service} is set up and not running"),
+        _ => format!("{service} can't be asked: {error}"),
+    })
 }
 
-fn counted_text(rest: &mut &[u8]) -> Option<String> {
-    let length = usize::try_from(number(rest)?).ok()?;
-    let (octets, after) = rest.split_at_checked(length)?;
-    *rest = after;
-    let text = std::str::from_utf8(octets).ok().filter(|text| !text.chars().any(char::is_control))?;
-    Some(text.to_owned())
+fn ambiguous(service: &str, account: &Account) -> Standing {
+    Standing::nobody(format!("is called `{}` by {service}, which has another user id for that name", account.name))
+}
+
+/// The name that the account has by now, unless it is the session's.
+fn other_than(name: &str, present: &str) -> Option<String> {
+    (name != present).then(|| present.to_owned())
+}
+
+/// An account that the machine vouches for no further. Where the directory has another name for it than the machine, the machine's would be
+/// somebody else's, perhaps.
+fn lowered(because: String, account: &str, principal: Option<String>) -> Standing {
+    let differs = principal.as_ref().and_then(|principal| principal.rsplit_once('@'));
+    match differs.filter(|(name, _)| !name.eq_ignore_ascii_case(account)) {
+        Some((name, _)) => Standing::nobody(format!("{because}; the directory has it as `{name}`")),
+        None => Standing::local(because),
+    }
+}
+
+/// Why an account is none any more, by what SSSD has last read in the directory.
+fn not_any_more(original: &Original) -> Option<&'static str> {
+    let number = |key: &str| original.value(key).and_then(|value| value.parse::<u64>().ok());
+    if number("adUserAccountControl").is_some_and(|flags| flags & DISABLED != 0) {
+        return Some("is disabled in the directory");
+    }
+    let expires = number("adAccountExpires").filter(|expires| (1..i64::MAX.unsigned_abs()).contains(expires))?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    // Tenths of microseconds since the year 1601 (MS-DTYP section 2.3.3).
+    let now = (now.as_secs() + 11_644_473_600).saturating_mul(10_000_000);
+    (expires < now).then_some("has expired in the directory")
+}
+
+/// A name without its domain, and the domain: `DOMAIN\name` or `name@domain`.
+fn parted(name: &str) -> (&str, Option<&str>) {
+    match (name.split_once('\\'), name.rsplit_once('@')) {
+        (Some((domain, account)), _) => (account, Some(domain)),
+        (None, Some((account, suffix))) => (account, Some(suffix)),
+        (None, None) => (name, None),
+    }
+}
+
+/// The domain of SSSD that an account is in: the one that its name says, the one that its place in the directory says, or the only one.
+fn choose<'a>(domains: &'a [SssdDomain], affix: Option<&str>, home: Option<&str>) -> Option<&'a SssdDomain> {
+    let called = |name: Option<&str>| domains.iter().find(|domain| name.is_some_and(|name| domain.is_called(name)));
+    if let Some(found) = called(home).or_else(|| called(affix)) {
+        return Some(found);
+    }
+    let [only] = domains else { return None };
+    // A domain that is trusted says so by its place in the directory; a suffix alone may be anything.
+    (affix.is_none() || home.is_some() || !only.is_directory()).then_some(only)
+}
+
+/// The DNS domain in a distinguished name (RFC 2247): `CN=a,DC=corp,DC=example` is in `corp.example`.
+fn dns_domain(name: &str) -> Option<String> {
+    let parts = name.split(',').filter_map(|part| part.trim().split_once('='));
+    let labels: Vec<&str> = parts.filter(|(key, _)| key.eq_ignore_ascii_case("dc")).map(|(_, label)| label).collect();
+    (labels.len() > 1).then(|| labels.join(".").to_lowercase())
 }
 
 #[cfg(test)]

@@ -1,9 +1,18 @@
-use super::{EvidenceGrade, SessionChange, SessionError, SessionId, UserEvidence, UserSession, logind, utmp};
+use super::{
+    EvidenceGrade, SessionChange, SessionError, SessionId, UserEvidence, UserSession,
+    directory::{Machine, PATIENCE},
+    logind,
+    name_service::Deadline,
+    standing::Standing,
+    utmp,
+};
 use crate::{environment, paths::Paths};
 use rustix::process::geteuid;
 use std::{
+    collections::BTreeMap,
     future::{pending, poll_fn},
     pin::pin,
+    sync::{Mutex, PoisonError},
     task::Poll,
     time::Duration,
 };
@@ -22,7 +31,75 @@ pub(super) async fn sessions() -> Result<Vec<UserSession>, SessionError> {
     if found.is_empty() && !environment::under_service_manager() {
         return owner_of_this_process(own, why).map(|session| vec![session]);
     }
-    Ok(found)
+    Ok(judged(found).await)
+}
+
+/// A session whose evidence is still to be found.
+pub(super) fn unjudged(source: &'static str, attributes: Vec<(&'static str, String)>) -> UserEvidence {
+    UserEvidence {
+        grade: EvidenceGrade::Local,
+        source,
+        principal: None,
+        realm: None,
+        doubtful: false,
+        reason: "nothing is known about the account yet".to_owned(),
+        attributes,
+    }
+}
+
+pub(super) async fn refreshed(session: UserSession) -> UserSession {
+    judged(vec![session.clone()]).await.pop().unwrap_or(session)
+}
+
+/// The sessions with what is known about their accounts. Name services are waited for on a thread of their own.
+async fn judged(sessions: Vec<UserSession>) -> Vec<UserSession> {
+    let undecided = sessions.clone();
+    let work = tokio::task::spawn_blocking(move || {
+        let (machine, deadline) = (Machine::here(), Deadline::within(PATIENCE));
+        sessions.into_iter().map(|session| judge(session, &machine, deadline)).collect()
+    });
+    work.await.unwrap_or(undecided)
+}
+
+/// What name services have said of accounts, by the name in the session and the user id.
+type Said = BTreeMap<(String, u32), Standing>;
+static SAID: Mutex<Said> = Mutex::new(BTreeMap::new());
+/// As many accounts are remembered at the most.
+const MOST_SAID: usize = 1000;
+
+/// `standing`, unless the name service is silent and has spoken before: a directory that is out of reach unmakes no account.
+fn as_said_before(said: &Mutex<Said>, standing: Standing, name: &str, uid: u32) -> Standing {
+    let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
+    let account = (name.to_owned(), uid);
+    if standing.silent {
+        return said.get(&account).cloned().unwrap_or(standing);
+    }
+    if said.len() >= MOST_SAID {
+        said.clear();
+    }
+    said.insert(account, standing.clone());
+    standing
+}
+
+fn judge(mut session: UserSession, machine: &Machine, deadline: Deadline) -> UserSession {
+    // The owner of a process that was started by hand is what they are.
+    let (Some(uid), "logind" | "utmp") = (session.uid, session.evidence.source) else { return session };
+    let standing =
+        as_said_before(&SAID, machine.standing(&session.local_name, uid, deadline), &session.local_name, uid);
+    let Standing { grade, principal, realm, name, because, doubtful, attributes, silent: _ } = standing;
+    let has = match session.evidence.source {
+        "utmp" => format!("utmp has a login on `{}`, which belongs to", session.id),
+        _ => format!("logind has session {} of", session.id),
+    };
+    let by_now = name.as_ref().map_or_else(String::new, |name| format!(", by now `{name}`"));
+    let reason = format!("{has} the account `{}` ({uid}){by_now}, which {because}", session.local_name);
+    let mut observed = session.evidence.attributes;
+    observed.retain(|(known, _)| attributes.iter().all(|(name, _)| name != known));
+    observed.extend(attributes);
+    session.local_name = name.unwrap_or(session.local_name);
+    session.evidence =
+        UserEvidence { grade, principal, realm, doubtful, reason, attributes: observed, ..session.evidence };
+    session
 }
 
 /// What a process may act on: everybody's sessions if it is privileged, else its own user's.
@@ -47,6 +124,8 @@ fn owner_of_this_process(uid: u32, why: &'static str) -> Result<UserSession, Ses
             grade: EvidenceGrade::Local,
             source: "process-owner",
             principal: None,
+            realm: None,
+            doubtful: false,
             reason,
             attributes: Vec::new(),
         },
@@ -136,6 +215,44 @@ mod tests {
         let both = vec![mine.clone(), other];
         assert_eq!(visible(both.clone(), false, own), [mine]);
         assert_eq!(visible(both.clone(), true, own), both);
+    }
+
+    #[test]
+    fn a_name_service_that_falls_silent_unmakes_no_account() {
+        let said = Mutex::new(Said::new());
+        let silent = Standing { silent: true, ..Standing::nobody("did not answer") };
+        let known = Standing::directory(Some("bob@CORP.EXAMPLE".to_owned()), "is known".to_owned());
+        assert_eq!(as_said_before(&said, silent.clone(), "bob", 5000), silent, "nothing was said before");
+        assert_eq!(as_said_before(&said, known.clone(), "bob", 5000), known);
+        assert_eq!(as_said_before(&said, silent.clone(), "bob", 5000), known);
+        assert_eq!(as_said_before(&said, silent.clone(), "carol", 5000), silent, "another name of that user id");
+        let gone = Standing::nobody("is deleted");
+        assert_eq!(as_said_before(&said, gone.clone(), "bob", 5000), gone);
+        assert_eq!(as_said_before(&said, silent, "bob", 5000), gone);
+    }
+
+    #[test]
+    fn a_session_is_judged_by_its_account_and_says_so_once() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("etc")).unwrap();
+        std::fs::write(dir.path().join("etc/passwd"), "david:x:5000:1::/:/bin/sh\n").unwrap();
+        let machine = Machine::below(dir.path().to_owned());
+        let session = UserSession {
+            id: SessionId::new("7"),
+            local_name: "dave".to_owned(),
+            stable_id: stable_id(5000),
+            uid: Some(5000),
+            active: true,
+            remote: false,
+            evidence: unjudged("logind", vec![("session.type", "tty".to_owned())]),
+        };
+        let judged = judge(session, &machine, Deadline::within(PATIENCE));
+        assert_eq!(judged.local_name, "david");
+        let reason =
+            "logind has session 7 of the account `dave` (5000), by now `david`, which is in this machine's /etc/passwd";
+        assert_eq!(judged.evidence.reason, reason);
+        let again = judge(judged, &machine, Deadline::within(PATIENCE));
+        assert_eq!(again.evidence.attributes, [("session.type", "tty".to_owned())]);
     }
 
     #[test]

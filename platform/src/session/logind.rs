@@ -1,8 +1,8 @@
 //! systemd-logind over D-Bus (org.freedesktop.login1(5)).
 
 use super::{
-    SessionChange, SessionError, SessionId, UserEvidence, UserSession, directory::Machine, imp::stable_id,
-    standing::Standing,
+    SessionChange, SessionError, SessionId, UserSession,
+    imp::{stable_id, unjudged},
 };
 use std::{collections::HashMap, fmt, future::poll_fn, io::ErrorKind, pin::Pin, time::Duration};
 use zbus::{
@@ -148,8 +148,6 @@ impl Properties {
         if !of_a_person || self.state == "closing" || !is_a_persons(uid) {
             return None;
         }
-        let Standing { grade, principal, because, attributes: observed } = Machine::here().standing(&local_name, uid);
-        let reason = format!("logind has session {id} of the account `{local_name}` ({uid}), which {because}");
         let mut attributes = vec![
             ("session.type", self.kind),
             ("session.service", self.service),
@@ -157,14 +155,13 @@ impl Properties {
         ];
         attributes.push(("session.remote-host", self.remote_host));
         attributes.retain(|(_, value)| !value.is_empty());
-        attributes.extend(observed);
         Some(UserSession {
             id: SessionId::new(id),
             stable_id: stable_id(uid),
             uid: Some(uid),
             active: self.active,
             remote: self.remote,
-            evidence: UserEvidence { grade, source: "logind", principal, reason, attributes },
+            evidence: unjudged("logind", attributes),
             local_name,
         })
     }

@@ -4,7 +4,9 @@
 //! terminal, and its name is looked up afresh.
 
 use super::{
-    SessionChange, SessionId, UserEvidence, UserSession, directory::Machine, imp::stable_id, logind::is_a_persons,
+    SessionChange, SessionId, UserSession,
+    imp::{stable_id, unjudged},
+    logind::is_a_persons,
 };
 use rustix::fs::inotify;
 use std::{
@@ -58,28 +60,16 @@ impl Utmp {
             return None;
         }
         let local_name = account_name(&self.root.join("etc/passwd"), uid)?;
-        let standing = Machine::here().standing(&local_name, uid);
-        let reason = format!(
-            "utmp has a login on `{}`, which belongs to the account `{local_name}` ({uid}), which {}",
-            login.line, standing.because
-        );
         let remote = !login.host.is_empty() && !login.host.starts_with(':');
         let mut attributes = vec![("session.terminal", login.line.clone()), ("session.remote-host", login.host)];
         attributes.retain(|(name, value)| *name != "session.remote-host" || (remote && !value.is_empty()));
-        attributes.extend(standing.attributes);
         Some(UserSession {
             id: SessionId::new(login.line),
             stable_id: stable_id(uid),
             uid: Some(uid),
             active: true,
             remote,
-            evidence: UserEvidence {
-                grade: standing.grade,
-                source: "utmp",
-                principal: standing.principal,
-                reason,
-                attributes,
-            },
+            evidence: unjudged("utmp", attributes),
             local_name,
         })
     }

@@ -26,6 +26,10 @@ use windows_sys::Win32::{
 #[path = "windows/changes.rs"]
 mod changes;
 
+pub(super) async fn refreshed(session: UserSession) -> UserSession {
+    session
+}
+
 pub(super) async fn sessions() -> Result<Vec<UserSession>, SessionError> {
     let failed = |doing| move |error: io::Error| SessionError::Service { doing, source: Box::new(error) };
     let computer = whoami::hostname().map_err(|error| SessionError::Service {

@@ -63,7 +63,15 @@ fn seat_alone(seat: &Seat) -> Option<UserSession> {
         uid: None,
         active: seat.active,
         remote: seat.remote,
-        evidence: UserEvidence { grade: EvidenceGrade::Local, source: "wts", principal: None, reason, attributes },
+        evidence: UserEvidence {
+            grade: EvidenceGrade::Local,
+            source: "wts",
+            principal: None,
+            realm: None,
+            doubtful: false,
+            reason,
+            attributes,
+        },
     })
 }
 
@@ -81,6 +89,11 @@ fn session(seat: &Seat, logon: &Logon, computer: &str) -> UserSession {
     };
     let by_domain = own(&logon.dns_domain).map(|domain| format!("{}@{}", logon.user, domain.to_uppercase()));
     let principal = own(&logon.upn).or(by_domain).filter(|_| grade == EvidenceGrade::Directory);
+    // Where Windows tells no DNS domain, as for Entra ID, the UPN's suffix is all there is.
+    let suffix = || principal.as_ref().and_then(|name| name.rsplit_once('@')).map(|(_, suffix)| suffix.to_owned());
+    let realm = own(&logon.dns_domain).filter(|_| principal.is_some()).or_else(suffix);
+    // The portal believes a directory only where it names the person.
+    let grade = if principal.is_some() { grade } else { EvidenceGrade::Local };
     let mut attributes = vec![("logon.package", logon.package.clone()), ("logon.domain", logon.domain.clone())];
     attributes.retain(|(_, value)| !value.is_empty());
     let reason =
@@ -92,7 +105,7 @@ fn session(seat: &Seat, logon: &Logon, computer: &str) -> UserSession {
         uid: None,
         active: seat.active,
         remote: seat.remote,
-        evidence: UserEvidence { grade, source: "wts", principal, reason, attributes },
+        evidence: UserEvidence { grade, source: "wts", principal, realm, doubtful: false, reason, attributes },
     }
 }
 

@@ -1,5 +1,6 @@
 //! People and groups as a directory provisions them, in the one tenant that it reaches.
 
+use saml::name::UserName;
 use serde_json::json;
 use sqlx::AnyConnection;
 
@@ -207,14 +208,14 @@ async fn own_domains(admin: &Admin, tenant_id: &str) -> Result<Vec<String>, Admi
 
 fn name_in(own: &[String], given: &str) -> Result<String, AdminError> {
     let invalid = |wanted| AdminError::Invalid { field: "userName", given: given.to_owned(), wanted };
-    let name = given.trim().to_lowercase();
+    let name = given.trim().to_ascii_lowercase();
     let (user, domain) = match (name.split_once('@'), own) {
         (Some((user, domain)), _) => (user.to_owned(), domain_name(domain)?),
         (None, [only]) => (name, only.clone()),
         (None, _) => return Err(invalid("a name of the form `user@example.com`")),
     };
-    if user.is_empty() || user.chars().any(|c| c.is_whitespace() || c.is_control() || c == '@') || user.len() > 255 {
-        return Err(invalid("a name of the form `user@example.com`"));
+    if UserName::parse(&format!("{user}@{domain}")).is_none() {
+        return Err(invalid(UserName::FORM));
     }
     if !own.contains(&domain) {
         return Err(invalid("a name in a domain of this tenant: add its domain to the tenant first"));

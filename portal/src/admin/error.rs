@@ -15,6 +15,8 @@ pub enum Noun {
     Tenant,
     /// A user domain.
     Domain,
+    /// A directory that speaks for a user domain.
+    Realm,
     /// A device token.
     Token,
     /// A registered device.
@@ -50,6 +52,7 @@ impl Noun {
         match self {
             Self::Tenant => "tenant",
             Self::Domain => "domain",
+            Self::Realm => "realm",
             Self::Token => "token",
             Self::Device => "device",
             Self::Diagnostics => "diagnostics request",
@@ -76,6 +79,7 @@ impl fmt::Display for Noun {
             Self::IdentityProvider => "identity provider",
             Self::Tenant
             | Self::Domain
+            | Self::Realm
             | Self::Token
             | Self::Device
             | Self::Diagnostics

@@ -13,6 +13,7 @@ pub mod device;
 pub mod diagnostics;
 pub mod directory;
 pub mod domain;
+pub mod domain_realm;
 mod error;
 pub mod idp;
 pub mod key;
@@ -235,6 +236,37 @@ mod tests {
         domain::add(&admin, "acme", "example.test").await.unwrap();
         let by = "administrator ada".to_owned();
         assert_eq!(actions(&admin).await, [(by.clone(), "tenant.create".to_owned()), (by, "domain.add".to_owned())]);
+    }
+
+    #[tokio::test]
+    async fn what_only_looks_like_a_name_is_nobodys() {
+        let (_dir, admin) = admin().await;
+        tenant::create(&admin, "acme").await.unwrap();
+        for name in
+            ["ali\u{200b}ce@example.test", "\u{430}lice@example.test", "j\u{fc}rgen@example.test", "a b@example.test"]
+        {
+            let refused = user::add(&admin, "acme", name).await.unwrap_err();
+            assert!(matches!(refused, AdminError::Invalid { field: "name", .. }), "{name}");
+        }
+        assert_eq!(user::add(&admin, "acme", "Alice@Example.test").await.unwrap().name_id, "alice@example.test");
+    }
+
+    #[tokio::test]
+    async fn realms_are_added_to_a_domain_listed_and_taken_away() {
+        let (_dir, admin) = admin().await;
+        tenant::create(&admin, "acme").await.unwrap();
+        domain::add(&admin, "acme", "example.test").await.unwrap();
+        for _ in 0..2 {
+            let added = domain_realm::add(&admin, "example.test", "CORP.Example.").await.unwrap();
+            assert_eq!((added.realm.as_str(), added.origin.as_str()), ("corp.example", "administrator"));
+        }
+        assert_eq!(domain_realm::list(&admin, "example.test").await.unwrap().len(), 1);
+        let missing = domain_realm::remove(&admin, "example.test", "other.example").await.unwrap_err();
+        assert!(matches!(missing, AdminError::NotFound { noun: Noun::Realm, .. }));
+        assert!(domain_realm::add(&admin, "example.test", "no realm").await.is_err());
+        assert!(domain_realm::add(&admin, "other.test", "corp.example").await.is_err());
+        domain_realm::remove(&admin, "example.test", "CORP.EXAMPLE").await.unwrap();
+        assert!(domain_realm::list(&admin, "example.test").await.unwrap().is_empty());
     }
 
     #[tokio::test]

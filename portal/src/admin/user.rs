@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use saml::name::UserName;
 use saml::time::UtcTime;
 use secrecy::SecretString;
 use serde_json::json;
@@ -25,12 +26,8 @@ const LONGEST_CODE_LIFE_SECONDS: i64 = 7 * 86_400;
 /// [`AdminError::Invalid`], [`AdminError::NotFound`] of the tenant, [`AdminError::Duplicate`].
 pub async fn add(admin: &Admin, tenant: &str, name: &str) -> Result<Person, AdminError> {
     let name = name.trim().to_ascii_lowercase();
-    let sound = name.split_once('@').is_some_and(|(user, domain)| {
-        !user.is_empty() && !user.chars().any(char::is_whitespace) && domain_name(domain).is_ok()
-    });
-    if !sound {
-        let wanted = "a name of the form `user@example.com`";
-        return Err(AdminError::Invalid { field: "name", given: name, wanted });
+    if !UserName::parse(&name).is_some_and(|name| domain_name(name.domain()).is_ok()) {
+        return Err(AdminError::Invalid { field: "name", given: name, wanted: UserName::FORM });
     }
     let tenant_id = admin.tenant_id(tenant).await?;
     let row = Person::new(random::row_id()?, tenant_id, name.clone(), Origin::Administrator, admin.now);

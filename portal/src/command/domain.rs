@@ -23,8 +23,40 @@ pub(super) enum Domain {
         #[arg(value_parser = domain_name)]
         domain: String,
     },
+    /// Which directories speak for a user domain.
+    #[command(subcommand)]
+    Realm(Realm),
     /// Show the user domains.
     List {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Realm {
+    /// Let a directory speak for a user domain, beside those that do: somebody of the same name in two is still one of the two alone.
+    Add {
+        /// The part behind the `@`.
+        #[arg(value_parser = domain_name)]
+        domain: String,
+        /// The directory's Kerberos realm or, for Entra ID, the suffix of its names.
+        realm: String,
+    },
+    /// Let a directory speak for a user domain no longer. A domain without any learns the next one that a device names.
+    Remove {
+        /// The part behind the `@`.
+        #[arg(value_parser = domain_name)]
+        domain: String,
+        /// The directory's realm.
+        realm: String,
+    },
+    /// Show the directories that speak for a user domain.
+    List {
+        /// The part behind the `@`.
+        #[arg(value_parser = domain_name)]
+        domain: String,
         /// As JSON.
         #[arg(long)]
         json: bool,
@@ -42,7 +74,33 @@ impl Domain {
                 admin::domain::remove(&context.admin, &domain).await?;
                 Ok(format!("{domain} belongs to nobody now\n"))
             }
+            Self::Realm(realm) => realm.run(context).await,
             Self::List { json } => list(context, json).await,
+        }
+    }
+}
+
+impl Realm {
+    async fn run(self, context: &Context) -> Result<String, CommandError> {
+        match self {
+            Self::Add { domain, realm } => {
+                let added = admin::domain_realm::add(&context.admin, &domain, &realm).await?;
+                Ok(format!("{} speaks for {domain}\n", added.realm))
+            }
+            Self::Remove { domain, realm } => {
+                admin::domain_realm::remove(&context.admin, &domain, &realm).await?;
+                Ok(format!("{realm} speaks for {domain} no longer\n"))
+            }
+            Self::List { domain, json } => {
+                let realms = admin::domain_realm::list(&context.admin, &domain).await?;
+                if json {
+                    return Ok(super::json(&realms));
+                }
+                let row = |one: &crate::store::domain_realm::DomainRealm| {
+                    [one.realm.clone(), one.origin.clone(), one.created_at.to_string()]
+                };
+                Ok(table(["REALM", "SET BY", "SINCE"], &realms.iter().map(row).collect::<Vec<_>>()))
+            }
         }
     }
 }

@@ -245,7 +245,9 @@ mod tests {
         };
         assert_eq!(name(NameIdFormat::EmailAddress, "Alice@Example.TEST"), Some("alice@example.test".to_owned()));
         assert_eq!(name(NameIdFormat::Unspecified, "alice@example.test"), Some("alice@example.test".to_owned()));
-        assert_eq!(name(NameIdFormat::Unspecified, "alice"), None);
+        for none in ["alice", "ali\u{200b}ce@example.test", "\u{430}lice@example.test", "a/b@example.test"] {
+            assert_eq!(name(NameIdFormat::Unspecified, none), None, "{none}");
+        }
         assert_eq!(name(NameIdFormat::Persistent, "alice@example.test"), None);
         assert_eq!(name(NameIdFormat::Transient, "_0123"), None);
     }

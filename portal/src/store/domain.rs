@@ -5,7 +5,7 @@ use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 
 use super::columns::Columns;
-use super::{StoreError, as_text, doing};
+use super::{StoreError, as_text, doing, domain_realm};
 
 /// A user domain and its tenant.
 #[derive(Clone, Debug, serde::Serialize)]
@@ -50,6 +50,7 @@ pub async fn insert(connection: &mut AnyConnection, domain: &Domain) -> Result<(
 /// # Errors
 /// [`StoreError::Statement`].
 pub async fn delete(connection: &mut AnyConnection, name: &str) -> Result<bool, StoreError> {
+    domain_realm::forget_domain(connection, name).await?;
     let done = sqlx::query("DELETE FROM authentication_domain WHERE name = $1").bind(name).execute(connection).await;
     Ok(done.map_err(doing("remove the domain"))?.rows_affected() > 0)
 }

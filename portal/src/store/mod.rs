@@ -24,6 +24,7 @@ pub mod diagnostics;
 pub mod directory;
 pub mod directory_filter;
 pub mod domain;
+pub mod domain_realm;
 pub mod external_sign_on;
 #[cfg(test)]
 mod migration_tests;

@@ -12,7 +12,7 @@ use super::columns::Columns;
 use super::device::Device;
 use super::page::{Cursor, Page, Select};
 use super::service_session::{self, Ending};
-use super::{StoreError, as_optional_text, as_text, doing};
+use super::{StoreError, as_optional_text, as_text, doing, domain_realm};
 use crate::grade::{Assurance, Grade};
 
 /// Where a person stands.
@@ -303,6 +303,7 @@ pub async fn hand_over(connection: &mut AnyConnection, person: &Person, before: 
         .map_err(doing("change the person"))?;
     if before != person.name_id {
         service_session::rename(connection, before, &person.name_id).await?;
+        domain_realm::rename_person(connection, before, &person.name_id).await?;
     }
     Ok(())
 }
@@ -330,6 +331,7 @@ pub async fn delete(connection: &mut AnyConnection, person: &Person) -> Result<(
         "UPDATE device SET owner_id = NULL
          WHERE owner_id = $1 AND id IN (SELECT device_id FROM device_person WHERE person_id = $1)",
         "DELETE FROM device_person WHERE person_id = $1",
+        "DELETE FROM person_realm WHERE name_id = (SELECT name_id FROM person WHERE id = $1)",
         "DELETE FROM person WHERE id = $1",
     ] {
         let done = sqlx::query(statement).bind(&person.id).execute(&mut *connection).await;
