@@ -13,6 +13,7 @@ pub mod clock;
 pub mod cloud;
 pub mod command;
 mod console;
+mod copied_key;
 pub mod decision;
 mod diagnostics;
 pub mod door;
