@@ -230,14 +230,8 @@ mod tests {
     fn an_agent_that_lost_its_state_enrols_again_with_the_clocks_milliseconds() {
         let known = known(DeviceState::Registered, 500);
         let facts = Facts::new();
-        let shown = |sequence, enrols| Shown {
-            sequence,
-            issued_at: SEEN,
-            enrols,
-            facts: &facts,
-            address: None,
-            now: SEEN,
-        };
+        let shown =
+            |sequence, enrols| Shown { sequence, issued_at: SEEN, enrols, facts: &facts, address: None, now: SEEN };
         assert_eq!(judge(&known, shown(SEEN.unix_millis(), true), None), Verdict::Sound);
         assert_eq!(judge(&known, shown(SEEN.unix_millis(), false), None), Verdict::Sign(Why::Jump));
         assert_eq!(judge(&known, shown(1 << 62, true), None), Verdict::Sign(Why::Jump));

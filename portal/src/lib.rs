@@ -12,6 +12,7 @@ pub mod browser;
 pub mod clock;
 pub mod cloud;
 pub mod command;
+pub mod connections;
 mod console;
 mod copied_key;
 pub mod decision;

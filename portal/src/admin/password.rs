@@ -3,7 +3,7 @@
 use argon2::{Algorithm, Argon2, Params, Version};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::AdminError;
 use crate::random;
@@ -16,6 +16,8 @@ pub const SHORTEST: usize = 12;
 pub const LONGEST: usize = 256;
 /// How many are hashed at a time in this process: strangers who guess must not take all memory and all cores.
 static HASHING: Semaphore = Semaphore::const_new(2);
+/// How many may wait for that; beyond it they are sent away, so that the queue is no longer than a person waits.
+static WAITING: Semaphore = Semaphore::const_new(100);
 /// What is verified where there is no account, so that its absence takes as long as a wrong password.
 const NOBODY: &str =
     "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
@@ -63,7 +65,13 @@ fn parse(kept: &str) -> Option<Parsed> {
     Some((cost, STANDARD_NO_PAD.decode(parts.next()?).ok()?, STANDARD_NO_PAD.decode(parts.next()?).ok()?))
 }
 
+/// A place in the queue.
+fn queue(waiting: &Semaphore) -> Result<SemaphorePermit<'_>, AdminError> {
+    waiting.try_acquire().map_err(|_| AdminError::Busy)
+}
+
 async fn off_thread(password: String, salt: Vec<u8>, cost: (u32, u32, u32)) -> Result<[u8; 32], AdminError> {
+    let _waits = queue(&WAITING)?;
     // The semaphore is never closed.
     let _turn = HASHING.acquire().await;
     let hashing = tokio::task::spawn_blocking(move || {
@@ -93,6 +101,15 @@ mod tests {
         assert!(!matches(Some(&kept), "correct horse batterY".to_owned()).await.unwrap());
         assert!(!matches(None, String::new()).await.unwrap());
         assert_ne!(kept, hash("ada", "correct horse battery".to_owned()).await.unwrap(), "each has its own salt");
+    }
+
+    #[tokio::test]
+    async fn a_crowd_that_guesses_is_sent_away_before_it_takes_memory() {
+        let waiting = Semaphore::new(2);
+        let both = [queue(&waiting).unwrap(), queue(&waiting).unwrap()];
+        assert!(matches!(queue(&waiting), Err(AdminError::Busy)));
+        drop(both);
+        assert!(queue(&waiting).is_ok());
     }
 
     #[tokio::test]

@@ -145,7 +145,8 @@ pub async fn of_device(connection: &mut AnyConnection, id: &str) -> Result<Vec<C
 pub async fn resolve(connection: &mut AnyConnection, id: &str) -> Result<u64, StoreError> {
     let gone = sqlx::query("DELETE FROM device_clone WHERE device_id = $1").bind(id).execute(&mut *connection).await;
     let signs = gone.map_err(doing("forget the notes of a copied key"))?.rows_affected();
-    let gone = sqlx::query("DELETE FROM device_overtaken WHERE device_id = $1").bind(id).execute(&mut *connection).await;
+    let gone =
+        sqlx::query("DELETE FROM device_overtaken WHERE device_id = $1").bind(id).execute(&mut *connection).await;
     gone.map_err(doing("forget an overtaken request"))?;
     if signs > 0 {
         let done = sqlx::query("UPDATE device SET sequence = 0 WHERE id = $1").bind(id).execute(&mut *connection).await;
