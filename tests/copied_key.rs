@@ -212,9 +212,9 @@ fn copy(from: &Path, to: &Path) {
         let path = entry.expect("it can be listed").path();
         let target = to.join(path.file_name().expect("it has a name"));
         if path.is_dir() {
-            copy(&path, &target)
-        } else {
-            drop(std::fs::copy(&path, &target).expect("it can be copied"))
+            copy(&path, &target);
+        } else if path.is_file() {
+            std::fs::copy(&path, &target).expect("it can be copied");
         }
     }
 }

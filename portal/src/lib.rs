@@ -6,6 +6,7 @@
 pub mod admin;
 pub mod admission;
 mod api;
+pub mod audit_head;
 pub mod backup;
 mod break_glass;
 pub mod browser;
@@ -43,5 +44,6 @@ mod standing;
 pub mod store;
 mod table;
 mod web;
+pub mod web_address;
 pub mod web_client;
 pub mod webauthn;

@@ -10,8 +10,14 @@ use tokio::sync::mpsc;
 
 use super::{ASK_TIMEOUT, Mail};
 use crate::control;
+use crate::local_account::{LocalAccount, Places};
+
+/// Commands of one account that are read at the same time, and those that it may have open before they are read.
+const READ_AT_ONCE: usize = 4;
+const MOST_OF_ACCOUNT: usize = 64;
 
 pub(super) async fn listen(mut listener: Listener, mailbox: mpsc::UnboundedSender<Mail>) {
+    let places = Places::new(READ_AT_ONCE, MOST_OF_ACCOUNT);
     loop {
         let (mut connection, peer) = match listener.accept().await {
             Ok(accepted) => accepted,
@@ -21,9 +27,15 @@ pub(super) async fn listen(mut listener: Listener, mailbox: mpsc::UnboundedSende
                 continue;
             }
         };
+        let Some(place) = places.take(LocalAccount::of_peer(&peer)) else { continue };
         let mailbox = mailbox.clone();
         tokio::spawn(async move {
-            let asked = tokio::time::timeout(ASK_TIMEOUT, control::read_ask(&mut connection)).await;
+            // Its turn included: whoever has many open waits for them alone.
+            let asked = tokio::time::timeout(ASK_TIMEOUT, async {
+                let _turn = place.turn().await;
+                control::read_ask(&mut connection).await
+            });
+            let asked = asked.await;
             if let Ok(Ok(ask)) = asked {
                 // The daemon is ending if its mailbox is gone.
                 let _ = mailbox.send(Mail::Asked { ask, peer, connection });

@@ -16,6 +16,7 @@ pub mod domain;
 mod error;
 pub mod idp;
 pub mod key;
+mod maker;
 pub mod metadata;
 pub mod overview;
 pub mod passkey;
@@ -27,6 +28,7 @@ pub mod tenant;
 pub mod token;
 pub mod token_binding;
 pub mod totp;
+mod unknown_names;
 pub mod user;
 
 use std::fmt;

@@ -24,7 +24,7 @@ use crate::sign_on::{Portal, Rates};
 use crate::signing::{CurrentKeys, SigningKeys};
 use crate::store::signing_key::Purpose;
 use crate::store::{diagnostics, seen_request, service_session};
-use crate::web_client::WebClient;
+use crate::web_client::{Reach, WebClient};
 use crate::{clock, door, files, logout};
 
 /// How long requests that are being answered may take after SIGTERM.
@@ -97,6 +97,9 @@ pub(super) struct Serve {
     /// Trust the CA certificates in this PEM file as well, where the portal asks services itself: when it tells them that a session ends.
     #[arg(long, value_name = "FILE")]
     service_ca_file: Option<PathBuf>,
+    /// Fetch metadata that administrators of the pages name from addresses of local networks too, and from this machine.
+    #[arg(long)]
+    allow_private_metadata_addresses: bool,
     /// What to log: `error`, `warn`, `info`, `debug`, or a filter of tracing-subscriber.
     #[arg(long, value_name = "LEVEL", default_value = "info")]
     log: EnvFilter,
@@ -131,7 +134,8 @@ impl Serve {
         let keys = SigningKeys::load(&context.admin.store, &context.keys_dir(), clock::now()).await?;
         let tls = tls(&self.tls_certificate, &self.tls_key)?;
         let ca = self.service_ca_file.as_deref().map(files::read).transpose()?;
-        let client = WebClient::new(ca.as_deref());
+        let reach = if self.allow_private_metadata_addresses { Reach::Everywhere } else { Reach::Public };
+        let client = WebClient::new(ca.as_deref(), reach);
         let client = client.map_err(|error| failed("ask services over TLS".to_owned(), error.into()))?;
         let per_address = usize::try_from(self.max_connections_per_address).unwrap_or(usize::MAX);
         let connections = Connections::new(per_address, &self.trusted_proxies);
