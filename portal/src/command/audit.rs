@@ -115,14 +115,14 @@ async fn compare(context: &Context, file: &Path) -> Result<String, CommandError>
         match audit_head::compare(&mut connection, head).await? {
             Finding::Holds => told.push_str(&format!("the head of {at} holds: row {row}\n")),
             Finding::CutByAge => {
-                told.push_str(&format!("the head of {at} is older than what was cut off: row {row}\n"))
+                told.push_str(&format!("the head of {at} is older than what was cut off: row {row}\n"));
             }
             Finding::CutOff => failures.push(format!("the audit was cut off: row {row}, signed at {at}, is gone")),
             Finding::Remade => {
-                failures.push(format!("the audit was made anew: row {row} is not the one signed at {at}"))
+                failures.push(format!("the audit was made anew: row {row} is not the one signed at {at}"));
             }
             Finding::NotSigned => {
-                failures.push(format!("no key of this portal has signed the head of {at}, row {row}"))
+                failures.push(format!("no key of this portal has signed the head of {at}, row {row}"));
             }
         }
     }
