@@ -228,6 +228,7 @@ fn a_copied_key_is_shown_beside_the_device_that_it_was_copied_from() {
     let listed = house.portal.json(&["device", "clones", "--json"]);
     assert_eq!(listed[0]["signs"][0]["expected"], 6);
     assert_eq!(listed[0]["signs"][0]["address"], "127.0.0.1");
+    assert_eq!(house.state(&device), "cloned");
 }
 
 #[test]

@@ -142,9 +142,11 @@ fn a_passkey_signs_its_owner_in_and_goes_when_it_is_removed() {
     // Not by somebody else, who is an owner, too.
     let mut bea = house.account("bea");
     let token = bea.get("/admin/account").form_token();
-    assert_eq!(bea.post(&remove, &[("form_token", &token)]).status, 404);
+    assert_eq!(bea.post(&remove, &[("form_token", &token), ("password", PASSWORD)]).status, 404);
     let token = in_new.get("/admin/account").form_token();
-    assert_eq!(in_new.post(&remove, &[("form_token", &token)]).status, 303);
+    let without = in_new.post(&remove, &[("form_token", &token), ("password", "not the password")]);
+    assert!(without.body.contains("That is not your password."), "{}", without.body);
+    assert_eq!(in_new.post(&remove, &[("form_token", &token), ("password", PASSWORD)]).status, 303);
     ada.count += 1;
     assert_eq!(comes(&house, &ada).0.status, 403);
     // A new link takes them away as well.

@@ -180,3 +180,30 @@ fn the_audit_is_exported_from_where_a_reader_was_and_cut_without_breaking_the_ch
     assert!(portal.ok(&["audit", "verify"]).contains("intact"));
     assert_eq!(portal.ok(&["audit", "export"]).lines().count(), 2, "the newest, and the cut's own");
 }
+
+#[test]
+fn a_signed_head_shows_that_the_audit_was_cut_off_or_made_anew() {
+    let dir = tempfile::tempdir().expect("a directory can be made");
+    let portal = Portal::create(dir.path());
+    if portal.database_file.is_some() {
+        // Another database's file can't be put back like this; what is compared is the same.
+        return;
+    }
+    let copy = |from: &str, to: &str| {
+        std::fs::copy(portal.data_dir.join(from), portal.data_dir.join(to)).expect("it can be copied");
+    };
+    copy("portal.db", "earlier.db");
+    portal.ok(&["tenant", "create", "second"]);
+    let export = portal.ok(&["audit", "export", "--signed"]);
+    let heads = dir.path().join("heads.jsonl");
+    std::fs::write(&heads, &export).expect("it can be written");
+    let heads = heads.to_str().expect("it is text");
+    let verify = || portal.run(&["audit", "verify", "--against", heads]);
+    assert!(verify().status.success(), "{:?}", verify());
+    copy("earlier.db", "portal.db");
+    let cut = verify();
+    assert!(!cut.status.success() && String::from_utf8_lossy(&cut.stderr).contains("cut off"), "{cut:?}");
+    portal.ok(&["tenant", "create", "other"]);
+    let remade = verify();
+    assert!(!remade.status.success() && String::from_utf8_lossy(&remade.stderr).contains("made anew"), "{remade:?}");
+}

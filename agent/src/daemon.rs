@@ -338,34 +338,6 @@ impl Daemon {
         people.filter(move |(session, _)| everybody || peer.owns(session))
     }
 
-    /// Somebody asks to be signed in. Whoever asks gets their own identity, administrators too.
-    fn sign_in_asked(&mut self, service: Option<String>, peer: &Peer, connection: Connection) {
-        let own = self.people.values().find(|person| peer.owns(&person.session));
-        let Some(own) = own else {
-            return reply(connection, Reply::Failed(Problem::failure(FailureCode::NobodyLoggedIn)));
-        };
-        let id = own.session.id.clone();
-        let Some(service) = service else {
-            if let Some(person) = self.people.get_mut(&id) {
-                person.waiting.push(connection);
-            }
-            return self.step(&id, Event::Wanted);
-        };
-        match service.parse() {
-            Ok(service) => {
-                let wanted = Wanted::Service(service);
-                self.jobs.push_back(Job::Asked { session: Box::new(own.session.clone()), wanted, connection });
-            }
-            Err(_) => {
-                let problem = Problem {
-                    meaning: "that is no entity ID".to_owned(),
-                    ..Problem::of(Code::Refusal(RefusalCode::ServiceUnknown))
-                };
-                reply(connection, Reply::Failed(problem));
-            }
-        }
-    }
-
     fn step_everybody(&mut self, event: &Event) {
         for id in self.people.keys().cloned().collect::<Vec<_>>() {
             self.step(&id, event.clone());

@@ -21,6 +21,7 @@ pub mod golden_image;
 pub mod heartbeat;
 pub mod identity;
 pub mod key_rotation;
+pub mod local_account;
 pub mod logs;
 pub mod machine;
 pub mod sealed_text;

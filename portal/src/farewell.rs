@@ -16,11 +16,13 @@ use saml::response::Status;
 use saml::time::UtcTime;
 use sqlx::AnyConnection;
 
+use crate::copied_key::{self, Shown};
 use crate::metrics::Outcome;
 use crate::random;
 use crate::sign_on::{Answer, Arrival, Portal, REQUEST_LIFE_SECONDS, SKEW_SECONDS, busy};
 use crate::store::audit::{self, Entry};
-use crate::store::device::{self, DeviceState};
+use crate::store::device::{self, Device, DeviceState, Facts};
+use crate::store::device_clone::Why;
 use crate::store::device_key::{self, KeyRole};
 use crate::store::service_session::{self, Ending, SIGNED_OUT};
 use crate::store::signing_key::Purpose;
@@ -34,7 +36,7 @@ pub async fn farewell(portal: &Arc<Portal>, body: &[u8], arrival: Arrival) -> Op
     let now = arrival.now;
     let (id, device) = (request.claimed_id().clone(), request.claimed_issuer().clone());
     let result = match verify(portal, request, now).await {
-        Ok(Ok(verified)) => portal.store.write(move |connection| Box::pin(decide(connection, verified, now))).await,
+        Ok(Ok(verified)) => portal.store.write(move |connection| Box::pin(decide(connection, verified, arrival))).await,
         Ok(Err(code)) => Ok(Err(code)),
         Err(error) => Err(error),
     };
@@ -92,8 +94,9 @@ impl<'a> Farewell<'a> {
 async fn decide(
     connection: &mut AnyConnection,
     request: VerifiedLogoutRequest,
-    now: UtcTime,
+    arrival: Arrival,
 ) -> Result<Result<(), RefusalCode>, StoreError> {
+    let now = arrival.now;
     let content = request.request();
     let known = device_key::by_key(connection, content.issuer.as_str()).await?;
     let is_copy = known.as_ref().is_some_and(|known| known.role == KeyRole::Former);
@@ -105,7 +108,12 @@ async fn decide(
         (None, _) => Err(RefusalCode::DeviceUnknown),
         _ if !is_new => Err(RefusalCode::Replayed),
         (_, None) => Err(RefusalCode::Malformed),
-        _ if is_copy => Err(RefusalCode::DeviceCloned),
+        (Some(device), _) if is_copy => {
+            stop_copied(connection, device, content, arrival).await?;
+            Err(RefusalCode::DeviceCloned)
+        }
+        // While nobody knows which of two holders it is, neither ends anything.
+        (Some(device), _) if device.state == DeviceState::Cloned => Err(RefusalCode::DeviceCloned),
         // A device that is shut out may not leave that state by itself: an enrolment would bring it back.
         (Some(device), _) if device.state == DeviceState::Quarantined => Err(RefusalCode::DeviceQuarantined),
         (Some(device), Some(Farewell::Device)) if device.state == DeviceState::Removed => Ok(()),
@@ -122,6 +130,7 @@ async fn decide(
             }
             DeviceState::Pending => Err(RefusalCode::DevicePending),
             DeviceState::Quarantined => Err(RefusalCode::DeviceQuarantined),
+            DeviceState::Cloned => Err(RefusalCode::DeviceCloned),
             DeviceState::Unregistered | DeviceState::RemovalPending | DeviceState::Removed => {
                 Err(RefusalCode::DeviceRemoved)
             }
@@ -143,6 +152,25 @@ async fn decide(
     };
     audit::append(connection, entry).await?;
     Ok(result)
+}
+
+/// A farewell that a key has signed which `device` has replaced: it is not on the device any more.
+async fn stop_copied(
+    connection: &mut AnyConnection,
+    device: &Device,
+    content: &LogoutRequest,
+    arrival: Arrival,
+) -> Result<(), StoreError> {
+    let shown = Shown {
+        // A farewell has no number.
+        sequence: 0,
+        issued_at: content.issue_instant,
+        enrols: false,
+        facts: &Facts::new(),
+        address: arrival.address,
+        now: arrival.now,
+    };
+    copied_key::stop(connection, device, Why::FormerKey, shown).await
 }
 
 fn answer(

@@ -8,13 +8,13 @@ use saml::time::UtcTime;
 use saml::token::TokenId;
 use sqlx::AnyConnection;
 
+use crate::copied_key::{self, Shown};
 use crate::decision::{Asked, Enrolling, PersonName, Question, Stop};
 use crate::evidence;
 use crate::network;
 use crate::store::StoreError;
 use crate::store::audit::{self, Entry};
 use crate::store::device::{self, Device, DeviceState, Facts, NextKey};
-use crate::store::device_clone::{self, CloneSign};
 use crate::store::device_key::{self, KeyRole, Known};
 use crate::store::person;
 use crate::store::token::{self, Approval, Token};
@@ -80,6 +80,8 @@ pub(crate) async fn find(
         facts: evidence::facts(&statement.facts),
         address: question.address,
         now: question.now,
+        issued_at: content.issue_instant,
+        enrols: question.enrolling.is_some(),
     };
     let mut known = None;
     if let Some(found) = device_key::by_key(connection, content.issuer.as_str()).await? {
@@ -117,6 +119,9 @@ struct Heard {
     facts: Facts,
     address: Option<IpAddr>,
     now: UtcTime,
+    /// When the device says that it made the request.
+    issued_at: UtcTime,
+    enrols: bool,
 }
 
 impl Heard {
@@ -182,6 +187,9 @@ fn shut_out(known: &Device) -> Result<(), RefusalCode> {
     if known.state == DeviceState::Quarantined {
         return Err(RefusalCode::DeviceQuarantined);
     }
+    if known.state == DeviceState::Cloned {
+        return Err(RefusalCode::DeviceCloned);
+    }
     // The key that asks is the one that is to be deleted.
     if known.wipe && matches!(known.state, DeviceState::RemovalPending | DeviceState::Removed) {
         return Err(RefusalCode::DeviceWiped);
@@ -195,19 +203,8 @@ async fn check_known(connection: &mut AnyConnection, found: &Known, heard: &Hear
         hear_of_removal(connection, known, heard.now).await?;
         return Err(code.into());
     }
-    // A key that was replaced is not on the device any more: who shows it has a copy.
-    if found.role == KeyRole::Former || heard.sequence <= known.sequence {
-        let sign = CloneSign {
-            at: heard.now,
-            sequence: heard.sequence,
-            expected: known.sequence + 1,
-            address: heard.address.map(|address| address.to_string()).unwrap_or_default(),
-            facts: heard.facts.clone(),
-        };
-        device_clone::note(connection, known.id.as_str(), &sign).await?;
-        return Err(RefusalCode::DeviceCloned.into());
-    }
-    Ok(())
+    let Heard { sequence, issued_at, enrols, ref facts, address, now } = *heard;
+    copied_key::check(connection, found, Shown { sequence, issued_at, enrols, facts, address, now }).await
 }
 
 /// A device that was to be removed when it is heard next has been heard.

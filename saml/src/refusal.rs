@@ -214,9 +214,9 @@ refusals! {
     DeviceLimit "device-limit" 39 Later Responder/RequestDenied
         "the user has as many devices as the policy allows"
         "remove a device of the user's, or raise the limit";
-    DeviceCloned "device-cloned" 40 Never Responder/RequestDenied
-        "two devices use the same key"
-        "compare the two at the portal, and enrol the copy with a token of its own";
+    DeviceCloned "device-cloned" 40 Later Responder/RequestDenied
+        "the device's key is in two places, and the portal believes neither"
+        "compare the two at the portal (`device clones`), then restore or remove the device there";
     Busy "busy" 41 Later Responder/RequestDenied
         "the portal has more to do than it can"
         "nothing: the agent waits as long as it is told";

@@ -166,6 +166,7 @@ impl Portal {
     pub fn serve_command(&self) -> Command {
         let listen = format!("127.0.0.1:{}", self.listen_port);
         let mut command = self.command(&["serve", "--log-json", "--listen", &listen, "--public-url", &self.url()]);
+        command.arg("--allow-private-metadata-addresses");
         command.args(["--sign-on-ports", &self.sign_on_ports]).arg("--service-ca-file").arg(&self.authority.ca);
         command.arg("--tls-certificate").arg(&self.authority.certificate).arg("--tls-key").arg(&self.authority.key);
         command

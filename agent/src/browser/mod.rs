@@ -21,6 +21,7 @@ use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::failure::FailureCode;
+use crate::local_account::{LocalAccount, Places};
 use crate::sign_in::{Code, ServiceResponse};
 pub use once::{OnceError, OneTimePage};
 use saml::device::SIGN_ON_PATH;
@@ -28,8 +29,11 @@ pub use transaction::Transaction;
 
 use request::{LONGEST_HEAD, Refused};
 
-/// Browsers that are answered at the same time; further ones wait in the system's queue.
-const AT_ONCE: usize = 8;
+/// Browsers that may be here at the same time; further ones wait in the system's queue.
+const AT_ONCE: usize = 64;
+/// Browsers of one account that are answered at the same time, and those that may be here.
+const AT_ONCE_OF_ACCOUNT: usize = 8;
+const MOST_OF_ACCOUNT: usize = 24;
 /// How long a browser may take to say what it wants.
 const ASK_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long the portal may take before the person is told so.
@@ -117,9 +121,10 @@ fn listen(port: u16) -> Option<TcpListener> {
 }
 
 async fn serve(listener: TcpListener, port: u16, give: Arc<impl Fn(BrowserAsk) -> bool + Send + Sync + 'static>) {
-    let places = Arc::new(Semaphore::new(AT_ONCE));
+    let all = Arc::new(Semaphore::new(AT_ONCE));
+    let places = Places::new(AT_ONCE_OF_ACCOUNT, MOST_OF_ACCOUNT);
     loop {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+        let Ok(place) = Arc::clone(&all).acquire_owned().await else { return };
         let (stream, theirs) = match listener.accept().await {
             Ok(accepted) => accepted,
             Err(error) => {
@@ -128,20 +133,29 @@ async fn serve(listener: TcpListener, port: u16, give: Arc<impl Fn(BrowserAsk) -
                 continue;
             }
         };
+        // At once: the other end is open as long as it waits for its answer.
+        let owner = owner(theirs, port);
+        let account = owner.as_ref().map_or(LocalAccount::Unknown, LocalAccount::of_peer);
+        // One account's browsers leave room for the others'.
+        let Some(own_place) = places.take(account) else { continue };
         let give = Arc::clone(&give);
         tokio::spawn(async move {
-            answer(stream, theirs, port, &*give).await;
+            let _turn = own_place.turn().await;
+            answer(stream, owner, port, &*give).await;
             drop(place);
         });
     }
 }
 
-async fn answer(mut stream: TcpStream, theirs: SocketAddr, port: u16, give: &impl Fn(BrowserAsk) -> bool) {
-    // At once: the other end is open as long as it waits for its answer.
-    let owner = match theirs {
+/// Whose the connection's other end is.
+fn owner(theirs: SocketAddr, port: u16) -> std::io::Result<Peer> {
+    match theirs {
         SocketAddr::V4(theirs) => loopback::owner(theirs, SocketAddrV4::new(Ipv4Addr::LOCALHOST, port)),
         SocketAddr::V6(_) => Err(std::io::ErrorKind::Unsupported.into()),
-    };
+    }
+}
+
+async fn answer(mut stream: TcpStream, owner: std::io::Result<Peer>, port: u16, give: &impl Fn(BrowserAsk) -> bool) {
     let Ok(Ok(head)) = tokio::time::timeout(ASK_TIMEOUT, read_head(&mut stream)).await else { return };
     let answer = match request::parse(&head, port, SIGN_ON_PATH) {
         Err(refused) => page::refused(refused),

@@ -8,23 +8,26 @@ use super::{Daemon, reply};
 use crate::break_glass::{BreakGlass, BreakGlassError};
 use crate::control::{Problem, Reply};
 use crate::conversation::{KeptAlive, Report};
+use crate::local_account::{LocalAccount, WrongCodes};
 
 /// What is kept of the codes, and when the time of a grant was counted last.
 pub(super) struct Codes {
     kept: Option<BreakGlass>,
     counted: Instant,
+    /// Who has typed wrong ones.
+    wrong: WrongCodes,
 }
 
 impl Default for Codes {
     fn default() -> Self {
-        Self { kept: None, counted: Instant::now() }
+        Self { kept: None, counted: Instant::now(), wrong: WrongCodes::default() }
     }
 }
 
 impl Daemon {
     /// Reads what the disk has; where that can't be used no code is taken, and local software is told to let nobody through.
     pub(super) fn open_break_glass(&mut self) {
-        self.codes = Codes::default();
+        self.codes = Codes { wrong: std::mem::take(&mut self.codes.wrong), ..Codes::default() };
         match BreakGlass::load(&self.paths.state_dir) {
             Ok(kept) => self.codes.kept = Some(kept),
             Err(error) => tracing::warn!(
@@ -41,9 +44,16 @@ impl Daemon {
         if !(peer.privileged || peer.same_user || at_it) {
             return reply(connection, Reply::Failed(Problem::not_allowed()));
         }
+        let (account, instant) = (LocalAccount::of_peer(peer), Instant::now());
+        if !peer.privileged && self.codes.wrong.wait(&account, instant) {
+            return reply(connection, Reply::Failed(Problem::failure(BreakGlassError::Waiting.code())));
+        }
         self.count_break_glass();
         let now = self.now();
         let taken = self.codes.kept.as_mut().ok_or(BreakGlassError::NoKey).and_then(|kept| kept.take(code, now));
+        if matches!(taken, Ok(_) | Err(BreakGlassError::Refused)) {
+            self.codes.wrong.note(account, taken.is_ok(), instant);
+        }
         match taken {
             Ok(until) => {
                 tracing::warn!(%until, "a break-glass code was taken: local software is to let this device through");

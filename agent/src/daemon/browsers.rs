@@ -4,19 +4,55 @@ use platform::channel::{Connection, Peer};
 use platform::session::UserSession;
 use saml::refusal::RefusalCode;
 
-use super::work::Job;
+use super::work::{Job, is_enough};
 use super::{Daemon, Mail, reply};
 use crate::browser::BrowserAsk;
 use crate::control::{Problem, Reply};
 use crate::failure::FailureCode;
-use crate::machine::State;
+use crate::local_account::LocalAccount;
+use crate::machine::{Event, State};
 use crate::sign_in::{Code, ProofCode, Wanted};
+
+/// Commands that may wait for one person's sign-in.
+const MOST_WAITING: usize = 16;
 
 impl Daemon {
     /// Opens the address where the portal sends browsers, or closes it where it sends none.
     pub(super) fn await_browsers(&mut self, ports: &[u16]) {
         let mailbox = self.mailbox.clone();
         self.browsers.follow(ports, move |ask| mailbox.send(Mail::Browser(ask)).is_ok());
+    }
+
+    /// Somebody asks to be signed in. Whoever asks gets their own identity, administrators too.
+    pub(super) fn sign_in_asked(&mut self, service: Option<String>, peer: &Peer, connection: Connection) {
+        let own = self.people.values().find(|person| peer.owns(&person.session));
+        let Some(own) = own else {
+            return reply(connection, Reply::Failed(Problem::failure(FailureCode::NobodyLoggedIn)));
+        };
+        let id = own.session.id.clone();
+        let account = LocalAccount::of_peer(peer);
+        if is_enough(&self.jobs, &account) || own.waiting.len() >= MOST_WAITING {
+            return reply(connection, Reply::Failed(Problem::of(Code::Refusal(RefusalCode::Busy))));
+        }
+        let Some(service) = service else {
+            if let Some(person) = self.people.get_mut(&id) {
+                person.waiting.push(connection);
+            }
+            return self.step(&id, Event::Wanted);
+        };
+        match service.parse() {
+            Ok(service) => {
+                let wanted = Wanted::Service(service);
+                self.jobs.push_back(Job::Asked { session: Box::new(own.session.clone()), wanted, connection });
+            }
+            Err(_) => {
+                let problem = Problem {
+                    meaning: "that is no entity ID".to_owned(),
+                    ..Problem::of(Code::Refusal(RefusalCode::ServiceUnknown))
+                };
+                reply(connection, Reply::Failed(problem));
+            }
+        }
     }
 
     /// A browser is here: the person whose it is gets their own identity, and nobody else's.
@@ -59,7 +95,10 @@ impl Daemon {
     }
 
     /// The session of the person whose program that is, if they are to be signed in at services without a word.
-    fn session_of(&self, owner: &Peer) -> Result<Box<UserSession>, Code> {
+    pub(super) fn session_of(&self, owner: &Peer) -> Result<Box<UserSession>, Code> {
+        if is_enough(&self.jobs, &LocalAccount::of_peer(owner)) {
+            return Err(Code::Refusal(RefusalCode::Busy));
+        }
         let own = self.people.values().filter(|person| owner.owns(&person.session));
         let own = own.max_by_key(|person| person.session.active);
         let person = own.ok_or(Code::Failure(FailureCode::NobodyLoggedIn))?;

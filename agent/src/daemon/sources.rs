@@ -11,13 +11,19 @@ use tokio::sync::mpsc;
 
 use super::{ASK_TIMEOUT, Mail};
 use crate::control::{self, Ask};
+use crate::local_account::{LocalAccount, Places};
 use crate::system_access::SystemAccessSeen;
+
+/// Commands of one account that are read at the same time, and those that it may have open before they are read.
+const READ_AT_ONCE: usize = 4;
+const MOST_OF_ACCOUNT: usize = 64;
 
 pub(super) async fn listen(
     mut listener: Listener,
     mailbox: mpsc::UnboundedSender<Mail>,
     access: Arc<SystemAccessSeen>,
 ) {
+    let places = Places::new(READ_AT_ONCE, MOST_OF_ACCOUNT);
     loop {
         let (mut connection, peer) = match listener.accept().await {
             Ok(accepted) => accepted,
@@ -27,9 +33,15 @@ pub(super) async fn listen(
                 continue;
             }
         };
+        let Some(place) = places.take(LocalAccount::of_peer(&peer)) else { continue };
         let (mailbox, access) = (mailbox.clone(), Arc::clone(&access));
         tokio::spawn(async move {
-            let asked = tokio::time::timeout(ASK_TIMEOUT, control::read_ask(&mut connection)).await;
+            // Its turn included: whoever has many open waits for them alone.
+            let asked = tokio::time::timeout(ASK_TIMEOUT, async {
+                let _turn = place.turn().await;
+                control::read_ask(&mut connection).await
+            });
+            let asked = asked.await;
             if let Ok(Ok(ask)) = asked {
                 // Here and not in the daemon's one loop: it may take its time.
                 if matches!(ask, Ask::Status) {

@@ -6,9 +6,13 @@ use tokio::sync::watch;
 
 use super::{ASK_TIMEOUT, Daemon, reply};
 use crate::control::{self, Problem, Reply, Status};
+use crate::local_account::LocalAccount;
 
 /// How many may follow at once.
 const MOST: usize = 16;
+
+/// How many of one account, which is not the administrator's alone.
+const MOST_OF_ACCOUNT: usize = MOST / 2;
 
 /// Whoever follows the status.
 #[derive(Default)]
@@ -22,7 +26,9 @@ struct Watcher {
 impl Daemon {
     pub(super) fn watch_asked(&mut self, peer: Peer, connection: Connection) {
         self.watchers.0.retain(|watcher| !watcher.status.is_closed());
-        if self.watchers.0.len() >= MOST {
+        let account = LocalAccount::of_peer(&peer);
+        let own = self.watchers.0.iter().filter(|watcher| LocalAccount::of_peer(&watcher.peer) == account).count();
+        if self.watchers.0.len() >= MOST || own >= MOST_OF_ACCOUNT {
             return reply(connection, Reply::Failed(Problem::too_many_watch()));
         }
         let (status, changes) = watch::channel(self.status_for(&peer));

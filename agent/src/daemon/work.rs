@@ -1,5 +1,7 @@
 //! What the daemon does with the device, one thing at a time, and what comes of it.
 
+use std::collections::VecDeque;
+
 use base64::Engine as _;
 use platform::channel::Connection;
 use platform::session::{SessionId, UserSession};
@@ -11,6 +13,7 @@ use crate::conversation::{self, KeptAlive, Report};
 use crate::device::Device;
 use crate::ecp::{self, Relayed};
 use crate::failure::FailureCode;
+use crate::local_account::LocalAccount;
 use crate::machine::Event;
 use crate::session::Session;
 use crate::sign_in::{Code, Granted, SignInError, Wanted, sign_in};
@@ -34,6 +37,29 @@ pub(super) enum Job {
     SignOut { session: Box<Session>, connection: Connection },
     /// Tells the portal that the device leaves.
     Deregister { connection: Option<Connection> },
+}
+
+impl Job {
+    /// The account whose program has asked for it; none where it is the agent's own.
+    fn asked_by(&self) -> Option<LocalAccount> {
+        match self {
+            Self::Asked { session, .. } | Self::Ecp { session, .. } => Some(LocalAccount::of_session(session)),
+            Self::Browser { ask, .. } => Some(LocalAccount::of_peer(&ask.owner)),
+            Self::Session(_)
+            | Self::KeepAlive
+            | Self::Bundle { .. }
+            | Self::SignOut { .. }
+            | Self::Deregister { .. } => None,
+        }
+    }
+}
+
+/// Jobs of one account that may wait for the device.
+const MOST_OF_ACCOUNT: usize = 8;
+
+/// Whether `account` has asked for as much as it may at a time.
+pub(super) fn is_enough(jobs: &VecDeque<Job>, account: &LocalAccount) -> bool {
+    jobs.iter().filter(|job| job.asked_by().as_ref() == Some(account)).count() >= MOST_OF_ACCOUNT
 }
 
 /// What a job needs apart from the device.

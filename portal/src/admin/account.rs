@@ -5,8 +5,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::digest::{SHA256, digest};
 use saml::time::UtcTime;
 use serde_json::json;
+use sqlx::AnyConnection;
 
-use super::{Actor, Admin, AdminError, Done, Noun, password, totp};
+use super::{Actor, Admin, AdminError, Done, Noun, Right, maker, password, totp, unknown_names};
 use crate::random::{self, NoRandomness};
 use crate::store::administrator::{self, Administrator};
 use crate::store::administrator_session::{self as sessions, Session};
@@ -57,10 +58,18 @@ pub(crate) fn hash_of(secret: &str) -> String {
 pub async fn sign_in(store: &Store, given: Credentials, now: UtcTime) -> Result<Option<String>, AdminError> {
     let name = given.name.trim().to_lowercase();
     let known = administrator::by_name(&mut *store.read().await?, &name).await?;
-    let open = known.filter(|row| row.enabled && row.blocked_until.is_none_or(|until| until <= now));
-    let kept = open.as_ref().and_then(|row| row.password.clone());
+    let tried = match known {
+        Some(row) => count_try(store, &row.id, now).await?,
+        None => {
+            if unknown_names::may_try(&name, now) {
+                password::matches(None, given.password).await?;
+            }
+            return Ok(None);
+        }
+    };
+    let Some(known) = tried else { return Ok(None) };
+    let kept = known.password.clone();
     let is_right = password::matches(kept.as_deref(), given.password).await?;
-    let Some(known) = open else { return Ok(None) };
 
     let (secret, id) = new_secret()?;
     let (form_token, _) = new_secret()?;
@@ -85,9 +94,6 @@ pub async fn sign_in(store: &Store, given: Credentials, now: UtcTime) -> Result<
             if signed_in {
                 (row.failures, row.blocked_until, row.last_sign_in_at) = (0, None, Some(now));
                 sessions::insert(connection, &session).await?;
-            } else {
-                row.failures += 1;
-                row.blocked_until = wait_after(row.failures).map(|seconds| now.plus_seconds(seconds));
             }
             administrator::update(connection, &row).await?;
             audit::append(connection, entry(&row, "account.sign-in", signed_in, now)).await?;
@@ -95,6 +101,46 @@ pub async fn sign_in(store: &Store, given: Credentials, now: UtcTime) -> Result<
         })
     });
     Ok(begun.await?.then_some(secret))
+}
+
+/// Counts a try at the password of the account `id`, before anything is hashed: of any number that come at once, as many are looked at as may be.
+/// Returns the account, or none where it is disabled or has to wait.
+async fn count_try(store: &Store, id: &str, now: UtcTime) -> Result<Option<Administrator>, AdminError> {
+    let id = id.to_owned();
+    let counted = store.write(move |connection| {
+        Box::pin(async move {
+            let row = administrator::by_id(connection, &id).await?;
+            let open = |row: &Administrator| row.enabled && row.blocked_until.is_none_or(|until| until <= now);
+            let Some(mut row) = row.filter(open) else { return Ok(None) };
+            row.failures += 1;
+            row.blocked_until = wait_after(row.failures).map(|seconds| now.plus_seconds(seconds));
+            administrator::update(connection, &row).await?;
+            Ok(Some(row))
+        })
+    });
+    Ok(counted.await?)
+}
+
+/// Whether `current` is the password of who is signed in: whoever took over a session has to know it to change what signs in. Wrong ones are counted as
+/// at the door.
+///
+/// # Errors
+/// [`AdminError::Store`], [`AdminError::Busy`].
+pub(super) async fn knows_password(signed_in: &SignedIn, current: String) -> Result<bool, AdminError> {
+    let store = &signed_in.admin.store;
+    let Some(row) = count_try(store, &signed_in.account.id, signed_in.admin.now).await? else { return Ok(false) };
+    let is_right = password::matches(row.password.as_deref(), current).await?;
+    if is_right {
+        let forgiven = store.write(move |connection| {
+            Box::pin(async move {
+                let Some(mut row) = administrator::by_id(connection, &row.id).await? else { return Ok(()) };
+                (row.failures, row.blocked_until) = (0, None);
+                administrator::update(connection, &row).await
+            })
+        });
+        forgiven.await?;
+    }
+    Ok(is_right)
 }
 
 /// Whether `code` is what the account's authenticator shows now; notes that it was used.
@@ -105,7 +151,7 @@ fn accept_code(row: &mut Administrator, code: &str, now: UtcTime) -> bool {
     true
 }
 
-fn wait_after(failures: i64) -> Option<i64> {
+pub(super) fn wait_after(failures: i64) -> Option<i64> {
     let doublings = u32::try_from(failures - FREE_FAILURES).ok()?.min(10);
     Some((FIRST_WAIT_SECONDS << doublings).min(LONGEST_WAIT_SECONDS))
 }
@@ -213,8 +259,19 @@ pub async fn forget_ended_sessions(store: &Store, now: UtcTime) -> Result<u64, S
 /// # Errors
 /// [`AdminError::Store`].
 pub async fn invited(store: &Store, secret: &str, now: UtcTime) -> Result<Option<Administrator>, AdminError> {
-    let row = administrator::by_invitation(&mut *store.read().await?, &hash_of(secret)).await?;
-    Ok(row.filter(|row| row.enabled && row.invitation_until.is_some_and(|until| until > now)))
+    let mut connection = store.read().await?;
+    let row = administrator::by_invitation(&mut connection, &hash_of(secret)).await?;
+    let Some(row) = row.filter(|row| row.enabled) else { return Ok(None) };
+    Ok(if still_invited(&mut connection, &row, now).await? { Some(row) } else { None })
+}
+
+/// Whether the invitation's time is not over, and who has made it may still do that and all that the invited may.
+async fn still_invited(connection: &mut AnyConnection, row: &Administrator, now: UtcTime) -> Result<bool, StoreError> {
+    let Some(until) = row.invitation_until.filter(|until| *until > now) else { return Ok(false) };
+    let Some(by) = &row.invited_by else { return Ok(true) };
+    let made_at = until.plus_seconds(-super::administrator::INVITATION_SECONDS);
+    let rights = maker::rights_of(connection, by, made_at, now).await?;
+    Ok(rights.is_some_and(|may| may.contain(Right::Administrators) && may.contain_all(row.role.rights())))
 }
 
 /// Gives the invited account its password and uses the invitation up; says whether it could be used.
@@ -234,6 +291,10 @@ pub async fn accept_invitation(
         Box::pin(async move {
             let row = administrator::by_invitation(connection, &hash).await?;
             let Some(mut row) = row.filter(|row| row.enabled) else { return Ok(false) };
+            if !still_invited(connection, &row, now).await? {
+                return Ok(false);
+            }
+            row.invited_by = None;
             (row.password, row.invitation, row.invitation_until) = (Some(kept), None, None);
             (row.failures, row.blocked_until) = (0, None);
             administrator::update(connection, &row).await?;
@@ -249,7 +310,7 @@ pub async fn accept_invitation(
 /// # Errors
 /// [`AdminError::Invalid`] where `new` can't be a password.
 pub async fn change_password(signed_in: &SignedIn, current: String, new: String) -> Result<bool, AdminError> {
-    if !password::matches(signed_in.account.password.as_deref(), current).await? {
+    if !knows_password(signed_in, current).await? {
         return Ok(false);
     }
     let kept = password::hash(&signed_in.account.name, new).await?;
@@ -258,15 +319,24 @@ pub async fn change_password(signed_in: &SignedIn, current: String, new: String)
     Ok(true)
 }
 
-/// Switches the authenticator on, if `code` shows that the app holds `secret`; says whether it does.
+/// Switches the authenticator on, if `code` shows that the app holds `secret`; says whether it does, or nothing where `current` is not the
+/// account's password.
 ///
 /// # Errors
 /// [`AdminError::Store`].
-pub async fn switch_totp_on(signed_in: &SignedIn, secret: String, code: &str) -> Result<bool, AdminError> {
-    let Some(step) = totp::accepted_step(&secret, code, signed_in.admin.now, 0) else { return Ok(false) };
+pub async fn switch_totp_on(
+    signed_in: &SignedIn,
+    current: String,
+    secret: String,
+    code: &str,
+) -> Result<Option<bool>, AdminError> {
+    if !knows_password(signed_in, current).await? {
+        return Ok(None);
+    }
+    let Some(step) = totp::accepted_step(&secret, code, signed_in.admin.now, 0) else { return Ok(Some(false)) };
     let set = move |row: &mut Administrator| (row.totp_secret, row.totp_used) = (Some(secret), step);
     change_own(signed_in, "account.totp-on", None, set).await?;
-    Ok(true)
+    Ok(Some(true))
 }
 
 /// Switches the authenticator off; says whether `current` was the account's password.
@@ -274,7 +344,7 @@ pub async fn switch_totp_on(signed_in: &SignedIn, secret: String, code: &str) ->
 /// # Errors
 /// [`AdminError::Store`].
 pub async fn switch_totp_off(signed_in: &SignedIn, current: String) -> Result<bool, AdminError> {
-    if !password::matches(signed_in.account.password.as_deref(), current).await? {
+    if !knows_password(signed_in, current).await? {
         return Ok(false);
     }
     change_own(signed_in, "account.totp-off", None, |row| row.totp_secret = None).await?;
@@ -361,14 +431,51 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn of_guesses_that_come_at_once_five_are_looked_at() {
+        let now = UtcTime::from_unix_seconds(1_700_000_000);
+        let (_dir, store) = store_with_ada(now).await;
+        let mut guesses = tokio::task::JoinSet::new();
+        for number in 0..61 {
+            let store = store.clone();
+            guesses.spawn(async move { try_with(&store, &format!("guess number {number}"), "", now).await });
+        }
+        assert!(guesses.join_all().await.iter().all(Option::is_none));
+        let rows = audit::newest(&mut store.read().await.unwrap(), 100).await.unwrap();
+        let looked_at = rows.iter().filter(|row| row.action == "account.sign-in" && row.result == "refused").count();
+        assert_eq!(looked_at, usize::try_from(FREE_FAILURES).unwrap());
+        assert!(try_with(&store, PASSWORD, "", now).await.is_none(), "and the right one waits");
+    }
+
+    #[tokio::test]
+    async fn an_invitation_ends_with_the_account_that_made_it() {
+        let now = UtcTime::from_unix_seconds(1_700_000_000);
+        let (_dir, store) = store_with_ada(now).await;
+        let whole = Admin::whole(store.clone(), Actor::CommandLine, now);
+        let ada = Admin { actor: Actor::Administrator("ada".to_owned()), ..whole.clone() };
+        let new = |name: &str| accounts::NewAdministrator { name: name.to_owned(), role: Role::Owner, tenant: None };
+        let bea = accounts::create(&ada, new("bea")).await.unwrap();
+        let carl = accounts::create(&whole, new("carl")).await.unwrap();
+        assert!(invited(&store, &bea.invitation, now).await.unwrap().is_some());
+        accounts::set_role(&whole, "ada", Role::Support).await.unwrap();
+        assert!(invited(&store, &bea.invitation, now).await.unwrap().is_none());
+        assert!(!accept_invitation(&store, &bea.invitation, PASSWORD.to_owned(), now).await.unwrap());
+        assert!(accept_invitation(&store, &carl.invitation, PASSWORD.to_owned(), now).await.unwrap());
+    }
+
+    #[tokio::test]
     async fn with_an_authenticator_the_password_alone_is_not_enough_and_a_code_is_good_once() {
         let now = UtcTime::from_unix_seconds(1_700_000_000);
         let (_dir, store) = store_with_ada(now).await;
         let secret = try_with(&store, PASSWORD, "", now).await.unwrap();
         let ada = signed_in(&store, &secret, now).await.unwrap().unwrap();
         let totp = totp::new_secret().unwrap();
-        assert!(!switch_totp_on(&ada, totp.clone(), "000000x").await.unwrap());
-        assert!(switch_totp_on(&ada, totp.clone(), &totp::current_code(&totp, now).unwrap()).await.unwrap());
+        let on = async |password: &str, code: &str| {
+            switch_totp_on(&ada, password.to_owned(), totp.clone(), code).await.unwrap()
+        };
+        let shown = totp::current_code(&totp, now).unwrap();
+        assert_eq!(on("not the password", &shown).await, None, "who took over a session alone adds no factor");
+        assert_eq!(on(PASSWORD, "000000x").await, Some(false));
+        assert_eq!(on(PASSWORD, &shown).await, Some(true));
         let later = now.plus_seconds(60);
         let code = totp::current_code(&totp, later).unwrap();
         assert!(try_with(&store, PASSWORD, "", later).await.is_none());

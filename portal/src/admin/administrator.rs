@@ -5,7 +5,7 @@ use serde_json::json;
 use sqlx::AnyConnection;
 
 use super::account::new_secret;
-use super::{Admin, AdminError, Done, Noun, Right, Role};
+use super::{Admin, AdminError, Done, Noun, Right, Rights, Role};
 use crate::random;
 use crate::store::administrator::{self, Administrator};
 use crate::store::administrator_session as sessions;
@@ -49,6 +49,7 @@ pub async fn create(admin: &Admin, new: NewAdministrator) -> Result<Invited, Adm
         Some(tenant) => Some(admin.tenant_id(tenant).await?),
         None => admin.reach.clone(),
     };
+    covers(admin.rights, new.role)?;
     let (invitation, hash) = new_secret()?;
     let row = Administrator {
         id: random::row_id()?,
@@ -63,6 +64,7 @@ pub async fn create(admin: &Admin, new: NewAdministrator) -> Result<Invited, Adm
         blocked_until: None,
         invitation: Some(hash),
         invitation_until: Some(admin.now.plus_seconds(INVITATION_SECONDS)),
+        invited_by: Some(admin.actor.to_string()),
         idp_id: None,
         idp_subject: None,
         idp_devices: Vec::new(),
@@ -86,7 +88,9 @@ pub async fn create(admin: &Admin, new: NewAdministrator) -> Result<Invited, Adm
 pub async fn reset(admin: &Admin, name: &str) -> Result<Invited, AdminError> {
     let (invitation, hash) = new_secret()?;
     let until = admin.now.plus_seconds(INVITATION_SECONDS);
+    let by = admin.actor.to_string();
     let set = move |row: &mut Administrator| {
+        row.invited_by = Some(by);
         (row.password, row.totp_secret) = (None, None);
         (row.failures, row.blocked_until) = (0, None);
         (row.invitation, row.invitation_until) = (Some(hash), Some(until));
@@ -119,13 +123,15 @@ pub(super) async fn change(
     set: impl FnOnce(&mut Administrator) + Send + 'static,
 ) -> Result<Administrator, AdminError> {
     let name = name.trim().to_lowercase();
-    let (account, now) = (name.clone(), admin.now);
+    let (account, now, rights) = (name.clone(), admin.now, admin.rights);
     admin
         .change(action, (Noun::Administrator, &name), move |connection| {
             Box::pin(async move {
                 let row = administrator::by_name(connection, &account).await?;
                 let mut row = row.ok_or_else(|| AdminError::missing(Noun::Administrator, &account))?;
+                covers(rights, row.role)?;
                 set(&mut row);
+                covers(rights, row.role)?;
                 administrator::update(connection, &row).await?;
                 if !owner_is_left(connection, now).await? {
                     return Err(AdminError::LastOwner(account));
@@ -140,6 +146,12 @@ pub(super) async fn change(
             })
         })
         .await
+}
+
+/// Nobody makes an account that may do more than they may, or changes one: they could sign in with it.
+fn covers(rights: Rights, role: Role) -> Result<(), AdminError> {
+    let lacking = role.rights().iter().find(|right| !rights.contain(*right));
+    lacking.map_or(Ok(()), |right| Err(AdminError::Forbidden(right)))
 }
 
 /// Whether somebody may still do everything in the whole cloud, with a password or a link that sets one: identity providers fail.
@@ -176,6 +188,21 @@ mod tests {
         create(&admin, new("bea")).await.unwrap();
         set_enabled(&admin, "ada", false).await.unwrap();
         assert!(list(&admin).await.unwrap().iter().any(|row| row.name == "ada" && !row.enabled));
+    }
+
+    #[tokio::test]
+    async fn a_key_for_administrators_alone_makes_no_owner_and_changes_none() {
+        let (_dir, store) = crate::store::testing::store().await;
+        let admin = Admin::whole(store, Actor::CommandLine, UtcTime::from_unix_seconds(1_700_000_000));
+        let new = |name: &str, role| NewAdministrator { name: name.to_owned(), role, tenant: None };
+        create(&admin, new("ada", Role::Owner)).await.unwrap();
+        create(&admin, new("bea", Role::Auditor)).await.unwrap();
+        let rights = Role::Auditor.rights().iter().chain([Right::Administrators]).collect();
+        let key = Admin { rights, ..admin };
+        assert!(matches!(create(&key, new("eve", Role::Owner)).await, Err(AdminError::Forbidden(_))));
+        assert!(matches!(reset(&key, "ada").await, Err(AdminError::Forbidden(_))));
+        assert!(matches!(set_role(&key, "bea", Role::Owner).await, Err(AdminError::Forbidden(_))));
+        assert!(set_enabled(&key, "bea", false).await.is_ok());
     }
 
     #[tokio::test]

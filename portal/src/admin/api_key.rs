@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::account::{hash_of, new_secret};
 use super::password::same;
-use super::{Actor, Admin, AdminError, Done, Noun, Right, Rights};
+use super::{Actor, Admin, AdminError, Done, Noun, Right, Rights, maker};
 use crate::random;
 use crate::store::Store;
 use crate::store::api_key::{self, ApiKey};
@@ -139,9 +139,11 @@ pub async fn examine(store: &Store, text: &str, now: UtcTime) -> Result<Shown, A
     if !same(row.hash.as_bytes(), hash_of(secret).as_bytes()) {
         return Ok(Shown::Unknown);
     }
-    let rights = row.scopes.iter().filter_map(|scope| scope.parse::<Right>().ok()).collect();
+    let made = maker::rights_of(&mut *store.read().await?, &row.created_by, row.created_at, now).await?;
+    let scopes: Rights = row.scopes.iter().filter_map(|scope| scope.parse::<Right>().ok()).collect();
+    let rights = made.map_or_else(Rights::default, |made| maker::both(made, scopes));
     let admin = Admin { store: store.clone(), actor: Actor::ApiKey(row.id.clone()), reach: row.tenant_id, rights, now };
-    if row.revoked_at.is_some() || row.expires_at.is_some_and(|expires_at| expires_at <= now) {
+    if made.is_none() || row.revoked_at.is_some() || row.expires_at.is_some_and(|expires_at| expires_at <= now) {
         return Ok(Shown::Over(Admin { rights: Rights::default(), ..admin }));
     }
     if row.last_used_at.is_none_or(|last| now.seconds_since(last) >= 60) {
@@ -193,6 +195,28 @@ mod tests {
         assert_eq!(opens(&format!("cs_api_{}_{}", made.key.id, made.key.hash), 0).await, None);
         revoke(&admin, &made.key.id).await.unwrap();
         assert_eq!(opens(&made.text, 0).await, None);
+    }
+
+    #[tokio::test]
+    async fn a_key_ends_with_its_makers_account_and_shrinks_with_their_role() {
+        use crate::admin::administrator::{self as accounts, NewAdministrator};
+        let (_dir, admin) = admin().await;
+        for name in ["ada", "bea"] {
+            let new = NewAdministrator { name: name.to_owned(), role: Role::Owner, tenant: None };
+            accounts::create(&admin, new).await.unwrap();
+        }
+        let ada = Admin { actor: Actor::Administrator("ada".to_owned()), ..admin.clone() };
+        let scopes = parse_scopes(["read", "devices", "administrators"]).unwrap();
+        let made = create(&ada, new(scopes, None)).await.unwrap();
+        let its = Admin { actor: Actor::ApiKey(made.key.id.clone()), rights: scopes, ..admin.clone() };
+        let second = create(&its, new(scopes, None)).await.unwrap();
+        let opens = async |text: &str| authenticate(&admin.store, text, admin.now).await.unwrap().map(|by| by.rights);
+        assert_eq!((opens(&made.text).await, opens(&second.text).await), (Some(scopes), Some(scopes)));
+        accounts::set_role(&admin, "ada", Role::Auditor).await.unwrap();
+        let left = Some(parse_scopes(["read"]).unwrap());
+        assert_eq!((opens(&made.text).await, opens(&second.text).await), (left, left));
+        accounts::set_enabled(&admin, "ada", false).await.unwrap();
+        assert_eq!((opens(&made.text).await, opens(&second.text).await), (None, None));
     }
 
     #[tokio::test]

@@ -38,6 +38,13 @@ pub async fn step(admin: &Admin, id: &str, step: Move) -> Result<DeviceState, Ad
                 if matches!(step, Move::Wipe | Move::Restore) {
                     device::set_wipe(connection, &device, step == Move::Wipe).await?;
                 }
+                // A quarantine leaves the question open which of two holders it was; everything else answers it.
+                let signs = match step {
+                    Move::Quarantine => 0,
+                    Move::Remove | Move::Wipe | Move::ForceRemove | Move::Restore | Move::Approve | Move::Deny => {
+                        device_clone::resolve(connection, &device).await?
+                    }
+                };
                 let mut also = Vec::new();
                 if to == DeviceState::Quarantined {
                     also = device::on_machine(connection, &row.tenant_id, &row.fingerprint).await?;
@@ -47,7 +54,10 @@ pub async fn step(admin: &Admin, id: &str, step: Move) -> Result<DeviceState, Ad
                             .await?;
                     }
                 }
-                let detail = json!({ "from": row.state.to_string(), "to": to.to_string(), "also": also });
+                let mut detail = json!({ "from": row.state.to_string(), "to": to.to_string(), "also": also });
+                if signs > 0 {
+                    detail["signs_of_a_copy"] = json!(signs);
+                }
                 Ok(Done { tenant_id: Some(row.tenant_id), detail, value: to })
             })
         })
@@ -117,6 +127,7 @@ pub async fn clones(admin: &Admin) -> Result<Vec<(Device, Vec<CloneSign>)>, Admi
 #[must_use]
 pub fn side_by_side(device: &Device, sign: &CloneSign) -> Vec<[String; 3]> {
     let mut rows = vec![
+        ["sign".to_owned(), String::new(), sign.why.meaning().to_owned()],
         ["number".to_owned(), device.sequence.to_string(), sign.sequence.to_string()],
         ["heard".to_owned(), device.last_seen_at.to_string(), sign.at.to_string()],
         ["from".to_owned(), String::new(), sign.address.clone()],

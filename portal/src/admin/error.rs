@@ -128,6 +128,9 @@ pub enum AdminError {
     /// The cloud must keep somebody who may do everything.
     #[error("`{0}` is the last owner of this portal who can sign in with a password: make another owner first")]
     LastOwner(String),
+    /// More ask for their password to be checked than can be served.
+    #[error("too many sign in at this moment: try again in a minute")]
+    Busy,
     /// A password could not be hashed.
     #[error("can't hash the password: {0}")]
     Hashing(String),

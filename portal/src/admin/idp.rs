@@ -10,6 +10,7 @@ use crate::store::domain;
 use crate::store::provider::{self, Draft, Version};
 use crate::store::signing_key;
 use crate::store::tenant::{self, Tenant};
+use crate::web_address;
 
 /// What a provider is changed to; what is none stays.
 #[derive(Clone, Debug, Default)]
@@ -88,7 +89,7 @@ pub(super) async fn external(metadata: &[u8], admin: &Admin) -> Result<Kind, Adm
     }
     let by = |binding| described.sso.iter().find(|endpoint| endpoint.binding == binding);
     let sign_on = by(Binding::Redirect).or_else(|| by(Binding::Post));
-    let sign_on = sign_on.filter(|endpoint| endpoint.location.starts_with("https://"));
+    let sign_on = sign_on.filter(|endpoint| web_address::is_https(&endpoint.location));
     let sign_on = sign_on.ok_or_else(|| {
         AdminError::Metadata("it names no `https://` address for sign-on by Redirect or POST".to_owned())
     })?;

@@ -2,7 +2,7 @@
 
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
-use saml::metadata::{Binding, Endpoint, IndexedEndpoint, SpMetadata};
+use saml::metadata::{Binding, Endpoint, IdpMetadata, IndexedEndpoint, SpMetadata};
 use saml::name::EntityId;
 
 use super::{Admin, AdminError, Right};
@@ -35,6 +35,12 @@ impl Given {
             tracing::info!(url, error = &error as &dyn std::error::Error, "can't fetch metadata");
             AdminError::Metadata(format!("`{url}`: {error}"))
         })?;
+        // What is no metadata may be anything that this machine reaches: no message about it quotes a word.
+        if SpMetadata::parse(&document).is_err() && IdpMetadata::parse(&document).is_err() {
+            return Err(AdminError::Metadata(format!(
+                "what is at `{url}` is no SAML metadata; give the document itself to see why"
+            )));
+        }
         Ok(Self { document, url: Some(url.to_owned()) })
     }
 

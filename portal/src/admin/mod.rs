@@ -17,6 +17,7 @@ pub mod domain_realm;
 mod error;
 pub mod idp;
 pub mod key;
+mod maker;
 pub mod metadata;
 pub mod overview;
 pub mod passkey;
@@ -28,6 +29,7 @@ pub mod tenant;
 pub mod token;
 pub mod token_binding;
 pub mod totp;
+mod unknown_names;
 pub mod user;
 
 use std::fmt;

@@ -10,8 +10,8 @@ use ring::digest::{SHA256, digest};
 use saml::time::UtcTime;
 use serde_json::json;
 
-use super::account::{SignedIn, hash_of, new_secret};
-use super::{Actor, Admin, AdminError, Done, Noun, Right, password};
+use super::account::{SignedIn, hash_of, knows_password, new_secret};
+use super::{Actor, Admin, AdminError, Done, Noun, Right};
 use crate::random;
 use crate::store::administrator::{self, Administrator};
 use crate::store::administrator_session::{self as sessions, Session};
@@ -48,7 +48,7 @@ fn sha256(octets: &[u8]) -> String {
 /// # Errors
 /// [`AdminError::Store`], [`AdminError::Random`].
 pub async fn begin(signed_in: &SignedIn, current: String) -> Result<Option<String>, AdminError> {
-    if !password::matches(signed_in.account.password.as_deref(), current).await? {
+    if !knows_password(signed_in, current).await? {
         return Ok(None);
     }
     let admin = &signed_in.admin;
@@ -135,11 +135,14 @@ async fn answered(store: &Store, challenge: &[u8], held: &str, now: UtcTime) -> 
         .await
 }
 
-/// Removes a passkey of the own account.
+/// Removes a passkey of the own account; says whether `current` was the account's password.
 ///
 /// # Errors
 /// [`AdminError::NotFound`].
-pub async fn remove(signed_in: &SignedIn, id: &str) -> Result<(), AdminError> {
+pub async fn remove(signed_in: &SignedIn, id: &str, current: String) -> Result<bool, AdminError> {
+    if !knows_password(signed_in, current).await? {
+        return Ok(false);
+    }
     let (id, account) = (id.to_owned(), signed_in.account.clone());
     let name = id.clone();
     signed_in
@@ -149,7 +152,7 @@ pub async fn remove(signed_in: &SignedIn, id: &str) -> Result<(), AdminError> {
                 if !passkey::delete(connection, (&id, &account.id)).await? {
                     return Err(AdminError::missing(Noun::Passkey, &id));
                 }
-                Ok(Done { tenant_id: account.tenant_id, detail: json!({}), value: () })
+                Ok(Done { tenant_id: account.tenant_id, detail: json!({}), value: true })
             })
         })
         .await

@@ -1,9 +1,11 @@
 //! Passwords of administrators: Argon2id (RFC 9106), in the PHC string format.
 
-use argon2::{Algorithm, Argon2, Params, Version};
+use std::sync::{Mutex, PoisonError};
+
+use argon2::{Algorithm, Argon2, Block, Params, Version};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::AdminError;
 use crate::random;
@@ -16,6 +18,11 @@ pub const SHORTEST: usize = 12;
 pub const LONGEST: usize = 256;
 /// How many are hashed at a time in this process: strangers who guess must not take all memory and all cores.
 static HASHING: Semaphore = Semaphore::const_new(2);
+/// What is hashed in, as much as is hashed at a time. It is kept: an allocator that gets and gives back 19 MiB on one thread after the other keeps
+/// as much for each of them.
+static MEMORY: Mutex<Vec<Vec<Block>>> = Mutex::new(Vec::new());
+/// How many may wait for that; beyond it they are sent away, so that the queue is no longer than a person waits.
+static WAITING: Semaphore = Semaphore::const_new(100);
 /// What is verified where there is no account, so that its absence takes as long as a wrong password.
 const NOBODY: &str =
     "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
@@ -63,14 +70,25 @@ fn parse(kept: &str) -> Option<Parsed> {
     Some((cost, STANDARD_NO_PAD.decode(parts.next()?).ok()?, STANDARD_NO_PAD.decode(parts.next()?).ok()?))
 }
 
+/// A place in the queue.
+fn queue(waiting: &Semaphore) -> Result<SemaphorePermit<'_>, AdminError> {
+    waiting.try_acquire().map_err(|_| AdminError::Busy)
+}
+
 async fn off_thread(password: String, salt: Vec<u8>, cost: (u32, u32, u32)) -> Result<[u8; 32], AdminError> {
+    let _waits = queue(&WAITING)?;
     // The semaphore is never closed.
     let _turn = HASHING.acquire().await;
     let hashing = tokio::task::spawn_blocking(move || {
         let mut hash = [0; 32];
         let params = Params::new(cost.0, cost.1, cost.2, Some(hash.len()))?;
+        let mut memory = MEMORY.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
+        memory.resize(params.block_count(), Block::default());
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
-        argon2.hash_password_into(password.as_bytes(), &salt, &mut hash).map(|()| hash)
+        let hashed = argon2.hash_password_into_with_memory(password.as_bytes(), &salt, &mut hash, &mut memory);
+        memory.fill(Block::default());
+        MEMORY.lock().unwrap_or_else(PoisonError::into_inner).push(memory);
+        hashed.map(|()| hash)
     });
     let hashed = hashing.await.map_err(|source| AdminError::Thread { doing: "check the password", source })?;
     hashed.map_err(|error| AdminError::Hashing(error.to_string()))
@@ -93,6 +111,15 @@ mod tests {
         assert!(!matches(Some(&kept), "correct horse batterY".to_owned()).await.unwrap());
         assert!(!matches(None, String::new()).await.unwrap());
         assert_ne!(kept, hash("ada", "correct horse battery".to_owned()).await.unwrap(), "each has its own salt");
+    }
+
+    #[tokio::test]
+    async fn a_crowd_that_guesses_is_sent_away_before_it_takes_memory() {
+        let waiting = Semaphore::new(2);
+        let both = [queue(&waiting).unwrap(), queue(&waiting).unwrap()];
+        assert!(matches!(queue(&waiting), Err(AdminError::Busy)));
+        drop(both);
+        assert!(queue(&waiting).is_ok());
     }
 
     #[tokio::test]

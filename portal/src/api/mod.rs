@@ -20,6 +20,7 @@ use serde_json::{Value, json};
 
 use crate::admin::{Admin, AdminError, api_key};
 use crate::clock;
+use crate::door::body::{self, NoBody};
 use crate::sign_on::Portal;
 use crate::web::fields::Fields;
 use crate::web::status_of;
@@ -123,9 +124,17 @@ async fn dispatch(portal: &Arc<Portal>, request: Request) -> Result<(StatusCode,
     let admin = authenticate(portal, &parts.headers).await?;
     let (operation, path) = find(&parts.method, parts.uri.path())?;
     let query = Fields::parse(parts.uri.query().unwrap_or_default().as_bytes());
-    let body = axum::body::to_bytes(body, LARGEST_BODY).await;
-    let too_large = |_| Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "a body may have a mebibyte at most");
-    let body = body.map_err(too_large)?;
+    let body = body::read(body, LARGEST_BODY).await.map_err(|error| match error {
+        NoBody::TooSlow => {
+            Problem::new(StatusCode::REQUEST_TIMEOUT, "too-slow", "the body did not come in ten seconds")
+        }
+        NoBody::TooLarge | NoBody::BrokeOff => {
+            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "a body may have a mebibyte at most")
+        }
+    })?;
+    let Some(_permit) = portal.admission.enter() else {
+        return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "the portal has too much to do: try again"));
+    };
     let body = if body.is_empty() {
         Value::Null
     } else {

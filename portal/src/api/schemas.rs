@@ -212,7 +212,7 @@ fn settled() -> Value {
         "CopiedKey": object(json!({
             "device": reference("Device"),
             "signs": { "type": "array", "items": object(json!({
-                "at": time(), "sequence": { "type": "integer" }, "expected": { "type": "integer" }, "address": text(),
+                "at": time(), "why": { "enum": ["number-was-there", "jump", "former-key", "had-left"] }, "sequence": { "type": "integer" }, "expected": { "type": "integer" }, "address": text(),
                 "facts": { "type": "object", "additionalProperties": texts() },
             })) },
         })),

@@ -36,7 +36,7 @@ pub(super) enum Device {
         #[arg(required = true)]
         ids: Vec<String>,
     },
-    /// Let removed or quarantined devices sign people in again.
+    /// Let devices sign people in again that were removed, quarantined, or stopped because their key was copied.
     Restore {
         /// Entity IDs, as `device list` shows them.
         #[arg(required = true)]
@@ -54,7 +54,8 @@ pub(super) enum Device {
         #[arg(required = true)]
         ids: Vec<String>,
     },
-    /// Show the devices whose key is in two places, beside what the second place says about itself.
+    /// Show the devices whose key is in two places, beside what the second place says about itself. Both are stopped until you restore,
+    /// remove or quarantine the device.
     Clones {
         /// As JSON.
         #[arg(long)]

@@ -7,7 +7,7 @@ use clap::Args;
 use super::CommandError;
 use super::serve::failed;
 use crate::files;
-use crate::web_client::WebClient;
+use crate::web_client::{Reach, WebClient};
 
 #[derive(Debug, Args)]
 pub(super) struct CaFile {
@@ -19,5 +19,7 @@ pub(super) struct CaFile {
 /// The client that fetches.
 pub(super) fn client(ca: &CaFile) -> Result<WebClient, CommandError> {
     let ca = ca.service_ca_file.as_deref().map(files::read).transpose()?;
-    WebClient::new(ca.as_deref()).map_err(|error| failed("fetch metadata over TLS".to_owned(), error.into()))
+    // Whoever runs commands here reaches everything that this machine reaches.
+    WebClient::new(ca.as_deref(), Reach::Everywhere)
+        .map_err(|error| failed("fetch metadata over TLS".to_owned(), error.into()))
 }

@@ -8,7 +8,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use axum_server::Handle;
-use axum_server::accept::NoDelayAcceptor;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use hyper_util::rt::TokioTimer;
 use rustls::ServerConfig;
@@ -19,18 +18,27 @@ use tracing_subscriber::EnvFilter;
 use super::{CommandError, Context};
 use crate::admission::Admission;
 use crate::cloud::Cloud;
+use crate::connections::Connections;
 use crate::metrics::Metrics;
 use crate::sign_on::{Portal, Rates};
 use crate::signing::{CurrentKeys, SigningKeys};
 use crate::store::signing_key::Purpose;
 use crate::store::{diagnostics, seen_request, service_session};
-use crate::web_client::WebClient;
+use crate::web_client::{Reach, WebClient};
 use crate::{clock, door, files, logout};
 
 /// How long requests that are being answered may take after SIGTERM.
 const GRACE: Duration = Duration::from_millis(700);
 /// How long the header of a request may take, and how long a silent HTTP/2 connection is left alone.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long a TLS handshake may take.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// The largest head of an HTTP/1.1 request, in octets: a service's request by the Redirect binding is in its first line.
+const LARGEST_HEAD: usize = 128 * 1024;
+/// The same of HTTP/2.
+const LARGEST_HEADER_LIST: u32 = 128 * 1024;
+/// Requests that one HTTP/2 connection may have open.
+const MOST_STREAMS: u32 = 32;
 /// How often devices that were not heard are looked for.
 const CLEAN_UP: Duration = Duration::from_secs(3600);
 /// How often signing keys are looked for that were added or have retired.
@@ -58,6 +66,9 @@ pub(super) struct Serve {
     /// Requests that are answered at the same time; beyond it devices are told to come back later.
     #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u16).range(1..=900))]
     max_in_flight: u16,
+    /// Connections that one address may have open at the same time, a `--trusted-proxy` any number; devices of a whole company may share one.
+    #[arg(long, value_name = "N", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(8..=1_000_000))]
+    max_connections_per_address: u32,
     /// Enrolments a second by one token; not given: no limit.
     #[arg(long, value_name = "PER_SECOND", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     token_rate: Option<u32>,
@@ -86,6 +97,9 @@ pub(super) struct Serve {
     /// Trust the CA certificates in this PEM file as well, where the portal asks services itself: when it tells them that a session ends.
     #[arg(long, value_name = "FILE")]
     service_ca_file: Option<PathBuf>,
+    /// Fetch metadata that administrators of the pages name from addresses of local networks too, and from this machine.
+    #[arg(long)]
+    allow_private_metadata_addresses: bool,
     /// What to log: `error`, `warn`, `info`, `debug`, or a filter of tracing-subscriber.
     #[arg(long, value_name = "LEVEL", default_value = "info")]
     log: EnvFilter,
@@ -120,8 +134,11 @@ impl Serve {
         let keys = SigningKeys::load(&context.admin.store, &context.keys_dir(), clock::now()).await?;
         let tls = tls(&self.tls_certificate, &self.tls_key)?;
         let ca = self.service_ca_file.as_deref().map(files::read).transpose()?;
-        let client = WebClient::new(ca.as_deref());
+        let reach = if self.allow_private_metadata_addresses { Reach::Everywhere } else { Reach::Public };
+        let client = WebClient::new(ca.as_deref(), reach);
         let client = client.map_err(|error| failed("ask services over TLS".to_owned(), error.into()))?;
+        let per_address = usize::try_from(self.max_connections_per_address).unwrap_or(usize::MAX);
+        let connections = Connections::new(per_address, &self.trusted_proxies);
         let portal = Arc::new(Portal {
             store: context.admin.store.clone(),
             keys: CurrentKeys::new(keys),
@@ -154,12 +171,9 @@ impl Serve {
         tracing::info!(%address, public_url = portal.cloud.base(), "serving");
 
         let server = axum_server::from_tcp(listener).map_err(|error| serving(error.into()))?;
-        // Without NODELAY the last part of a TLS flight waits 40 ms for an acknowledgement.
-        let acceptor = RustlsAcceptor::new(tls).acceptor(NoDelayAcceptor::new());
+        let acceptor = RustlsAcceptor::new(tls).handshake_timeout(HANDSHAKE_TIMEOUT).acceptor(connections);
         let mut server = server.acceptor(acceptor).handle(handle);
-        // Somebody who sends a header octet by octet holds a connection for this long and no longer.
-        server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
-        server.http_builder().http2().timer(TokioTimer::new()).keep_alive_interval(HEADER_TIMEOUT);
+        bound(&mut server);
         let served = server.serve(door::router(portal).into_make_service_with_connect_info::<SocketAddr>()).await;
         sweeping.abort();
         cleaning.abort();
@@ -169,6 +183,21 @@ impl Serve {
         tracing::info!("stopped");
         Ok(String::new())
     }
+}
+
+/// What one connection may take of the portal's time and memory.
+fn bound<A, Acceptor>(server: &mut axum_server::Server<A, Acceptor>)
+where
+    A: axum_server::Address,
+{
+    // Somebody who sends a header octet by octet holds a connection for this long and no longer.
+    server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
+    server.http_builder().http1().max_buf_size(LARGEST_HEAD);
+    server.http_builder().http2().timer(TokioTimer::new()).keep_alive_interval(HEADER_TIMEOUT);
+    // What one connection may have the portal keep: bodies that are read are read at once.
+    let mut http2 = server.http_builder().http2();
+    http2.max_concurrent_streams(MOST_STREAMS).max_header_list_size(LARGEST_HEADER_LIST);
+    http2.initial_stream_window_size(64 * 1024).initial_connection_window_size(256 * 1024);
 }
 
 fn start_log(filter: EnvFilter, json: bool) {

@@ -27,11 +27,12 @@ pub(super) async fn metadata(State(portal): State<Arc<Portal>>) -> Response {
 
 /// `POST /saml/acs`: a Response of another identity provider's (Bindings §3.5).
 pub(super) async fn receive(State(portal): State<Arc<Portal>>, headers: HeaderMap, request: Request) -> Response {
+    let Some(body) = read(request.into_body()).await else {
+        let why = "the form is larger than 256 KiB, or did not come in ten seconds".to_owned();
+        return not_believed(NotBegun::Refused(RefusalCode::Malformed, why));
+    };
     let Some(_permit) = portal.admission.enter() else {
         return failed(RefusalCode::Busy);
-    };
-    let Some(body) = read(request.into_body()).await else {
-        return not_believed(NotBegun::Refused(RefusalCode::Malformed, "the form is larger than 256 KiB".to_owned()));
     };
     let fields = Fields::parse(&body);
     let responses = fields.all("SAMLResponse");

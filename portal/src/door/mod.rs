@@ -1,6 +1,7 @@
 //! The portal's doors: what it answers over HTTPS, and to whom.
 
 mod acs;
+pub(crate) mod body;
 mod diagnostics;
 mod prove;
 mod saml;

@@ -1,12 +1,10 @@
 //! The SAML endpoints: the SOAP binding for devices, and metadata.
 
-use std::future::poll_fn;
 use std::net::{IpAddr, SocketAddr};
-use std::pin::Pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use axum::body::{Body, HttpBody as _};
+use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -15,6 +13,7 @@ use saml::metadata::{Binding, Endpoint, IdpMetadata};
 use saml::refusal::RefusalCode;
 use saml::time::UtcTime;
 
+use super::body::{self, NoBody};
 use crate::clock;
 use crate::ecp;
 use crate::farewell::farewell;
@@ -25,14 +24,10 @@ use crate::store::signing_key::Purpose;
 
 /// The largest body that is read, in octets.
 const LARGEST_BODY: usize = 256 * 1024;
-/// How much of a larger body is thrown away before the answer, in octets: a sender that is still sending hears no answer.
-const DRAINED: usize = 16 * 1024 * 1024;
 /// The media type of SAML metadata.
 pub(super) const METADATA: &str = "application/samlmetadata+xml";
 /// How long an agent may believe a copy of its metadata, in seconds.
 const AGENT_METADATA_SECONDS: i64 = 86_400;
-/// How long a body may take.
-const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// `POST /saml/soap`: SAML SOAP binding (Bindings §3.2) for devices.
 pub(super) async fn soap(State(portal): State<Arc<Portal>>, request: Request) -> Response {
@@ -60,10 +55,14 @@ async fn exchange<F: Future<Output = Answer>>(
     if !is_xml(request.headers()) {
         return fault(StatusCode::UNSUPPORTED_MEDIA_TYPE, "the SOAP binding takes `Content-Type: text/xml`");
     }
-    let body = match tokio::time::timeout(BODY_TIMEOUT, read(request.into_body())).await {
-        Ok(Some(body)) => body,
-        Ok(None) => return fault(StatusCode::PAYLOAD_TOO_LARGE, "a request may have 256 KiB at most"),
-        Err(_) => return fault(StatusCode::REQUEST_TIMEOUT, "the request did not come in ten seconds"),
+    let body = match body::read(request.into_body(), LARGEST_BODY).await {
+        Ok(body) => body,
+        Err(NoBody::TooLarge | NoBody::BrokeOff) => {
+            return fault(StatusCode::PAYLOAD_TOO_LARGE, "a request may have 256 KiB at most");
+        }
+        Err(NoBody::TooSlow) => {
+            return fault(StatusCode::REQUEST_TIMEOUT, "the request did not come in ten seconds");
+        }
     };
     let arrival = Arrival { address, instant: Instant::now(), now: clock::now() };
     let answer = answer(Arc::clone(&portal), body, arrival).await;
@@ -134,19 +133,9 @@ fn describe(portal: &Portal, signing_certificates: Vec<Vec<u8>>, valid_until: Op
     }
 }
 
-/// The whole body, if it is not too large and does not break off.
-pub(crate) async fn read(mut body: Body) -> Option<Vec<u8>> {
-    let (mut kept, mut length) = (Vec::new(), 0);
-    while let Some(frame) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
-        let Ok(chunk) = frame.ok()?.into_data() else { continue };
-        length += chunk.len();
-        if length <= LARGEST_BODY {
-            kept.extend_from_slice(&chunk);
-        } else if length > DRAINED {
-            break;
-        }
-    }
-    (length <= LARGEST_BODY).then_some(kept)
+/// The whole body, if it is not too large, comes in time and does not break off.
+pub(crate) async fn read(given: Body) -> Option<Vec<u8>> {
+    body::read(given, LARGEST_BODY).await.ok()
 }
 
 fn is_xml(headers: &HeaderMap) -> bool {

@@ -87,7 +87,10 @@ pub(super) async fn redirect(State(portal): State<Arc<Portal>>, request: Request
 pub(super) async fn post(State(portal): State<Arc<Portal>>, request: Request) -> Response {
     let address = client(&portal, &request);
     let Some(body) = read(request.into_body()).await else {
-        return refused_request(RefusalCode::Malformed, "the form is larger than 256 KiB".to_owned());
+        return refused_request(
+            RefusalCode::Malformed,
+            "the form is larger than 256 KiB, or did not come in ten seconds".to_owned(),
+        );
     };
     let fields = Fields::parse(&body);
     let (requests, states) = (fields.all("SAMLRequest"), fields.all("RelayState"));

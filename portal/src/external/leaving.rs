@@ -20,6 +20,7 @@ use crate::store::browser_sign_on::{self, BrowserSignOn};
 use crate::store::external_sign_on::{self, ExternalSignOn};
 use crate::store::signing_key::Purpose;
 use crate::store::tenant::{self, Tenant};
+use crate::web_address;
 
 /// Further identity providers that the one that is asked may ask one after the other, where the service sets no limit.
 const MOST_PROXIES: u32 = 3;
@@ -214,7 +215,7 @@ fn destination(tenant: &Tenant, name: &str, now: UtcTime) -> Result<(EntityId, E
 pub(crate) fn for_browsers(metadata: &IdpMetadata) -> Option<Endpoint> {
     let by = |binding| metadata.sso.iter().find(|endpoint| endpoint.binding == binding);
     let endpoint = by(Binding::Redirect).or_else(|| by(Binding::Post));
-    endpoint.filter(|endpoint| endpoint.location.starts_with("https://")).cloned()
+    endpoint.filter(|endpoint| web_address::is_https(&endpoint.location)).cloned()
 }
 
 /// The metadata of the identity provider `name`, if it may answer for the tenant now; else why not.

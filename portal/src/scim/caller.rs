@@ -15,19 +15,19 @@ use crate::clock;
 use crate::sign_on::{Portal, seconds};
 use crate::store::audit::{self, Entry};
 
-/// Somebody who was let in; the place counts until this is dropped.
-pub(super) struct Admitted<'p> {
-    pub(super) admin: Admin,
-    _permit: Permit<'p>,
+/// Takes a place among the requests that are answered at the same time; it counts until it is dropped.
+pub(super) fn enter(portal: &Portal) -> Result<Permit<'_>, Fault> {
+    portal.admission.enter().ok_or_else(|| {
+        let wait = seconds(portal.admission.come_back(Instant::now()));
+        let detail = "the portal has too much to do: come back after `Retry-After`";
+        Fault { retry_after: Some(wait), ..Fault::new(StatusCode::SERVICE_UNAVAILABLE, detail) }
+    })
 }
 
 /// Lets a caller in who shows a good key, and notes who shows one that is not good for this.
-pub(super) async fn admit<'p>(portal: &'p Portal, parts: &Parts, path: &str) -> Result<Admitted<'p>, Fault> {
-    let Some(permit) = portal.admission.enter() else {
-        let wait = seconds(portal.admission.come_back(Instant::now()));
-        let detail = "the portal has too much to do: come back after `Retry-After`";
-        return Err(Fault { retry_after: Some(wait), ..Fault::new(StatusCode::SERVICE_UNAVAILABLE, detail) });
-    };
+pub(super) async fn admit(portal: &Portal, parts: &Parts, path: &str) -> Result<Admin, Fault> {
+    // Given back before the body is read: who sends that slowly keeps nobody out.
+    let _permit = enter(portal)?;
     let unknown = || {
         let detail =
             "show an API key that is in force as `Authorization: Bearer KEY`; owners make them with the scope `scim`";
@@ -67,7 +67,7 @@ pub(super) async fn admit<'p>(portal: &'p Portal, parts: &Parts, path: &str) -> 
     }
     // What a directory provisions are people and groups, whatever else its key may do elsewhere.
     let rights = [Right::Users].into_iter().collect();
-    Ok(Admitted { admin: Admin { rights, ..admin }, _permit: permit })
+    Ok(Admin { rights, ..admin })
 }
 
 /// Writes into the audit that a request was refused.

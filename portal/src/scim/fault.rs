@@ -96,7 +96,8 @@ impl From<AdminError> for Fault {
                 Self { scim_type: Some(ScimType::Uniqueness), ..Self::new(StatusCode::CONFLICT, detail) }
             }
             AdminError::Invalid { field, .. } => Self::value(format!("`{field}`: {detail}")),
-            error @ (AdminError::LastOwner(_)
+            error @ (AdminError::Busy
+            | AdminError::LastOwner(_)
             | AdminError::Hashing(_)
             | AdminError::Metadata(_)
             | AdminError::Rule(_)

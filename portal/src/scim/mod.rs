@@ -26,6 +26,7 @@ use axum::routing::any;
 use serde_json::{Value, json};
 
 use crate::admin::Admin;
+use crate::door::body::{self, NoBody};
 use crate::sign_on::Portal;
 use fault::{Fault, ScimType};
 use search::Asked;
@@ -131,14 +132,19 @@ fn list(resources: Vec<Value>, first: i64, all: i64) -> Response {
 async fn handle(State(portal): State<Arc<Portal>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let path = parts.uri.path().strip_prefix("/scim/v2").unwrap_or_default().to_owned();
-    let admitted = match caller::admit(&portal, &parts, &path).await {
-        Ok(admitted) => admitted,
+    let admin = match caller::admit(&portal, &parts, &path).await {
+        Ok(admin) => admin,
         Err(fault) => return fault.into_response(),
     };
-    let admin = admitted.admin.clone();
     let method = parts.method.clone();
-    let answered = match axum::body::to_bytes(body, LARGEST_BODY).await {
+    let read = body::read(body, LARGEST_BODY).await;
+    let _permit = match caller::enter(&portal) {
+        Ok(permit) => permit,
+        Err(fault) => return fault.into_response(),
+    };
+    let answered = match read {
         Ok(body) => {
+            let body = Bytes::from(body);
             let base = format!("{}/scim/v2", portal.cloud.base());
             let query = parts.uri.query().unwrap_or_default().to_owned();
             dispatch(
@@ -147,7 +153,8 @@ async fn handle(State(portal): State<Arc<Portal>>, request: Request) -> Response
             )
             .await
         }
-        Err(_) => {
+        Err(NoBody::TooSlow) => Err(Fault::new(StatusCode::REQUEST_TIMEOUT, "the body did not come in ten seconds")),
+        Err(NoBody::TooLarge | NoBody::BrokeOff) => {
             let detail = "a body may have a mebibyte at most: send fewer members or attributes at once";
             Err(Fault::new(StatusCode::PAYLOAD_TOO_LARGE, detail))
         }

@@ -43,6 +43,9 @@ pub struct Administrator {
     /// Until when the invitation can be used.
     #[serde(skip)]
     pub invitation_until: Option<UtcTime>,
+    /// Who has made the invitation, as the audit writes it.
+    #[serde(skip)]
+    pub invited_by: Option<String>,
     /// The identity provider that may sign them in, if one may.
     pub idp_id: Option<String>,
     /// Their name there, in lower case.
@@ -75,6 +78,7 @@ impl Administrator {
             blocked_until: columns.optional_time("blocked_until")?,
             invitation: columns.optional_text("invitation")?,
             invitation_until: columns.optional_time("invitation_until")?,
+            invited_by: columns.optional_text("invited_by")?,
             idp_id: columns.optional_text("idp_id")?,
             idp_subject: columns.optional_text("idp_subject")?,
             idp_devices: columns.json("idp_devices")?,
@@ -115,7 +119,7 @@ pub async fn update(connection: &mut AnyConnection, row: &Administrator) -> Resu
     sqlx::query(
         "UPDATE administrator SET role = $2, enabled = $3, password = $4, totp_secret = $5, totp_used = $6, failures = $7,
              blocked_until = $8, invitation = $9, invitation_until = $10, last_sign_in_at = $11, idp_id = $12, idp_subject = $13,
-             idp_devices = $14
+             idp_devices = $14, invited_by = $15
          WHERE id = $1",
     )
     .bind(&row.id)
@@ -132,6 +136,7 @@ pub async fn update(connection: &mut AnyConnection, row: &Administrator) -> Resu
     .bind(&row.idp_id)
     .bind(&row.idp_subject)
     .bind(json_text(&row.idp_devices))
+    .bind(&row.invited_by)
     .execute(connection)
     .await
     .map_err(doing("change the administrator"))?;

@@ -14,7 +14,7 @@ pub const PORTION: usize = 1000;
 ///
 /// # Errors
 /// [`StoreError::Statement`].
-pub(super) async fn anchor(connection: &mut AnyConnection) -> Result<(i64, String), StoreError> {
+pub async fn anchor(connection: &mut AnyConnection) -> Result<(i64, String), StoreError> {
     let row = sqlx::query("SELECT sequence, hash FROM audit_anchor ORDER BY sequence DESC LIMIT 1");
     let row = row.fetch_optional(connection).await.map_err(doing("read where the audit was cut"))?;
     let Some(row) = row else { return Ok((0, "0".repeat(64))) };

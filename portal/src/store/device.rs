@@ -283,7 +283,7 @@ pub async fn not_heard_since(
 pub async fn remove_of_token(connection: &mut AnyConnection, token: &TokenId) -> Result<u64, StoreError> {
     let done = sqlx::query(
         "UPDATE device SET state = 'removed', state_note = 'its token was revoked with its devices'
-         WHERE token_id = $1 AND state IN ('registered', 'pending')",
+         WHERE token_id = $1 AND state IN ('registered', 'pending', 'cloned')",
     );
     let done = done.bind(token.to_string()).execute(connection).await;
     Ok(done.map_err(doing("remove the devices of the token"))?.rows_affected())

@@ -18,6 +18,8 @@ pub enum DeviceState {
     Removed,
     /// An administrator has shut it out; no enrolment brings it back.
     Quarantined,
+    /// Its key is in two places by what was heard: neither is believed until an administrator has looked.
+    Cloned,
 }
 
 /// What moves a device.
@@ -41,8 +43,15 @@ pub enum Move {
 
 impl DeviceState {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Registered, Self::Pending, Self::Unregistered, Self::RemovalPending, Self::Removed, Self::Quarantined];
+    pub const ALL: [Self; 7] = [
+        Self::Registered,
+        Self::Pending,
+        Self::Unregistered,
+        Self::RemovalPending,
+        Self::Removed,
+        Self::Quarantined,
+        Self::Cloned,
+    ];
 
     /// The word for it.
     #[must_use]
@@ -54,6 +63,7 @@ impl DeviceState {
             Self::RemovalPending => "removal-pending",
             Self::Removed => "removed",
             Self::Quarantined => "quarantined",
+            Self::Cloned => "cloned",
         }
     }
 
@@ -61,9 +71,12 @@ impl DeviceState {
     #[must_use]
     pub const fn after(self, step: Move) -> Option<Self> {
         match (step, self) {
-            (Move::Remove, Self::Registered | Self::RemovalPending)
+            (Move::Remove, Self::Registered | Self::RemovalPending | Self::Cloned)
             // A wipe has to be heard by whoever has a key.
-            | (Move::Wipe, Self::Registered | Self::Pending | Self::RemovalPending | Self::Removed) => {
+            | (
+                Move::Wipe,
+                Self::Registered | Self::Pending | Self::RemovalPending | Self::Removed | Self::Cloned,
+            ) => {
                 Some(Self::RemovalPending)
             }
             // What was never let in, or has left, has nothing to hear.
@@ -131,6 +144,14 @@ mod tests {
             assert_eq!(DeviceState::Quarantined.after(step), None, "{step:?}");
         }
         assert_eq!(DeviceState::Quarantined.after(Move::Restore), Some(DeviceState::Registered));
+    }
+
+    #[test]
+    fn a_device_whose_key_was_copied_is_moved_by_an_administrator_alone() {
+        let moves = [Move::Restore, Move::Remove, Move::Wipe, Move::ForceRemove, Move::Quarantine, Move::Approve];
+        let after = moves.map(|step| DeviceState::Cloned.after(step).map(DeviceState::as_str));
+        let (pending, removed) = (Some("removal-pending"), Some("removed"));
+        assert_eq!(after, [Some("registered"), pending, pending, removed, Some("quarantined"), None]);
     }
 
     #[test]

@@ -19,6 +19,7 @@ mod database;
 pub mod device;
 pub mod device_clone;
 pub mod device_key;
+pub mod device_overtaken;
 pub mod device_state;
 pub mod diagnostics;
 pub mod directory;

@@ -49,8 +49,7 @@ impl ServiceProvider {
 /// Whether assertions may be sent to `url`: over TLS, or to this machine itself, which nothing leaves.
 #[must_use]
 pub fn may_receive(url: &str) -> bool {
-    let loopback = ["http://127.0.0.1:", "http://localhost:", "http://[::1]:"];
-    url.starts_with("https://") || loopback.iter().any(|prefix| url.starts_with(prefix))
+    crate::web_address::is_https_or_here(url)
 }
 
 /// Adds `service`.

@@ -14,6 +14,7 @@ use crate::admin::Admin;
 use crate::admin::account::{self, SignedIn};
 use crate::admin::password::same;
 use crate::clock;
+use crate::door::body::{self, NoBody};
 use crate::sign_on::Portal;
 
 /// The session's cookie. `__Host-` keeps browsers from taking it from another host or over plain HTTP.
@@ -105,7 +106,10 @@ async fn read_form(request: Request) -> Result<Fields, PageError> {
     if site.is_some_and(|site| site != b"same-origin" && site != b"none") {
         return Err(PageError::Forged);
     }
-    let body = axum::body::to_bytes(request.into_body(), LARGEST_FORM).await.map_err(|_| PageError::TooLarge)?;
+    let body = body::read(request.into_body(), LARGEST_FORM).await.map_err(|error| match error {
+        NoBody::TooSlow => PageError::TooSlow,
+        NoBody::TooLarge | NoBody::BrokeOff => PageError::TooLarge,
+    })?;
     Ok(Fields::parse(&body))
 }
 

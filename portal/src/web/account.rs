@@ -93,10 +93,12 @@ pub(super) async fn password(posted: Posted) -> Result<Response, PageError> {
 pub(super) async fn totp_on(posted: Posted) -> Result<Response, PageError> {
     let Posted { visitor, fields } = posted;
     let secret = fields.text("secret").to_owned();
-    if account::switch_totp_on(&visitor.who, secret.clone(), fields.text("code")).await? {
-        return Ok(go("/admin/account?notice=totp-on"));
-    }
-    let problem = "That is not the code that belongs to this secret now. Is the clock of your phone right?";
+    let password = fields.raw("password").to_owned();
+    let problem = match account::switch_totp_on(&visitor.who, password, secret.clone(), fields.text("code")).await? {
+        Some(true) => return Ok(go("/admin/account?notice=totp-on")),
+        Some(false) => "That is not the code that belongs to this secret now. Is the clock of your phone right?",
+        None => "That is not your password.",
+    };
     account_page(&visitor, Some(problem.to_owned()), secret).await
 }
 

@@ -278,6 +278,9 @@ fn standing(device: &Device) -> String {
         DeviceState::RemovalPending => "It was removed, and has not heard so yet.",
         DeviceState::Removed => "It was removed. Only a new enrolment or a restoration brings it back.",
         DeviceState::Quarantined => "It is shut out, whatever token it brings.",
+        DeviceState::Cloned => {
+            "Its key is in two places, and neither is believed. Compare the two under Copied keys, then restore, wipe or remove it."
+        }
     };
     if device.state_note.is_empty() { meaning.to_owned() } else { format!("{meaning} ({})", device.state_note) }
 }

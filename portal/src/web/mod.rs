@@ -129,6 +129,8 @@ pub(crate) enum PageError {
     Forged,
     /// A form that is larger than any of ours.
     TooLarge,
+    /// A form that did not come in time.
+    TooSlow,
 }
 
 impl From<AdminError> for PageError {
@@ -171,6 +173,9 @@ impl IntoResponse for PageError {
             Self::TooLarge => {
                 (StatusCode::PAYLOAD_TOO_LARGE, "Too large", "A form may have a mebibyte at most.".to_owned())
             }
+            Self::TooSlow => {
+                (StatusCode::REQUEST_TIMEOUT, "Too slow", "The form did not come in ten seconds.".to_owned())
+            }
             Self::Admin(error) => {
                 let status = status_of(&error);
                 if status.is_server_error() {
@@ -199,6 +204,7 @@ pub(crate) fn status_of(error: &AdminError) -> StatusCode {
         AdminError::Invalid { .. } | AdminError::Metadata(_) | AdminError::Rule(_) | AdminError::Passkey(_) => {
             StatusCode::UNPROCESSABLE_ENTITY
         }
+        AdminError::Busy => StatusCode::SERVICE_UNAVAILABLE,
         AdminError::Store(_)
         | AdminError::File(_)
         | AdminError::Signing(_)

@@ -11,6 +11,7 @@ use super::view::{Frame, base};
 use super::{PageError, html};
 use crate::admin::overview::{self, Hour, Risk};
 use crate::admin::{domain, token};
+use crate::store::device::DeviceState;
 use crate::store::token::Token;
 
 #[derive(Template)]
@@ -21,6 +22,8 @@ struct OverviewPage {
     devices: i64,
     has_domain: bool,
     has_token: bool,
+    /// Devices that are stopped because their key was copied.
+    cloned: i64,
     signed_on: i64,
     refused: i64,
     most: i64,
@@ -47,6 +50,8 @@ pub(super) async fn page(visitor: Visitor, Path(tenant): Path<String>) -> Result
     let admin = visitor.admin();
     let of = overview::of(admin, &tenant).await?;
     let devices = of.states.iter().map(|(_, number)| number).sum();
+    let is_cloned = |(state, _): &&(String, i64)| state == DeviceState::Cloned.as_str();
+    let cloned = of.states.iter().find(is_cloned).map_or(0, |(_, number)| *number);
     let base = base(&tenant);
     let filtered = |name: &'static str| {
         let base = base.clone();
@@ -58,6 +63,7 @@ pub(super) async fn page(visitor: Visitor, Path(tenant): Path<String>) -> Result
     let page = OverviewPage {
         frame: Frame::new(&visitor, &tenant, Some(&tenant), ""),
         devices,
+        cloned,
         has_domain: !domain::of_tenant(admin, &tenant).await?.is_empty(),
         has_token: !token::page(admin, &tenant, None, 1).await?.rows.is_empty(),
         signed_on: of.hours.iter().map(|hour| hour.signed_on).sum(),

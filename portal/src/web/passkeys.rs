@@ -106,6 +106,7 @@ pub(super) async fn ask(visitor: Visitor, Path(id): Path<String>) -> Result<Resp
     let action = format!("/admin/account/passkeys/{id}/remove");
     let mut confirm =
         Confirm::new(frame, format!("Remove {}?", known.name), "Remove", action, "/admin/account".to_owned());
+    confirm.wants_password = true;
     confirm.consequences = vec![
         "It signs you in no more. The authenticator keeps its half, which opens nothing then: delete it there, too."
             .to_owned(),
@@ -115,7 +116,9 @@ pub(super) async fn ask(visitor: Visitor, Path(id): Path<String>) -> Result<Resp
 
 /// `POST /admin/account/passkeys/{id}/remove`.
 pub(super) async fn remove(Path(id): Path<String>, posted: Posted) -> Result<Response, PageError> {
-    passkey::remove(&posted.visitor.who, &id).await?;
+    if !passkey::remove(&posted.visitor.who, &id, posted.fields.raw("password").to_owned()).await? {
+        return wrong_password(&posted.visitor).await;
+    }
     Ok(go("/admin/account?notice=passkey-removed"))
 }
 

@@ -203,6 +203,8 @@ pub(super) struct Confirm {
     pub(super) things: Vec<String>,
     pub(super) hidden: Vec<(String, String)>,
     pub(super) option: Option<(&'static str, String)>,
+    /// Whether it takes the password of who is signed in.
+    pub(super) wants_password: bool,
     pub(super) button: &'static str,
     pub(super) is_harsh: bool,
     pub(super) action: String,
@@ -218,6 +220,7 @@ impl Confirm {
             things: Vec::new(),
             hidden: Vec::new(),
             option: None,
+            wants_password: false,
             button,
             is_harsh: true,
             action,

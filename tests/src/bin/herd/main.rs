@@ -96,6 +96,8 @@ fn main() {
 /// Starts the portal. Nothing is logged that could be waited for: it serves when it answers.
 fn serve(portal: &Portal, processor: Option<usize>) -> Program {
     let mut serving = portal.serve_command();
+    // The whole herd comes from one address.
+    serving.args(["--max-connections-per-address", "1000000"]);
     serving.args(["--log", "warn"]);
     let Some(processor) = processor else { return Program::start(serving) };
     let mut command = Command::new("taskset");
