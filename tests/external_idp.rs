@@ -69,7 +69,8 @@ impl House {
     }
 
     fn add_service(&self, id: &str, acs: &str) {
-        let acs = IndexedEndpoint { binding: Binding::Post, location: acs.to_owned(), index: 0, is_default: true };
+        let acs =
+            IndexedEndpoint { binding: Binding::Post, location: acs.to_owned(), index: 0, is_default: Some(true) };
         let metadata = SpMetadata {
             entity_id: entity_id(id),
             valid_until: None,

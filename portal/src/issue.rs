@@ -10,6 +10,7 @@ use saml::time::UtcTime;
 
 use crate::decision::{Decision, Grant};
 use crate::random;
+use crate::service_answer;
 use crate::sign_on::Portal;
 use crate::signing::SigningKeys;
 use crate::store::service_provider::{ServiceProvider, may_receive};
@@ -34,6 +35,12 @@ pub fn authn_context(grade: EvidenceGrade) -> &'static str {
     }
 }
 
+/// All of them, the weakest first.
+#[must_use]
+pub fn authn_contexts() -> [&'static str; 3] {
+    [EvidenceGrade::Local, EvidenceGrade::Managed, EvidenceGrade::Directory].map(authn_context)
+}
+
 /// Signs the Response that says `decision`. Blocks for as long as the signatures take.
 ///
 /// # Errors
@@ -47,6 +54,7 @@ pub fn issue(portal: &Portal, decision: Decision, now: UtcTime) -> Result<String
             let response = granted((portal, &keys), *grant, [id()?, id()?], now);
             response.sign(&keys.identity(purpose))
         }
+        Decision::Unable { answer, .. } => service_answer::sign(portal, *answer, now).map(|(_, response)| response),
         Decision::Refused { in_response_to, code, elsewhere, retry_after } => {
             let time = (code == RefusalCode::ClockSkew).then_some(now);
             let mut status = Status::refused(Refusal { code, retry_after_seconds: retry_after, time });
@@ -154,7 +162,7 @@ fn response(
         authn_instant: now,
         session_index: Some(grant.session_index.as_str().to_owned()),
         session_not_on_or_after: Some(now.plus_seconds(grant.session_seconds)),
-        authn_context: authn_context(grant.grade).to_owned(),
+        authn_context: grant.authn_context.unwrap_or_else(|| authn_context(grant.grade).to_owned()),
         authenticating_authorities: Vec::new(),
         attributes: grant.attributes,
     };

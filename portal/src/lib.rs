@@ -5,7 +5,9 @@
 
 pub mod admin;
 pub mod admission;
+mod advice;
 mod api;
+pub mod authn_context;
 pub mod backup;
 mod break_glass;
 pub mod browser;
@@ -14,7 +16,9 @@ pub mod cloud;
 pub mod command;
 mod console;
 pub mod decision;
+pub mod demands;
 mod diagnostics;
+pub mod directory_detail;
 pub mod door;
 pub mod ecp;
 pub mod evidence;

@@ -1,7 +1,7 @@
 //! Requests on their way: signed by the agent, verified by the portal, and read from service providers.
 
 use crate::authn_request::NAME;
-pub use crate::authn_request::{AuthnRequest, Comparison, NameIdPolicy, RequestedAuthnContext};
+pub use crate::authn_request::{AuthnRequest, Comparison, NameIdPolicy, RequestedAuthnContext, SubjectDetails};
 use crate::binding::soap;
 use crate::device::Enrolment;
 use crate::dsig::{Accepted, Covered};
@@ -290,6 +290,7 @@ pub(crate) mod tests {
             requested_authn_context: Some(RequestedAuthnContext {
                 comparison: Comparison::Minimum,
                 class_refs: vec!["urn:oasis:names:tc:SAML:2.0:ac:classes:X509".into()],
+                decl_refs: Vec::new(),
             }),
             proxy_count: Some(2),
             requesters: vec!["https://service.example/metadata".parse().unwrap()],

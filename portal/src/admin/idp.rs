@@ -1,9 +1,10 @@
 //! The identity providers of a tenant. Every change goes into a draft; nothing holds until the draft is activated.
 
-use saml::metadata::{Binding, IdpMetadata};
+use saml::metadata::{Binding, IdpMetadata, Role};
 use serde_json::json;
 use sqlx::AnyConnection;
 
+use super::metadata::one_entity;
 use super::{Admin, AdminError, Done, Noun, domain_name, tenant as tenants};
 use crate::identity_provider::{Domains, Kind, Provider, Providers, Repository};
 use crate::store::domain;
@@ -71,6 +72,7 @@ pub async fn add_external(
 
 /// Another identity provider as its metadata describes it.
 pub(super) async fn external(metadata: &[u8], admin: &Admin) -> Result<Kind, AdminError> {
+    let metadata = &one_entity(metadata, Role::IdentityProvider, None)?;
     let described = IdpMetadata::parse(metadata).map_err(|rejection| AdminError::Metadata(rejection.to_string()))?;
     if described.valid_until.is_some_and(|until| until <= admin.now) {
         let why = "its `validUntil` has passed; ask its administrator for newer metadata";
@@ -88,7 +90,7 @@ pub(super) async fn external(metadata: &[u8], admin: &Admin) -> Result<Kind, Adm
     }
     let by = |binding| described.sso.iter().find(|endpoint| endpoint.binding == binding);
     let sign_on = by(Binding::Redirect).or_else(|| by(Binding::Post));
-    let sign_on = sign_on.filter(|endpoint| endpoint.location.starts_with("https://"));
+    let sign_on = sign_on.filter(|endpoint| starts_with_https(&endpoint.location));
     let sign_on = sign_on.ok_or_else(|| {
         AdminError::Metadata("it names no `https://` address for sign-on by Redirect or POST".to_owned())
     })?;
@@ -97,6 +99,11 @@ pub(super) async fn external(metadata: &[u8], admin: &Admin) -> Result<Kind, Adm
         sign_on_url: sign_on.location.clone(),
         metadata: String::from_utf8_lossy(metadata).into_owned(),
     })
+}
+
+/// Schemes have no case (RFC 3986 3.1).
+fn starts_with_https(url: &str) -> bool {
+    url.get(..8).is_some_and(|start| start.eq_ignore_ascii_case("https://"))
 }
 
 async fn add(admin: &Admin, tenant: &str, name: &str, kind: Kind, changes: Changes) -> Result<(), AdminError> {

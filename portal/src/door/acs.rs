@@ -66,6 +66,11 @@ pub(super) fn leave(leaving: Leaving, browser: &str, seconds: u32) -> Response {
 
 fn not_believed(error: NotBegun) -> Response {
     match error {
+        NotBegun::Rejected(rejection) => {
+            let (code, why) = (rejection.code(), rejection.to_string());
+            tracing::info!(%code, why, "refused what came from another identity provider");
+            refused(code, words(code), why)
+        }
         NotBegun::Refused(code, why) => {
             tracing::info!(%code, why, "refused what came from another identity provider");
             refused(code, words(code), why)

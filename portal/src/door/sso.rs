@@ -12,6 +12,7 @@ use saml::refusal::RefusalCode;
 
 use super::acs;
 use super::saml::{client, read};
+use crate::advice;
 use crate::browser::{self, Begun, Incoming, Next, NotBegun};
 use crate::external::{self, Wish};
 use crate::logout::{self, Back};
@@ -51,7 +52,7 @@ struct RefusedPage {
     links: Links,
     code: &'static str,
     meaning: &'static str,
-    next_action: &'static str,
+    next_action: String,
     why: String,
 }
 
@@ -214,6 +215,11 @@ pub(crate) fn uncached(mut response: Response) -> Response {
 
 fn not_begun(error: NotBegun) -> Response {
     match error {
+        NotBegun::Rejected(rejection) => {
+            let (code, why) = (rejection.code(), rejection.to_string());
+            tracing::info!(%code, why, "refused a service's request");
+            refused(code, (code.meaning(), &advice::for_rejection(&rejection)), why)
+        }
         NotBegun::Refused(code, why) => {
             tracing::info!(%code, why, "refused a service's request");
             refused_request(code, why)
@@ -232,19 +238,8 @@ fn not_begun(error: NotBegun) -> Response {
     }
 }
 
-/// What to do where a service's request is refused: most of the codes speak of devices.
-fn next_action(code: RefusalCode) -> &'static str {
-    if code == RefusalCode::BadSignature {
-        "whoever runs the service gives the portal its current metadata: it signs with another key than the one on record, or not at all"
-    } else if matches!(code, RefusalCode::Malformed | RefusalCode::ClockSkew) {
-        "open the service again from its own first page; whoever runs it may have to set its clock or bring it up to date"
-    } else {
-        code.next_action()
-    }
-}
-
 fn refused_request(code: RefusalCode, why: String) -> Response {
-    refused(code, (code.meaning(), next_action(code)), why)
+    refused(code, (code.meaning(), advice::for_code(code)), why)
 }
 
 /// The page for what is nobody's mistake.
@@ -253,11 +248,7 @@ pub(super) fn failed(code: RefusalCode) -> Response {
 }
 
 /// The page that says no: what has happened, and what to do.
-pub(super) fn refused(
-    code: RefusalCode,
-    (meaning, next_action): (&'static str, &'static str),
-    why: String,
-) -> Response {
+pub(super) fn refused(code: RefusalCode, (meaning, next_action): (&'static str, &str), why: String) -> Response {
     let status = if code == RefusalCode::Busy {
         StatusCode::SERVICE_UNAVAILABLE
     } else if code == RefusalCode::SignOnOver {
@@ -265,6 +256,6 @@ pub(super) fn refused(
     } else {
         StatusCode::BAD_REQUEST
     };
-    let page = RefusedPage { links: Links, code: code.code(), meaning, next_action, why };
+    let page = RefusedPage { links: Links, code: code.code(), meaning, next_action: next_action.to_owned(), why };
     html(status, &page)
 }

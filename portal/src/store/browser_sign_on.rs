@@ -7,6 +7,7 @@ use sqlx::any::AnyRow;
 
 use super::columns::{Columns, json_text};
 use super::{StoreError, doing};
+use crate::demands::Demands;
 
 /// A sign-on that a service has begun.
 #[derive(Clone, Debug)]
@@ -31,6 +32,8 @@ pub struct BrowserSignOn {
     pub is_passive: bool,
     /// In which format the service wants the person named, where it says so.
     pub name_format: Option<NameIdFormat>,
+    /// Whom the service asks for, and how they have to have signed in.
+    pub demands: Demands,
     /// The browser that was sent on, if there is one.
     pub browser_id: Option<String>,
     /// The port that it was sent to.
@@ -69,6 +72,7 @@ impl BrowserSignOn {
             elsewhere: columns.optional_text("elsewhere")?,
             is_passive: columns.integer("is_passive")? != 0,
             name_format: columns.optional_text("name_format")?.as_deref().map(NameIdFormat::from_uri),
+            demands: columns.json("demands")?,
             browser_id: columns.optional_text("browser_id")?,
             port: columns.optional_integer("port")?.and_then(|port| u16::try_from(port).ok()),
             created_at: columns.time("created_at")?,
@@ -85,8 +89,9 @@ impl BrowserSignOn {
 pub async fn insert(connection: &mut AnyConnection, row: &BrowserSignOn) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO browser_sign_on
-             (id, tenant_id, service, request_id, acs_url, relay_state, created_at, deadline, scope, is_passive, name_format)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+             (id, tenant_id, service, request_id, acs_url, relay_state, created_at, deadline, scope, is_passive, name_format,
+              demands)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
     )
     .bind(row.id.as_str())
     .bind(&row.tenant_id)
@@ -99,6 +104,7 @@ pub async fn insert(connection: &mut AnyConnection, row: &BrowserSignOn) -> Resu
     .bind(json_text(&row.scope))
     .bind(i64::from(row.is_passive))
     .bind(row.name_format.as_ref().map(NameIdFormat::uri))
+    .bind(json_text(&row.demands))
     .execute(connection)
     .await
     .map_err(doing("keep a sign-on that a service has begun"))?;

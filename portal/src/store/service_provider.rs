@@ -49,8 +49,9 @@ impl ServiceProvider {
 /// Whether assertions may be sent to `url`: over TLS, or to this machine itself, which nothing leaves.
 #[must_use]
 pub fn may_receive(url: &str) -> bool {
-    let loopback = ["http://127.0.0.1:", "http://localhost:", "http://[::1]:"];
-    url.starts_with("https://") || loopback.iter().any(|prefix| url.starts_with(prefix))
+    // Schemes and names of hosts have no case (RFC 3986 3.1, 3.2.2).
+    let begins = |prefix: &str| url.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
+    ["https://", "http://127.0.0.1:", "http://localhost:", "http://[::1]:"].into_iter().any(begins)
 }
 
 /// Adds `service`.

@@ -103,7 +103,8 @@ impl Writer {
         local: &'static str,
         value: &'static str,
     ) -> &mut Self {
-        debug_assert!(self.in_tag && self.declared.contains(&namespace));
+        // `xml:` needs no declaration (Namespaces in XML 3).
+        debug_assert!(self.in_tag && (namespace == Namespace::Xml || self.declared.contains(&namespace)));
         self.out.push(' ');
         self.name(namespace, local);
         self.out.push_str("=\"");
