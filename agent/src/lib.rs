@@ -31,3 +31,4 @@ pub mod steps;
 pub mod transport;
 pub mod trust;
 mod web_client;
+mod written;

@@ -53,7 +53,7 @@ pub struct UnverifiedRequest {
 /// What a request has to agree with.
 #[derive(Clone, Copy, Debug)]
 pub struct RequestExpectations<'a> {
-    /// The addresses of which `Destination` has to be one, octet for octet.
+    /// The addresses of which `Destination` has to be one; how scheme, host and the port 443 are written means nothing (RFC 3986 6.2).
     pub destinations: &'a [&'a str],
     /// The time.
     pub now: UtcTime,
@@ -174,7 +174,7 @@ fn offered_enrolment(message: Element<'_>) -> Option<Element<'_>> {
 }
 
 fn check_destination(destination: &str, expect: &RequestExpectations<'_>) -> Result<(), Rejection> {
-    if expect.destinations.contains(&destination) {
+    if expect.destinations.iter().any(|own| crate::wire::is_same_address(own, destination)) {
         Ok(())
     } else {
         Err(Rejection::about(RejectionReason::WrongDestination, destination))

@@ -129,6 +129,20 @@ pub(crate) fn uri_in(element: Element<'_>) -> Result<String, Rejection> {
     typed_text(element, URI, uri)
 }
 
+/// Whether two addresses are the same but for the case of scheme and host and a port that needs no name (RFC 3986 6.2.2.1, 6.2.3).
+pub(crate) fn is_same_address(one: &str, other: &str) -> bool {
+    one == other || plain_address(one).is_some_and(|plain| plain_address(other) == Some(plain))
+}
+
+/// Scheme and host in lower case, the port where it is not that of `https:`, and the rest as it is.
+fn plain_address(url: &str) -> Option<(String, &str)> {
+    let (scheme, rest) = url.split_at_checked("https://".len())?;
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at_checked(end)?;
+    let is_https = scheme.eq_ignore_ascii_case("https://") && !authority.contains('@');
+    is_https.then(|| (authority.strip_suffix(":443").unwrap_or(authority).to_ascii_lowercase(), path))
+}
+
 /// The `Format` of a name (Core 2.2.2); an empty one is none.
 pub(crate) fn optional_format(element: Element<'_>, local: &str) -> Option<NameIdFormat> {
     element.attribute(local).map(collapsed).filter(|uri| !uri.is_empty()).map(NameIdFormat::from_uri)
@@ -218,4 +232,27 @@ pub(crate) fn write_attribute(writer: &mut Writer, attribute: &Attribute) {
         writer.leaf(Namespace::Assertion, "AttributeValue", value);
     }
     writer.end();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_the_same_with_the_port_that_needs_no_name() {
+        let own = "https://portal.example/saml/sso";
+        for same in [own, "https://portal.example:443/saml/sso", "HTTPS://Portal.Example/saml/sso"] {
+            assert!(is_same_address(own, same), "{same}");
+        }
+        for other in [
+            "https://portal.example:8443/saml/sso",
+            "http://portal.example/saml/sso",
+            "https://portal.example/saml/SSO",
+            "https://portal.example/saml/sso/",
+            "https://portal.example:443@other.example/saml/sso",
+            "https://portal.example",
+        ] {
+            assert!(!is_same_address(own, other), "{other}");
+        }
+    }
 }

@@ -108,3 +108,44 @@ fn a_value_that_is_not_of_its_type_is_named_with_its_element() {
     }
     assert_eq!(read("", "<samlp:Scoping ProxyCount=\"99999999999\"/>").unwrap().proxy_count, Some(u32::MAX));
 }
+
+/// The parts of the schema, as the documentation has to name each.
+const PARTS: [&str; 28] = [
+    "ID",
+    "Version",
+    "IssueInstant",
+    "Issuer",
+    "Destination",
+    "Signature",
+    "Extensions",
+    "Consent",
+    "ProviderName",
+    "Subject/NameID",
+    "NameQualifier",
+    "SPNameQualifier",
+    "Subject/BaseID",
+    "EncryptedID",
+    "SubjectConfirmation",
+    "NameIDPolicy",
+    "AllowCreate",
+    "Conditions",
+    "RequestedAuthnContext",
+    "AuthnContextDeclRef",
+    "Scoping",
+    "IDPList",
+    "ForceAuthn",
+    "IsPassive",
+    "AssertionConsumerServiceURL",
+    "AssertionConsumerServiceIndex",
+    "ProtocolBinding",
+    "AttributeConsumingServiceIndex",
+];
+
+#[test]
+fn the_documentation_says_of_each_part_what_becomes_of_it() {
+    let document = include_str!("../../docs/saml-profile.md");
+    let table = document.split("## What a service's request may hold").nth(1).unwrap().split("\n## ").next().unwrap();
+    for part in PARTS {
+        assert!(table.contains(&format!("`{part}`")), "{part}");
+    }
+}

@@ -2,6 +2,7 @@
 
 mod acs;
 mod diagnostics;
+mod navigation;
 mod saml;
 mod sso;
 

@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use saml::refusal::RefusalCode;
 
 use super::acs;
+use super::navigation::{no_visit, onward};
 use super::saml::{client, read};
 use crate::advice;
 use crate::browser::{self, Begun, Incoming, Next, NotBegun};
@@ -80,12 +81,18 @@ pub(crate) fn post_page(title: &'static str, form: PostForm) -> Response {
 
 /// `GET /saml/sso`: the Redirect binding (Bindings §3.4).
 pub(super) async fn redirect(State(portal): State<Arc<Portal>>, request: Request) -> Response {
+    if let Some(answer) = no_visit(request.headers()) {
+        return answer;
+    }
     let address = client(&portal, &request);
     begin(&portal, Incoming::Redirect(request.uri().query().unwrap_or_default()), address).await
 }
 
 /// `POST /saml/sso`: the POST binding (Bindings §3.5).
 pub(super) async fn post(State(portal): State<Arc<Portal>>, request: Request) -> Response {
+    if let Some(answer) = no_visit(request.headers()) {
+        return answer;
+    }
     let address = client(&portal, &request);
     let Some(body) = read(request.into_body()).await else {
         return refused_request(RefusalCode::Malformed, "the form is larger than 256 KiB".to_owned());
@@ -119,6 +126,9 @@ pub(super) async fn go_on(
     headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Response {
+    if let Some(answer) = no_visit(&headers) {
+        return answer;
+    }
     let Some(_permit) = portal.admission.enter() else {
         return failed(RefusalCode::Busy);
     };
@@ -129,13 +139,13 @@ pub(super) async fn go_on(
     };
     let id = query.raw("transaction");
     match external::go_on(&portal, id, (&browser, wish(&query)), clock::now()).await {
-        Ok(Some(leaving)) => return acs::leave(leaving, &browser, COOKIE_SECONDS),
+        Ok(Some(leaving)) => return acs::leave(leaving, &headers, (&browser, COOKIE_SECONDS)),
         Ok(None) => {}
         Err(error) => return not_begun(error),
     }
     match browser::go_on(&portal, id, (&browser, query.has("go", "1")), clock::now()).await {
         Ok(Next::Device(url)) => {
-            let mut response = uncached(Redirect::to(&url).into_response());
+            let mut response = onward(&headers, &url);
             let kept =
                 format!("{BROWSER_COOKIE}={browser}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age={COOKIE_SECONDS}");
             if let Ok(kept) = HeaderValue::from_str(&kept) {
@@ -143,7 +153,7 @@ pub(super) async fn go_on(
             }
             response
         }
-        Ok(Next::LogOut(url)) => uncached(Redirect::to(&url).into_response()),
+        Ok(Next::LogOut(url)) => onward(&headers, &url),
         Ok(Next::Ask { service, was_unanswered }) => {
             let go_on = format!("/saml/sso/continue?transaction={id}&go=1");
             match others(&portal, id).await {
@@ -176,7 +186,11 @@ async fn others(portal: &Portal, id: &str) -> Result<Vec<Other>, StoreError> {
 }
 
 /// `GET /saml/slo`: a service's answer to the portal's `LogoutRequest`, or its own, by the Redirect binding (Profiles §4.4).
-pub(super) async fn log_out(State(portal): State<Arc<Portal>>, RawQuery(query): RawQuery) -> Response {
+pub(super) async fn log_out(
+    State(portal): State<Arc<Portal>>,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+) -> Response {
     let Some(_permit) = portal.admission.enter() else {
         return failed(RefusalCode::Busy);
     };
@@ -185,7 +199,7 @@ pub(super) async fn log_out(State(portal): State<Arc<Portal>>, RawQuery(query): 
             let id: String = form_urlencoded::byte_serialize(id.as_bytes()).collect();
             uncached(Redirect::to(&format!("/saml/sso/continue?transaction={id}")).into_response())
         }
-        Ok(Back::Service(url)) => uncached(Redirect::to(&url).into_response()),
+        Ok(Back::Service(url)) => onward(&headers, &url),
         Err(error) => not_begun(error),
     }
 }
