@@ -15,8 +15,8 @@ use platform::clock;
 use ring::rand::SystemRandom;
 use saml::binding::redirect::{Direction, signed_query, unsigned_query};
 use saml::key::{Pkcs8Signer, SignatureAlgorithm};
-use saml::name::{MessageId, NameIdFormat};
-use saml::request::{AuthnRequest, NameIdPolicy};
+use saml::name::{MessageId, NameId, NameIdFormat};
+use saml::request::{AuthnRequest, Comparison, NameIdPolicy, RequestedAuthnContext};
 use saml::time::UtcTime;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -446,4 +446,41 @@ fn who_has_signed_out_stays_out_in_browsers_too() {
     let url = house.transaction(&service, None);
     house.agent.ok(&["sign-out"]);
     assert_eq!(outcome(&visit(&url)), "signed-out");
+}
+
+#[test]
+fn a_service_that_asks_for_somebody_else_or_for_another_way_gets_no_assertion() {
+    const PASSWORD: &str = "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport";
+    let house = house();
+    let service = OwnService::new();
+    service.register_at(&house.portal, house.dir.path());
+    let answered = |subject: Option<&str>, class: Option<&str>| {
+        let context = class.map(|class| RequestedAuthnContext {
+            comparison: Comparison::Exact,
+            class_refs: vec![class.to_owned()],
+            decl_refs: Vec::new(),
+        });
+        let request = AuthnRequest {
+            subject: subject.map(|value| NameId { format: NameIdFormat::EmailAddress, value: value.to_owned() }),
+            requested_authn_context: context,
+            ..OwnService::request(&house.portal)
+        };
+        let page = house.begun(&service.query(&request, Some("state")));
+        let sent_on = house.pages().get(&format!("{page}&go=1"));
+        let response = posted(&visit(sent_on.header("location")));
+        assert!(response.contains(&format!("InResponseTo=\"{}\"", request.id)), "{response}");
+        response
+    };
+    for (subject, class, status) in
+        [(Some("bob@example.test"), None, "UnknownPrincipal"), (None, Some(PASSWORD), "NoAuthnContext")]
+    {
+        let response = answered(subject, class);
+        assert!(response.contains(&format!("status:{status}")) && !response.contains("<saml:Assertion"), "{response}");
+        assert_eq!(house.audited("sign-on", status), 1);
+    }
+    let own = answered(None, None);
+    let (_, alice) = name_in(&own);
+    assert_eq!(name_in(&answered(Some(alice), None)), ("emailAddress", alice));
+    house.portal.ok(&["service", "set", SERVICE, "--authn-context", "PasswordProtectedTransport"]);
+    assert!(answered(None, Some(PASSWORD)).contains(&format!("<saml:AuthnContextClassRef>{PASSWORD}<")));
 }

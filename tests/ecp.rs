@@ -13,6 +13,7 @@ use agent::control::{self, Ask, Reply};
 use libtest_mimic::Arguments;
 use platform::paths::Paths;
 use saml::metadata::Binding;
+use saml::name::{NameId, NameIdFormat};
 use saml::request::AuthnRequest;
 use tests::components::trial;
 use tests::device::code;
@@ -111,6 +112,11 @@ fn envelope(service: &OwnService, house: &House, url: &str, named: Option<&str>)
         protocol_binding: Some(Binding::Paos.uri().to_owned()),
         ..OwnService::request(&house.portal)
     };
+    envelope_of(service, url, &request)
+}
+
+/// The same around this request.
+fn envelope_of(service: &OwnService, url: &str, request: &AuthnRequest) -> String {
     let signed = request.sign(&service.signer).expect("it signs").to_soap();
     let header = format!(
         "<S:Header><paos:Request xmlns:paos=\"urn:liberty:paos:2003-08\" S:mustUnderstand=\"1\" \
@@ -132,6 +138,17 @@ fn another_address() {
     };
     assert_eq!(url, PAOS_ACS);
     assert!(answer.contains("<saml:Assertion") && answer.contains(&house.user()), "{answer}");
+    // The service hears itself that somebody else is here.
+    let about_bob = AuthnRequest {
+        destination: Some(format!("{}/saml/ecp", house.portal.url())),
+        subject: Some(NameId { format: NameIdFormat::EmailAddress, value: "bob@example.test".to_owned() }),
+        ..OwnService::request(&house.portal)
+    };
+    let Reply::Ecp { envelope: answer, problem: None, .. } = ask(&house, envelope_of(&service, PAOS_ACS, &about_bob))
+    else {
+        panic!("a Response was to come");
+    };
+    assert!(answer.contains("status:UnknownPrincipal") && !answer.contains("<saml:Assertion"), "{answer}");
     let before = house.audited("sign-on", "ok");
     let Reply::Ecp { url, envelope: answer, problem } = ask(&house, envelope(&service, &house, elsewhere, None)) else {
         panic!("a fault was to come");

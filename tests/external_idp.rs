@@ -13,7 +13,7 @@ use platform::clock;
 use saml::binding::post;
 use saml::binding::redirect::{Direction, RedirectedRequest, unsigned_query};
 use saml::metadata::{Binding, IndexedEndpoint, SpMetadata};
-use saml::name::{EntityId, MessageId, NameIdFormat};
+use saml::name::{EntityId, MessageId, NameId, NameIdFormat};
 use saml::refusal::{Refusal, RefusalCode};
 use saml::request::{AuthnRequest, RequestExpectations, ServiceAlgorithms, UnverifiedRequest};
 use saml::response::{Assertion, InResponseTo, Response, Status};
@@ -69,7 +69,8 @@ impl House {
     }
 
     fn add_service(&self, id: &str, acs: &str) {
-        let acs = IndexedEndpoint { binding: Binding::Post, location: acs.to_owned(), index: 0, is_default: true };
+        let acs =
+            IndexedEndpoint { binding: Binding::Post, location: acs.to_owned(), index: 0, is_default: Some(true) };
         let metadata = SpMetadata {
             entity_id: entity_id(id),
             valid_until: None,
@@ -220,6 +221,23 @@ fn who_signs_in_at_another_identity_provider_gets_into_the_service() {
     let mut stranger = house.pages();
     let page = house.begun(&mut stranger, &house.request(SERVICE));
     assert!(stranger.get(&page).body.contains("Sign in with this device"));
+}
+
+#[test]
+fn a_service_that_asks_for_one_person_gets_no_other_from_an_identity_provider() {
+    let (house, idp) = (house(), OwnIdp::new("idp.partner.test"));
+    house.record(&idp, Binding::Redirect);
+    let mut pages = house.pages();
+    let mut request = house.request(SERVICE);
+    request.subject = Some(NameId { format: NameIdFormat::EmailAddress, value: "bob@partner.test".to_owned() });
+    let page = house.begun(&mut pages, &request);
+    let asked = house.asked(&pages.get(&format!("{page}&idp=Partner")));
+    assert_eq!(asked.subject, request.subject, "it is asked for him");
+    let response = idp.response(&house.portal.url(), &asked.id, "carol@partner.test");
+    let answer = house.answer(&mut pages, &idp.field(&response));
+    assert_eq!(outcome(&answer), "posts");
+    assert_eq!(house.audited().0, "UnknownPrincipal");
+    assert!(!house.portal.ok(&["user", "list"]).contains("carol@partner.test"), "nobody was provisioned");
 }
 
 #[test]

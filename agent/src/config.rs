@@ -17,6 +17,7 @@ use secrecy::ExposeSecret as _;
 
 use crate::age_file::{Recipient, RecipientInvalid};
 use crate::sealed_text::{self, OpenError};
+use crate::written;
 
 /// The largest CA file that is read, in octets.
 const LARGEST_CA_FILE: usize = 1024 * 1024;
@@ -291,7 +292,8 @@ fn resolve(options: &InstallOptions) -> Result<Config, ConfigError> {
             if pem.is_none() {
                 faults.push(format!("`caFile` names `{path}`, which is not there"));
             }
-            pem
+            let read = pem.map(|octets| written::authorities(&octets)).transpose();
+            read.map_err(|why| faults.push(format!("`caFile` names `{path}`, which {why}"))).unwrap_or_default()
         }
         None => None,
     };

@@ -33,3 +33,4 @@ pub mod system_access;
 pub mod transport;
 pub mod trust;
 mod web_client;
+mod written;

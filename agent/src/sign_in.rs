@@ -484,6 +484,7 @@ fn number_and_fill(
         requested_authn_context: Some(RequestedAuthnContext {
             comparison: Comparison::Minimum,
             class_refs: vec![X509.to_owned()],
+            decl_refs: Vec::new(),
         }),
         requesters: service.cloned().into_iter().collect(),
         ..AuthnRequest::new(id, now, saml::device::entity_id_of_key(&spki))
@@ -551,6 +552,11 @@ fn verify(
             Ok(Verdict::Granted(Granted::Services(ServiceList::of(assertion.assertion()))))
         }
         Answer::Verified(assertion) => Ok(Verdict::Granted(Granted::Session(Session::opened_by(&assertion)))),
+        // The portal tells the service itself what can't be done for it; that is signed, and for its registered address.
+        Answer::Refused(_) if !is_ours && matches!(wanted, Wanted::Begun(_)) => {
+            let acs_url = recipient.unwrap_or_default().to_owned();
+            Ok(Verdict::Granted(Granted::ForService(ServiceResponse { acs_url, xml })))
+        }
         Answer::Refused(refused) => {
             let refusal = refused.refusal().cloned();
             Ok(Verdict::Refused(refusal.ok_or(SignInError::RefusedWithoutCode)?))

@@ -16,6 +16,7 @@ use saml::request::{AuthnRequest, RequestExpectations, ServiceAlgorithms, Unveri
 use saml::time::UtcTime;
 
 use crate::cloud::Cloud;
+use crate::demands::Demands;
 use crate::external;
 use crate::logout;
 use crate::policy::FirstVisit;
@@ -71,6 +72,8 @@ pub enum Begun {
 pub enum NotBegun {
     /// With its code, and what is wrong in a few words.
     Refused(RefusalCode, String),
+    /// The message breaks a rule.
+    Rejected(Box<Rejection>),
     /// Too many have come from there, none of them proven to be the service's: in how long there is room.
     TooOften(Duration),
     /// The database, or no randomness.
@@ -85,7 +88,18 @@ impl From<StoreError> for NotBegun {
 
 impl From<Rejection> for NotBegun {
     fn from(rejection: Rejection) -> Self {
-        Self::Refused(rejection.code(), rejection.to_string())
+        Self::Rejected(Box::new(rejection))
+    }
+}
+
+impl NotBegun {
+    /// The same as a code and its reason, for those who have no advice of their own about a rule.
+    #[must_use]
+    pub fn in_words(self) -> Self {
+        match self {
+            Self::Rejected(rejection) => Self::Refused(rejection.code(), rejection.to_string()),
+            Self::Refused(..) | Self::TooOften(_) | Self::Failed(_) => self,
+        }
     }
 }
 
@@ -107,7 +121,11 @@ struct Accepted {
 
 impl Message {
     /// Checks the signature with the service's keys; without one only where its metadata lets it.
-    fn accept(self, service: &SpMetadata, expect: &RequestExpectations<'_>) -> Result<Accepted, Rejection> {
+    fn accept(
+        self,
+        (service, algorithms): (&SpMetadata, ServiceAlgorithms),
+        expect: &RequestExpectations<'_>,
+    ) -> Result<Accepted, Rejection> {
         if !service.authn_requests_signed {
             match self.unsigned(expect) {
                 Err(rejection) if rejection.reason() == RejectionReason::NoPinnedKey => {}
@@ -117,15 +135,15 @@ impl Message {
         let keys: Vec<VerifyingKey> = service.signing_keys().unwrap_or_default();
         match self {
             Self::Redirected(message) => {
-                let Received { message, relay_state } = message.verify(&keys, ServiceAlgorithms::Current, expect)?;
+                let Received { message, relay_state } = message.verify(&keys, algorithms, expect)?;
                 Ok(Accepted { request: message.into_request(), relay_state, is_signed: true })
             }
             Self::Posted(message) => {
-                let message = message.verify_from_service(&keys, ServiceAlgorithms::Current, expect)?;
+                let message = message.verify_from_service(&keys, algorithms, expect)?;
                 Ok(Accepted { request: message.into_request(), relay_state: None, is_signed: true })
             }
             Self::Brought(message) => {
-                let message = message.verify_from_client(&keys, ServiceAlgorithms::Current, expect)?;
+                let message = message.verify_from_client(&keys, algorithms, expect)?;
                 Ok(Accepted { request: message.into_request(), relay_state: None, is_signed: true })
             }
         }
@@ -191,18 +209,39 @@ pub async fn begin(portal: &Portal, incoming: Incoming<'_>, arrival: Arrival) ->
             note_refusal(&portal.store, &service, (code.code(), &why), now).await?;
             return Err(NotBegun::Refused(code, why));
         }
+        Err(NotBegun::Rejected(rejection)) => {
+            let code = rejection.code().code();
+            note_refusal(&portal.store, &service, (code, &rejection.to_string()), now).await?;
+            return Err(NotBegun::Rejected(rejection));
+        }
         Err(error) => return Err(error),
     };
-    match service_name::demanded(asked.request.name_id_policy.as_ref(), &service) {
-        Ok(name_format) => {
+    let mut demands = Demands::of(&asked.request, portal.cloud.entity_id());
+    let (name_format, unnameable) = match service_name::demanded(asked.request.name_id_policy.as_ref(), &service) {
+        Ok(format) => (format, None),
+        Err(what) => (None, Some(Unable::Name(what))),
+    };
+    demands.unable = asked.unsupported.clone().or(demands.unable).or(unnameable);
+    if let Some(unable) = &demands.unable {
+        note_refusal(&portal.store, &service, (unable.result(), &unable.why()), now).await?;
+    }
+    match demands.unable.clone() {
+        // Where a program asks for the page, the answer goes the way that every answer goes to it.
+        Some(unable) if !way.is_sent_on => Ok(Begun::Answer(asked.answer(unable))),
+        Some(_) | None => {
             let deadline = way.is_sent_on.then(|| now.plus_seconds(DEVICE_LIFE_SECONDS));
-            Ok(Begun::SignOn(Box::new(keep(portal, service, asked, (name_format, deadline, now)).await?)))
-        }
-        Err(what) => {
-            note_refusal(&portal.store, &service, ("InvalidNameIDPolicy", &what), now).await?;
-            Ok(Begun::Answer(asked.answer(Unable::Name(what))))
+            let kept = Kept { name_format, demands, deadline, now };
+            Ok(Begun::SignOn(Box::new(keep(portal, service, asked, kept).await?)))
         }
     }
+}
+
+/// What is kept of a request besides what it says itself.
+struct Kept {
+    name_format: Option<NameIdFormat>,
+    demands: Demands,
+    deadline: Option<UtcTime>,
+    now: UtcTime,
 }
 
 /// What a service asks for, verified.
@@ -211,6 +250,8 @@ struct Asked {
     acs_url: String,
     relay_state: Option<String>,
     is_signed: bool,
+    /// The binding that it wants the answer by, if it can't be had.
+    unsupported: Option<Unable>,
 }
 
 impl Asked {
@@ -253,9 +294,39 @@ fn check(
     expect: &RequestExpectations<'_>,
 ) -> Result<Asked, NotBegun> {
     let metadata = SpMetadata::parse(service.metadata.as_bytes())?;
-    let Accepted { request, relay_state, is_signed } = message.accept(&metadata, expect)?;
-    let acs_url = acs(&request, &metadata, service, &way.binding)?;
-    Ok(Asked { request, acs_url, relay_state, is_signed })
+    let algorithms = service.settings.algorithms();
+    let Accepted { request, relay_state, is_signed } = message.accept((&metadata, algorithms), expect)?;
+    let Destination { acs_url, unsupported } = destination(&request, &metadata, service, &way.binding)?;
+    Ok(Asked { request, acs_url, relay_state, is_signed, unsupported })
+}
+
+/// Where the answer goes.
+struct Destination {
+    acs_url: String,
+    unsupported: Option<Unable>,
+}
+
+/// The address for the answer, and whether the binding that the request names can't be had. Redirect can't be meant for a Response (Profiles §4.1.2):
+/// who writes it gets the answer by POST.
+fn destination(
+    request: &AuthnRequest,
+    metadata: &SpMetadata,
+    service: &ServiceProvider,
+    binding: &Binding,
+) -> Result<Destination, NotBegun> {
+    let is_had = |uri: &str| uri == binding.uri() || *binding == Binding::Post && uri == Binding::Redirect.uri();
+    let named = request.protocol_binding.as_deref().filter(|uri| !is_had(uri)).map(str::to_owned);
+    // The index stands for an address and for how it is reached.
+    let indexed =
+        request.acs_index.filter(|_| request.acs_url.is_none()).and_then(|index| metadata.acs_by_index(index));
+    let indexed = indexed.map(|endpoint| endpoint.binding.uri()).filter(|uri| *uri != binding.uri());
+    let Some(other) = named.or_else(|| indexed.map(str::to_owned)) else {
+        return Ok(Destination { acs_url: acs(request, metadata, service, binding)?, unsupported: None });
+    };
+    let elsewhere = AuthnRequest { acs_index: None, acs_url: None, ..request.clone() };
+    let at_named = acs(&AuthnRequest { acs_index: None, ..request.clone() }, metadata, service, binding);
+    let acs_url = at_named.or_else(|_| acs(&elsewhere, metadata, service, binding))?;
+    Ok(Destination { acs_url, unsupported: Some(Unable::Binding(other)) })
 }
 
 /// The address that the Response goes to: one of those registered for `binding`, which the request may choose from.
@@ -266,9 +337,6 @@ fn acs(
     binding: &Binding,
 ) -> Result<String, NotBegun> {
     let unregistered = |what: String| NotBegun::Refused(RefusalCode::AcsNotRegistered, what);
-    if let Some(other) = request.protocol_binding.as_deref().filter(|uri| *uri != binding.uri()) {
-        return Err(unregistered(other.to_owned()));
-    }
     let chosen = match (&request.acs_url, request.acs_index) {
         (Some(url), _) => metadata.acs_by_url(binding, url).ok_or_else(|| unregistered(url.clone()))?,
         (None, Some(index)) => {
@@ -289,7 +357,7 @@ async fn keep(
     portal: &Portal,
     service: ServiceProvider,
     asked: Asked,
-    (name_format, deadline, now): (Option<NameIdFormat>, Option<UtcTime>, UtcTime),
+    Kept { name_format, demands, deadline, now }: Kept,
 ) -> Result<BrowserSignOn, NotBegun> {
     let id = MessageId::from_random(random::bytes().map_err(|_| StoreError::Stopping)?);
     let row = BrowserSignOn {
@@ -308,6 +376,7 @@ async fn keep(
         is_passive: asked.request.is_passive,
         name_format,
         proof_request: None,
+        demands,
         browser_id: None,
         port: None,
         created_at: now,

@@ -26,6 +26,9 @@ pub struct PublicUrlInvalid {
     given: String,
 }
 
+/// The port of `https:` where none is named.
+const DEFAULT_PORT: u16 = 443;
+
 impl Cloud {
     /// Makes the names from the public URL `https://host[:port]`.
     ///
@@ -34,22 +37,28 @@ impl Cloud {
     pub fn new(public_url: &str) -> Result<Self, PublicUrlInvalid> {
         let invalid = || PublicUrlInvalid { given: public_url.to_owned() };
         let base = public_url.strip_suffix('/').unwrap_or(public_url);
-        let authority = base.strip_prefix("https://").ok_or_else(invalid)?;
-        let host = match authority.rsplit_once(':') {
-            Some((host, port)) if port.parse::<u16>().is_ok() => host,
+        let (scheme, authority) = base.split_at_checked("https://".len()).ok_or_else(invalid)?;
+        if !scheme.eq_ignore_ascii_case("https://") {
+            return Err(invalid());
+        }
+        let is_number = |port: &str| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+        let (host, port) = match authority.rsplit_once(':') {
+            Some((host, port)) if is_number(port) => (host, port.parse::<u16>().map_err(|_| invalid())?),
             Some(_) => return Err(invalid()),
-            None => authority,
+            None => (authority, DEFAULT_PORT),
         };
+        let host = host.to_ascii_lowercase();
         let plain =
             |character: char| character.is_ascii_lowercase() || character.is_ascii_digit() || "-.".contains(character);
         if host.is_empty() || !host.chars().all(plain) {
             return Err(invalid());
         }
+        // Addresses are compared as texts from here on, so each has one spelling (RFC 3986 6.2.3).
+        let base = if port == DEFAULT_PORT { format!("https://{host}") } else { format!("https://{host}:{port}") };
         let entity_id = format!("{base}/saml/metadata").parse().map_err(|_| invalid())?;
         let sp_entity_id = format!("{base}/saml/sp").parse().map_err(|_| invalid())?;
         let console_entity_id = format!("{base}/saml/admin").parse().map_err(|_| invalid())?;
         Ok(Self {
-            base: base.to_owned(),
             entity_id,
             soap_url: format!("{base}/saml/soap"),
             sso_url: format!("{base}/saml/sso"),
@@ -59,6 +68,7 @@ impl Cloud {
             acs_url: format!("{base}/saml/acs"),
             console_entity_id,
             console_acs_url: format!("{base}/saml/admin/acs"),
+            base,
         })
     }
 
@@ -132,6 +142,14 @@ mod tests {
         let cloud = Cloud::new("https://cloud.example.net:8443/").unwrap();
         assert_eq!(cloud.entity_id().as_str(), "https://cloud.example.net:8443/saml/metadata");
         assert_eq!(cloud.soap_url(), "https://cloud.example.net:8443/saml/soap");
+    }
+
+    #[test]
+    fn one_address_has_one_spelling() {
+        for given in ["https://cloud.example.net", "https://cloud.example.net:443", "HTTPS://Cloud.Example.NET:0443/"] {
+            assert_eq!(Cloud::new(given).unwrap().base(), "https://cloud.example.net", "{given}");
+        }
+        assert_eq!(Cloud::new("https://a.example:08443").unwrap().base(), "https://a.example:8443");
     }
 
     #[test]

@@ -14,6 +14,7 @@ use sqlx::AnyConnection;
 
 use crate::break_glass;
 use crate::cloud::Cloud;
+use crate::demands::{Demands, Present};
 use crate::diagnostics;
 use crate::evidence;
 use crate::grade::{Assurance, Grade};
@@ -23,6 +24,7 @@ use crate::policy::{AtLimit, OtherPerson, SignOn};
 use crate::proof::{self, Assessed, Subject};
 use crate::random;
 use crate::realm;
+use crate::service_answer::{ServiceAnswer, Unable};
 use crate::service_name;
 use crate::service_settings::About;
 use crate::sign_on::{REQUEST_LIFE_SECONDS, SKEW_SECONDS};
@@ -35,7 +37,8 @@ use crate::store::service_provider::{self, ServiceProvider};
 use crate::store::service_session::{self, ServiceSession};
 use crate::store::tenant::{self, Tenant};
 use crate::store::{
-    StoreError, browser, browser_sign_on, device_key, domain, external_sign_on, seen_request, sign_on_count, token,
+    StoreError, browser, browser_sign_on, device_key, directory, domain, external_sign_on, seen_request, sign_on_count,
+    token,
 };
 
 /// As many services are listed at the most.
@@ -79,6 +82,13 @@ pub enum Decision {
         /// Seconds after which it is worth another try.
         retry_after: Option<u32>,
     },
+    /// With a Response for the service, which says what can't be done for it: who is at the device takes it there.
+    Unable {
+        /// What the service is told.
+        answer: Box<ServiceAnswer>,
+        /// The code that is nearest to it, for counting.
+        code: RefusalCode,
+    },
 }
 
 /// Everything that an assertion needs.
@@ -96,6 +106,8 @@ pub struct Grant {
     pub subject: NameId,
     /// How far the portal has checked who they are, which travels on.
     pub assurance: Assurance,
+    /// The authentication context class that the service is told, where it is another than the grade's.
+    pub authn_context: Option<String>,
     /// Groups of the device.
     pub groups: Vec<String>,
     /// The service that the assertion is for; none: the device's own session with the portal.
@@ -127,6 +139,16 @@ pub struct Awaited {
     pub name_format: Option<NameIdFormat>,
     /// What the person has proved in the browser to go on: a proof request's id.
     pub proof_request: Option<String>,
+    /// Whom it asks for, and how they have to have signed in.
+    pub demands: Demands,
+}
+
+impl Awaited {
+    fn unable(&self, unable: Unable) -> Stop {
+        let (request_id, acs_url) = (self.request_id.clone(), self.acs_url.clone());
+        // What goes back untouched has come to the device with the portal's request.
+        Stop::Unable(Box::new(ServiceAnswer { request_id, acs_url, relay_state: None, unable }))
+    }
 }
 
 impl Decision {
@@ -145,6 +167,8 @@ pub(crate) enum Stop {
         provider: String,
         address: String,
     },
+    /// The service itself is told.
+    Unable(Box<ServiceAnswer>),
     Failed(StoreError),
 }
 
@@ -183,6 +207,10 @@ pub async fn decide(connection: &mut AnyConnection, question: Question) -> Resul
             note_elsewhere(connection, content, &asked, &provider).await?;
             let (in_response_to, code) = (content.id.clone(), RefusalCode::DomainNotMapped);
             (Decision::Refused { in_response_to, code, elsewhere: Some(address), retry_after: None }, code.to_string())
+        }
+        Err(Stop::Unable(answer)) => {
+            let result = answer.unable.result().to_owned();
+            (Decision::Unable { code: nearest(&answer.unable), answer }, result)
         }
         Err(Stop::Failed(error)) => return Err(error),
     };
@@ -318,6 +346,15 @@ async fn grant(connection: &mut AnyConnection, question: &Question, asked: &mut 
     Ok(granted)
 }
 
+/// The code that says nearly the same.
+fn nearest(unable: &Unable) -> RefusalCode {
+    match unable {
+        Unable::Subject => RefusalCode::UserNotProvisioned,
+        Unable::Context => RefusalCode::EvidenceTooWeak,
+        Unable::Passive | Unable::Name(_) | Unable::Binding(_) | Unable::Confirmation(_) => RefusalCode::Malformed,
+    }
+}
+
 /// A person at a device that may sign people in.
 pub(crate) struct Case<'a> {
     pub(crate) cloud: &'a Cloud,
@@ -381,6 +418,14 @@ pub(crate) async fn settle(connection: &mut AnyConnection, case: Case<'_>) -> Re
         return Err(RefusalCode::ServiceNotAllowed.into());
     }
     realm::check(connection, &tenant.id, evidence, &name, now).await?;
+    let heeded = match (&awaited, &service) {
+        (Some(awaited), Some(service)) => {
+            let present = Present { person: &person, service, context: assurance.grade.authn_context() };
+            let heeded = awaited.demands.heed(connection, present).await?;
+            Some(heeded.map_err(|unable| awaited.unable(unable))?)
+        }
+        (_, Some(_) | None) => None,
+    };
     let mut services = Vec::new();
     if content.respond_to.as_ref() == Some(cloud.entity_id()) {
         services = service_provider::of_tenant(connection, &tenant.id, MOST_SERVICES).await?;
@@ -403,11 +448,26 @@ pub(crate) async fn settle(connection: &mut AnyConnection, case: Case<'_>) -> Re
         person::keep_proof(connection, device.id.as_str(), &person.id, proof).await?;
     }
     let demanded = awaited.as_ref().and_then(|awaited| awaited.name_format.clone());
+    // The service has named the person already; a format that it demands besides comes first.
+    let is_free = demanded.is_none();
     let format = demanded.or_else(|| service.as_ref().map(|service| service.settings.name_id_format.format()));
     let named = service.as_ref().map_or(content.issuer.clone(), |service| service.entity_id.clone());
-    let subject = service_name::of(&person, &named, format.as_ref()).map_err(|_| RefusalCode::Busy)?;
+    let (asked_for, told) = heeded.map(|heeded| (heeded.name, heeded.context)).unzip();
+    let asked_for = asked_for.flatten().filter(|name| is_free || Some(&name.format) == format.as_ref());
+    let subject = match asked_for {
+        Some(name) => name,
+        None => service_name::of(&person, &named, format.as_ref()).map_err(|_| RefusalCode::Busy)?,
+    };
     let session_index = session_index()?;
-    let about = About { person: &person, groups: &groups, assurance: &assurance, device: Some(&device.id) };
+    let wants = service.as_ref().is_some_and(|service| service.settings.wants_directory());
+    let profile = directory::wanted_profile(connection, &person, wants).await?;
+    let about = About {
+        person: &person,
+        groups: &groups,
+        assurance: &assurance,
+        device: Some(&device.id),
+        profile: profile.as_ref(),
+    };
     let attributes = service.as_ref().map(|service| service.settings.attributes(&about)).unwrap_or_default();
     if let Some(service) = &service {
         let session = ServiceSession {
@@ -432,6 +492,7 @@ pub(crate) async fn settle(connection: &mut AnyConnection, case: Case<'_>) -> Re
         key_since: None,
         subject,
         assurance,
+        authn_context: told,
         attributes,
         service,
         awaited,
@@ -467,6 +528,7 @@ async fn begun_by_service(
         browser_id: begun.browser_id,
         name_format: begun.name_format,
         proof_request: begun.proof_request,
+        demands: begun.demands,
     }))
 }
 
@@ -508,6 +570,7 @@ async fn keep_alive(
         device_id: standing.device.id,
         subject,
         assurance: Assurance::claimed(statement.evidence.grade),
+        authn_context: None,
         service: None,
         awaited: None,
         session_index: session_index()?,

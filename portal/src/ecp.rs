@@ -31,7 +31,7 @@ pub async fn begin(portal: &Arc<Portal>, body: &[u8], arrival: Arrival) -> Answe
         }
     };
     let asked = request.claimed_id().clone();
-    match browser::begin(portal, Incoming::Ecp(request), arrival).await {
+    match browser::begin(portal, Incoming::Ecp(request), arrival).await.map_err(NotBegun::in_words) {
         Ok(Begun::SignOn(begun)) => for_device(portal, &begun, arrival),
         Ok(Begun::Answer(answer)) => {
             tracing::info!(unable = ?answer.unable, "refused what a service demands");
@@ -45,6 +45,10 @@ pub async fn begin(portal: &Arc<Portal>, body: &[u8], arrival: Arrival) -> Answe
         Err(NotBegun::Refused(code, why)) => {
             tracing::info!(%code, why, "refused a service's request");
             issue_off_thread(portal, Decision::refused(asked, code), arrival).await
+        }
+        // They are put into words above.
+        Err(NotBegun::Rejected(rejection)) => {
+            issue_off_thread(portal, Decision::refused(asked, rejection.code()), arrival).await
         }
         Err(NotBegun::Failed(error)) => {
             tracing::error!(error = &error as &dyn std::error::Error, "could not answer a service's request");

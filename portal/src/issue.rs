@@ -8,7 +8,9 @@ use saml::response::{Assertion, Response, Status};
 use saml::time::UtcTime;
 
 use crate::decision::{Decision, Grant};
+use crate::grade::Grade;
 use crate::random;
+use crate::service_answer;
 use crate::sign_on::Portal;
 use crate::signing::SigningKeys;
 use crate::store::service_provider::{ServiceProvider, may_receive};
@@ -21,6 +23,12 @@ pub(crate) const NOT_BEFORE_SECONDS: i64 = 90;
 
 /// Names of the attributes that the device's own session carries.
 const GROUPS: &str = "urn:countersign:device:groups";
+
+/// The authentication context classes of all grades, the weakest first.
+#[must_use]
+pub fn authn_contexts() -> [&'static str; 4] {
+    Grade::ALL.map(Grade::authn_context)
+}
 
 /// Signs the Response that says `decision`. Blocks for as long as the signatures take.
 ///
@@ -35,6 +43,7 @@ pub fn issue(portal: &Portal, decision: Decision, now: UtcTime) -> Result<String
             let response = granted((portal, &keys), *grant, [id()?, id()?], now);
             response.sign(&keys.identity(purpose))
         }
+        Decision::Unable { answer, .. } => service_answer::sign(portal, *answer, now).map(|(_, response)| response),
         Decision::Refused { in_response_to, code, elsewhere, retry_after } => {
             let time = (code == RefusalCode::ClockSkew).then_some(now);
             let mut status = Status::refused(Refusal { code, retry_after_seconds: retry_after, time });
@@ -143,7 +152,7 @@ fn response(
         authn_instant: now,
         session_index: Some(grant.session_index.as_str().to_owned()),
         session_not_on_or_after: Some(now.plus_seconds(grant.session_seconds)),
-        authn_context: grant.assurance.grade.authn_context().to_owned(),
+        authn_context: grant.authn_context.unwrap_or_else(|| grant.assurance.grade.authn_context().to_owned()),
         authenticating_authorities: Vec::new(),
         attributes: grant.attributes,
     };

@@ -5,8 +5,10 @@
 
 pub mod admin;
 pub mod admission;
+mod advice;
 mod api;
 pub mod audit_head;
+pub mod authn_context;
 pub mod backup;
 mod break_glass;
 pub mod browser;
@@ -17,7 +19,9 @@ pub mod connections;
 mod console;
 mod copied_key;
 pub mod decision;
+pub mod demands;
 mod diagnostics;
+pub mod directory_detail;
 pub mod door;
 pub mod ecp;
 pub mod evidence;

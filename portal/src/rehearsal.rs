@@ -85,6 +85,8 @@ pub async fn rehearse(store: &Store, cloud: &Cloud, scene: Scene, now: UtcTime) 
         Ok(response) => Ended::Granted(Box::new(response)),
         Err(Stop::Refused(code)) => Ended::Refused(code, None),
         Err(Stop::Elsewhere { address, .. }) => Ended::Refused(RefusalCode::DomainNotMapped, Some(address)),
+        // No service has demanded anything.
+        Err(Stop::Unable(_)) => Ended::Refused(RefusalCode::Malformed, None),
         Err(Stop::Failed(error)) => return Err(error),
     };
     let rules = rules(store, &scene).await?;

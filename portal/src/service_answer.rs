@@ -6,6 +6,7 @@ use saml::name::MessageId;
 use saml::refusal::{SecondLevelStatus, TopLevelStatus};
 use saml::response::{Response, Status};
 use saml::time::UtcTime;
+use serde::{Deserialize, Serialize};
 
 use crate::post_form::PostForm;
 use crate::random;
@@ -26,18 +27,65 @@ pub struct ServiceAnswer {
 }
 
 /// What can't be done for a service.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub enum Unable {
     /// Nobody may be asked anything, and without a question it is not known who the person is: `NoPassive`.
     Passive,
     /// The person can't be named as it is demanded: `InvalidNameIDPolicy`, and why.
     Name(String),
+    /// The person that it asks for is not the one who is here: `UnknownPrincipal`.
+    Subject,
+    /// The way of signing in that it asks for is not the one here: `NoAuthnContext`.
+    Context,
+    /// The binding that it wants the answer by: `UnsupportedBinding`.
+    Binding(String),
+    /// Another confirmation of the subject than the bearer's: `RequestUnsupported`.
+    Confirmation(String),
 }
 
 impl Unable {
+    /// The second-level status without its prefix, as the audit has it.
+    #[must_use]
+    pub fn result(&self) -> &'static str {
+        match self {
+            Self::Passive => "NoPassive",
+            Self::Name(_) => "InvalidNameIDPolicy",
+            Self::Subject => "UnknownPrincipal",
+            Self::Context => "NoAuthnContext",
+            Self::Binding(_) => "UnsupportedBinding",
+            Self::Confirmation(_) => "RequestUnsupported",
+        }
+    }
+
+    /// What the audit says besides.
+    #[must_use]
+    pub fn why(&self) -> String {
+        self.status().message.unwrap_or_default()
+    }
+
     /// Core §3.2.2.2, §3.4.1.
     fn status(&self) -> Status {
         let (top, second, message) = match self {
+            Self::Subject => (
+                TopLevelStatus::Responder,
+                SecondLevelStatus::UnknownPrincipal,
+                "the person who is here is not the one asked for".to_owned(),
+            ),
+            Self::Context => (
+                TopLevelStatus::Responder,
+                SecondLevelStatus::NoAuthnContext,
+                "the person has not signed in in the way asked for".to_owned(),
+            ),
+            Self::Binding(uri) => (
+                TopLevelStatus::Requester,
+                SecondLevelStatus::UnsupportedBinding,
+                format!("Responses are not sent by the binding {uri}"),
+            ),
+            Self::Confirmation(method) => (
+                TopLevelStatus::Requester,
+                SecondLevelStatus::RequestUnsupported,
+                format!("a subject is confirmed as a bearer alone, and not by {method}"),
+            ),
             Self::Passive => (
                 TopLevelStatus::Responder,
                 SecondLevelStatus::NoPassive,
@@ -56,6 +104,16 @@ impl Unable {
 /// # Errors
 /// [`SignError`].
 pub fn form(portal: &Portal, answer: ServiceAnswer, now: UtcTime) -> Result<PostForm, SignError> {
+    let relay_state = answer.relay_state.clone();
+    let (action, response) = sign(portal, answer, now)?;
+    Ok(PostForm { action, field: "SAMLResponse", value: post::encode(&response), relay_state })
+}
+
+/// Where the Response goes that says `answer`, and the Response, signed. Blocks for as long as the signature takes.
+///
+/// # Errors
+/// [`SignError`].
+pub fn sign(portal: &Portal, answer: ServiceAnswer, now: UtcTime) -> Result<(String, String), SignError> {
     let response = Response {
         id: random::bytes().map(MessageId::from_random).map_err(SignError::new)?,
         issue_instant: now,
@@ -65,6 +123,5 @@ pub fn form(portal: &Portal, answer: ServiceAnswer, now: UtcTime) -> Result<Post
         status: answer.unable.status(),
         assertion: None,
     };
-    let value = post::encode(&response.sign(&portal.keys.now().identity(Purpose::Service))?);
-    Ok(PostForm { action: answer.acs_url, field: "SAMLResponse", value, relay_state: answer.relay_state })
+    Ok((answer.acs_url, response.sign(&portal.keys.now().identity(Purpose::Service))?))
 }

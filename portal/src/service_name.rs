@@ -49,7 +49,7 @@ pub fn of(person: &Person, service: &EntityId, format: Option<&NameIdFormat>) ->
 
 /// A name that is the same each time for this service, and another one for every other (Core §8.3.7): made from the person's row, whose 128 random
 /// bits no service learns.
-fn pairwise(person: &Person, service: &EntityId) -> String {
+pub(crate) fn pairwise(person: &Person, service: &EntityId) -> String {
     let mut hash = Context::new(&SHA256);
     for part in ["countersign persistent name", &person.id, service.as_str()] {
         hash.update(&(part.len() as u64).to_be_bytes());

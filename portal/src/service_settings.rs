@@ -4,11 +4,14 @@ use std::fmt;
 use std::str::FromStr;
 
 use saml::name::{Attribute, EntityId, NameIdFormat};
+use saml::request::ServiceAlgorithms;
 use serde::{Deserialize, Serialize};
 
+use crate::directory_detail::Detail;
 use crate::grade::Assurance;
 use crate::policy::fits;
 use crate::service_name::{MAIL, mail};
+use crate::store::directory::Profile;
 use crate::store::person::Person;
 
 /// Attributes, and names or groups, that one service may have.
@@ -33,6 +36,10 @@ pub struct ServiceSettings {
     pub only_people: Vec<String>,
     /// Groups whose members may open it, with `*` for any text. Without people and groups everybody may.
     pub only_groups: Vec<String>,
+    /// Classes of authentication context that it may be told where it asks for one of them, besides the portal's own.
+    pub authn_contexts: Vec<String>,
+    /// Whether its requests may be signed with RSA-SHA1.
+    pub sha1_signatures: bool,
 }
 
 impl Default for ServiceSettings {
@@ -43,6 +50,8 @@ impl Default for ServiceSettings {
             attributes: Vec::new(),
             only_people: Vec::new(),
             only_groups: Vec::new(),
+            authn_contexts: Vec::new(),
+            sha1_signatures: false,
         }
     }
 }
@@ -136,13 +145,15 @@ pub enum Source {
     DeviceId,
     /// The groups that fit a pattern, one value each.
     Groups(String),
+    /// What a directory says of the person; nothing where none does.
+    Directory(Detail),
     /// Always this text.
     Text(String),
 }
 
 /// What `Source` is read from, as people are told.
-pub const SOURCES: &str =
-    "`user`, `local-part`, `domain`, `groups`, `groups:PATTERN`, `grade`, `origin`, `device-id` or `text:WHATEVER`";
+pub const SOURCES: &str = "`user`, `local-part`, `domain`, `groups`, `groups:PATTERN`, `grade`, `origin`, `device-id`, `text:WHATEVER`, or what a directory \
+    says by SCIM: `given-name`, `family-name`, `display-name`, `email`, `title`, `department`, `employee-number` and others that docs/services.md lists";
 
 impl fmt::Display for Source {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -155,6 +166,7 @@ impl fmt::Display for Source {
             Self::DeviceId => formatter.write_str("device-id"),
             Self::Groups(pattern) if pattern == "*" => formatter.write_str("groups"),
             Self::Groups(pattern) => write!(formatter, "groups:{pattern}"),
+            Self::Directory(detail) => write!(formatter, "{detail}"),
             Self::Text(text) => write!(formatter, "text:{text}"),
         }
     }
@@ -175,7 +187,10 @@ impl FromStr for Source {
             _ => match text.split_once(':') {
                 Some(("groups", pattern)) if !pattern.is_empty() => Self::Groups(pattern.to_owned()),
                 Some(("text", value)) if !value.is_empty() => Self::Text(value.to_owned()),
-                _ => return Err(format!("`{text}` is not a source of an attribute: {SOURCES}")),
+                _ => {
+                    let wrong = |()| format!("`{text}` is not a source of an attribute: {SOURCES}");
+                    Self::Directory(text.parse().map_err(wrong)?)
+                }
             },
         })
     }
@@ -206,6 +221,8 @@ pub struct About<'a> {
     pub assurance: &'a Assurance,
     /// The device, where there is one.
     pub device: Option<&'a EntityId>,
+    /// What a directory says of them, where one does.
+    pub profile: Option<&'a Profile>,
 }
 
 impl ServiceSettings {
@@ -216,6 +233,18 @@ impl ServiceSettings {
         let is_named = || self.only_people.iter().any(|pattern| fits(pattern, name_id));
         let is_member = || self.only_groups.iter().any(|pattern| groups.iter().any(|group| fits(pattern, group)));
         is_open || is_named() || is_member()
+    }
+
+    /// Whether an attribute wants what a directory says.
+    #[must_use]
+    pub fn wants_directory(&self) -> bool {
+        self.attributes.iter().any(|rule| matches!(rule.value, Source::Directory(_)))
+    }
+
+    /// The algorithms that its requests may be signed with.
+    #[must_use]
+    pub fn algorithms(&self) -> ServiceAlgorithms {
+        if self.sha1_signatures { ServiceAlgorithms::CurrentAndRsaSha1 } else { ServiceAlgorithms::Current }
     }
 
     /// Whether the service is not to learn people's addresses: it gets other names and no `mail`.
@@ -247,6 +276,7 @@ impl ServiceSettings {
             ("attributes", self.attributes.len()),
             ("only_people", self.only_people.len()),
             ("only_groups", self.only_groups.len()),
+            ("authn_contexts", self.authn_contexts.len()),
         ];
         if let Some((field, length)) = lists.into_iter().find(|(_, length)| *length > MOST) {
             return Err((field, length.to_string(), "a number of them: 64 at most"));
@@ -262,6 +292,14 @@ impl ServiceSettings {
             if self.attributes.iter().take(at).any(|other| other.name == rule.name) {
                 return Err(("attributes", rule.name.clone(), "an attribute that is there once"));
             }
+        }
+        let is_class = |text: &String| is_sound(text) && text.contains(':') && !text.contains(char::is_whitespace);
+        if let Some(text) = self.authn_contexts.iter().find(|text| !is_class(text)) {
+            return Err(("authn_contexts", text.clone(), "the URI of a class of authentication context"));
+        }
+        if let Some(text) = self.authn_contexts.iter().find(|text| text.starts_with("urn:countersign:")) {
+            let wanted = "a class of others: the portal's own are told where they are true";
+            return Err(("authn_contexts", text.clone(), wanted));
         }
         let patterns = self.only_people.iter().map(|text| ("only_people", text));
         let mut patterns = patterns.chain(self.only_groups.iter().map(|text| ("only_groups", text)));
@@ -287,6 +325,7 @@ fn values(source: &Source, about: &About<'_>) -> Vec<String> {
         Source::Origin => vec![about.assurance.origin.clone()],
         Source::DeviceId => about.device.iter().map(ToString::to_string).collect(),
         Source::Groups(pattern) => about.groups.iter().filter(|group| fits(pattern, group)).cloned().collect(),
+        Source::Directory(detail) => about.profile.and_then(|profile| detail.of(profile)).into_iter().collect(),
         Source::Text(text) => vec![text.clone()],
     }
 }
@@ -309,7 +348,7 @@ mod tests {
         let groups = ["admins".to_owned(), "vpn-users".to_owned()];
         let person = alice();
         let assurance = Assurance::proved("passkey");
-        let about = About { person: &person, groups: &groups, assurance: &assurance, device };
+        let about = About { person: &person, groups: &groups, assurance: &assurance, device, profile: None };
         settings.attributes(&about).into_iter().map(|one| (one.name, one.values.join(" "))).collect()
     }
 
@@ -330,6 +369,27 @@ mod tests {
         for (rule, value) in cases {
             assert_eq!(told(&[rule], Some(&device))[1], ("a".to_owned(), value.to_owned()), "{rule}");
         }
+    }
+
+    #[test]
+    fn what_a_directory_says_is_told_where_one_does() {
+        let name = "alice@example.test".to_owned();
+        let person =
+            Person::new("p".to_owned(), "t".to_owned(), name, Origin::Directory, UtcTime::from_unix_seconds(0));
+        let attributes = serde_json::json!({ "name": { "givenName": "Alice" } });
+        let profile =
+            Profile { person: person.clone(), user_name: String::new(), external_id: String::new(), attributes };
+        let rules = ["given=name.givenName", "family=family-name"].map(|rule| rule.parse().unwrap());
+        let settings = ServiceSettings { mail: false, attributes: rules.to_vec(), ..ServiceSettings::default() };
+        assert!(settings.wants_directory() && !ServiceSettings::default().wants_directory());
+        let grade = EvidenceGrade::Directory;
+        let about = About { person: &person, groups: &[], grade, device: None, profile: Some(&profile) };
+        let told = settings.attributes(&about);
+        assert_eq!(
+            told.iter().map(|one| (one.name.as_str(), one.values.concat())).collect::<Vec<_>>(),
+            [("given", "Alice".to_owned())]
+        );
+        assert!(settings.attributes(&About { profile: None, ..about }).is_empty());
     }
 
     #[test]
@@ -368,6 +428,10 @@ mod tests {
         assert_eq!(wrong.check().unwrap_err().0, "attributes");
         let wrong = ServiceSettings { only_groups: vec!["\u{7}".to_owned()], ..ServiceSettings::default() };
         assert_eq!(wrong.check().unwrap_err().0, "only_groups");
+        for class in ["PasswordProtectedTransport", "urn:countersign:1.0:ac:classes:directory", "urn:a b"] {
+            let wrong = ServiceSettings { authn_contexts: vec![class.to_owned()], ..ServiceSettings::default() };
+            assert_eq!(wrong.check().unwrap_err().0, "authn_contexts", "{class}");
+        }
         assert!(read.check().is_ok());
     }
 }

@@ -321,7 +321,7 @@ async fn decide_durably(portal: &Portal, proven: Proven, arrival: Arrival) -> Re
 pub(crate) async fn issue_off_thread(portal: &Arc<Portal>, decision: Decision, arrival: Arrival) -> Answer {
     let outcome = match &decision {
         Decision::Granted(_) => Outcome::Granted,
-        Decision::Refused { code, .. } => Outcome::Refused(*code),
+        Decision::Refused { code, .. } | Decision::Unable { code, .. } => Outcome::Refused(*code),
     };
     let issuing = Arc::clone(portal);
     let issued = tokio::task::spawn_blocking(move || issue::issue(&issuing, decision, arrival.now)).await;

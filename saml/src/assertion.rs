@@ -118,7 +118,7 @@ impl Assertion {
         children.optional(SAML, "Advice");
         let statements = Statements::read(children)?;
         let (subject, bearer) = read_subject(subject, expect)?;
-        let issue_instant = wire::instant(element.required_attribute("IssueInstant")?)?;
+        let issue_instant = wire::required_instant(element, "IssueInstant")?;
         let not_before = conditions.not_before.unwrap_or(issue_instant);
         let not_on_or_after =
             conditions.not_on_or_after.map_or(bearer.not_on_or_after, |end| end.min(bearer.not_on_or_after));
@@ -128,7 +128,7 @@ impl Assertion {
         check_period(Some(not_before), Some(not_on_or_after), expect)?;
         check_period(None, statements.session_not_on_or_after, expect)?;
         Ok(Self {
-            id: wire::message_id(element.required_attribute("ID")?)?,
+            id: wire::required_message_id(element, "ID")?,
             issue_instant,
             issuer,
             subject,
@@ -184,15 +184,16 @@ impl Conditions {
             return Err(Rejection::about(RejectionReason::WrongAudience, "no AudienceRestriction"));
         }
         Ok(Self {
-            not_before: element.attribute("NotBefore").map(wire::instant).transpose()?,
-            not_on_or_after: element.attribute("NotOnOrAfter").map(wire::instant).transpose()?,
+            not_before: wire::optional_instant(element, "NotBefore")?,
+            not_on_or_after: wire::optional_instant(element, "NotOnOrAfter")?,
         })
     }
 }
 
 fn check_audience(restriction: Element<'_>, expect: &ResponseExpectations<'_>) -> Result<(), Rejection> {
     let mut children = Sequence::new(restriction)?;
-    let audiences = children.many(SAML, "Audience").map(Element::text).collect::<Result<Vec<_>, _>>()?;
+    let audiences = children.many(SAML, "Audience").map(|audience| audience.text().map(wire::collapsed));
+    let audiences = audiences.collect::<Result<Vec<_>, _>>()?;
     children.finish()?;
     if audiences.contains(&expect.audience.as_str()) {
         Ok(())
@@ -213,7 +214,7 @@ fn read_subject(element: Element<'_>, expect: &ResponseExpectations<'_>) -> Resu
     let mut first_fault = None;
     let mut bearer = None;
     for confirmation in children.many(SAML, "SubjectConfirmation") {
-        if bearer.is_none() && confirmation.attribute("Method") == Some(BEARER) {
+        if bearer.is_none() && confirmation.attribute("Method").map(wire::collapsed) == Some(BEARER) {
             match Bearer::read(confirmation, expect) {
                 Ok(good) => bearer = Some(good),
                 Err(fault) => first_fault = first_fault.or(Some(fault)),
@@ -236,13 +237,13 @@ impl Bearer {
         children.finish()?;
         // A bearer's confirmation has no NotBefore (Profiles 4.1.4.2).
         data.only_attributes(&["Recipient", "NotOnOrAfter", "InResponseTo", "Address"])?;
-        let recipient = data.required_attribute("Recipient")?;
+        let recipient = wire::collapsed(data.required_attribute("Recipient")?);
         if recipient != expect.recipient {
             return Err(Rejection::about(RejectionReason::WrongRecipient, recipient));
         }
-        let in_response_to = data.attribute("InResponseTo").map(wire::message_id).transpose()?;
+        let in_response_to = wire::optional_message_id(data, "InResponseTo")?;
         expect.in_response_to.check(in_response_to.as_ref())?;
-        let not_on_or_after = wire::instant(data.required_attribute("NotOnOrAfter")?)?;
+        let not_on_or_after = wire::required_instant(data, "NotOnOrAfter")?;
         check_period(None, Some(not_on_or_after), expect)?;
         Ok(Self { not_on_or_after, in_response_to })
     }
@@ -295,13 +296,13 @@ impl Statements {
         context.optional(SAML, "AuthnContextDecl");
         context.optional(SAML, "AuthnContextDeclRef");
         let authorities = context.many(SAML, "AuthenticatingAuthority");
-        let authorities = authorities.map(|id| wire::entity_id(id.text()?)).collect::<Result<Vec<_>, _>>()?;
+        let authorities = authorities.map(wire::entity_id_in).collect::<Result<Vec<_>, _>>()?;
         context.finish()?;
         Ok(Self {
-            authn_instant: wire::instant(authn.required_attribute("AuthnInstant")?)?,
+            authn_instant: wire::required_instant(authn, "AuthnInstant")?,
             session_index: authn.attribute("SessionIndex").map(str::to_owned),
-            session_not_on_or_after: authn.attribute("SessionNotOnOrAfter").map(wire::instant).transpose()?,
-            authn_context: wire::uri(class.text()?)?,
+            session_not_on_or_after: wire::optional_instant(authn, "SessionNotOnOrAfter")?,
+            authn_context: wire::uri_in(class)?,
             authorities,
             attributes,
         })

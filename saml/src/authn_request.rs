@@ -41,8 +41,10 @@ pub struct AuthnRequest {
     pub transaction: Option<MessageId>,
     /// `cs:Device`: what a device says about its user and itself.
     pub device: Option<DeviceStatement>,
-    /// `Subject/NameID`: whom the request is about.
+    /// `Subject/NameID`: the person that the request is about.
     pub subject: Option<NameId>,
+    /// What else `Subject` says.
+    pub subject_details: SubjectDetails,
     /// `NameIDPolicy`.
     pub name_id_policy: Option<NameIdPolicy>,
     /// `RequestedAuthnContext`.
@@ -51,6 +53,19 @@ pub struct AuthnRequest {
     pub proxy_count: Option<u32>,
     /// `Scoping/RequesterID`: for whom the issuer asks.
     pub requesters: Vec<EntityId>,
+}
+
+/// What a `Subject` says besides the name, which those who answer it have to heed (Core 2.2.2, 2.4.1 and 3.4.1.4).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SubjectDetails {
+    /// `NameID/@NameQualifier`: the identity provider whose name it is.
+    pub name_qualifier: Option<String>,
+    /// `NameID/@SPNameQualifier`: the service for which it was made.
+    pub sp_name_qualifier: Option<String>,
+    /// What is there in the place of `NameID`: `BaseID`, `EncryptedID`, or nothing but confirmations.
+    pub unreadable: Option<String>,
+    /// `SubjectConfirmation/@Method`: how the assertion is to be confirmed; it is read, and never written.
+    pub confirmations: Vec<String>,
 }
 
 /// `samlp:NameIDPolicy` (Core 3.4.1.1).
@@ -65,7 +80,7 @@ pub struct NameIdPolicy {
 }
 
 /// `RequestedAuthnContext/@Comparison` (Core 3.3.2.2.1).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Comparison {
     /// One of the contexts listed.
     #[default]
@@ -82,13 +97,21 @@ impl Comparison {
     const ALL: [(Self, &'static str); 4] =
         [(Self::Exact, "exact"), (Self::Minimum, "minimum"), (Self::Maximum, "maximum"), (Self::Better, "better")];
 
-    fn as_str(self) -> &'static str {
+    /// The word that stands for it on the wire.
+    pub fn as_str(self) -> &'static str {
         Self::ALL.iter().find(|(comparison, _)| *comparison == self).map_or("exact", |(_, text)| text)
     }
 
+    /// The comparison that `word` stands for.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(_, known)| *known == word).map(|(comparison, _)| *comparison)
+    }
+
     fn parse(text: &str) -> Result<Self, Rejection> {
-        let found = Self::ALL.iter().find(|(_, known)| *known == text);
-        found.map(|(comparison, _)| *comparison).ok_or_else(|| Rejection::about(RejectionReason::BadValue, text))
+        Self::from_word(text).ok_or_else(|| {
+            let wanted = "it has to be `exact`, `minimum`, `maximum` or `better`";
+            Rejection::value("RequestedAuthnContext/@Comparison", text, wanted)
+        })
     }
 }
 
@@ -99,6 +122,8 @@ pub struct RequestedAuthnContext {
     pub comparison: Comparison,
     /// `AuthnContextClassRef`, in order of preference.
     pub class_refs: Vec<String>,
+    /// `AuthnContextDeclRef`, which stands in the place of classes; it is read, and never written.
+    pub decl_refs: Vec<String>,
 }
 
 impl AuthnRequest {
@@ -118,6 +143,7 @@ impl AuthnRequest {
             transaction: None,
             device: None,
             subject: None,
+            subject_details: SubjectDetails::default(),
             name_id_policy: None,
             requested_authn_context: None,
             proxy_count: None,
@@ -159,7 +185,7 @@ impl AuthnRequest {
         self.write_extensions(&mut writer);
         if let Some(subject) = &self.subject {
             writer.start(SAML, "Subject");
-            wire::write_name_id(&mut writer, subject);
+            wire::write_qualified_name_id(&mut writer, subject, &self.subject_details);
             writer.end();
         }
         if let Some(policy) = &self.name_id_policy {
@@ -225,28 +251,29 @@ impl AuthnRequest {
         children.optional(Namespace::Signature, "Signature");
         let extensions = children.optional(SAMLP, "Extensions").map(Extensions::read).transpose()?.unwrap_or_default();
         let subject = children.optional(SAML, "Subject").map(read_subject).transpose()?;
+        let (subject, subject_details) = subject.unwrap_or_default();
         let name_id_policy = children.optional(SAMLP, "NameIDPolicy").map(read_policy).transpose()?;
+        // A wish about the assertion's own conditions, which are the responder's to choose (Core 3.4.1).
+        children.optional(SAML, "Conditions");
         let context = children.optional(SAMLP, "RequestedAuthnContext").map(read_context).transpose()?;
         let scoping = children.optional(SAMLP, "Scoping").map(read_scoping).transpose()?;
         let (proxy_count, requesters) = scoping.unwrap_or_default();
         children.finish()?;
-        let index = element
-            .attribute("AssertionConsumerServiceIndex")
-            .map(|text| text.parse().map_err(|_| Rejection::about(RejectionReason::BadValue, text)));
         Ok(Self {
-            id: wire::message_id(element.required_attribute("ID")?)?,
-            issue_instant: wire::instant(element.required_attribute("IssueInstant")?)?,
+            id: wire::required_message_id(element, "ID")?,
+            issue_instant: wire::required_instant(element, "IssueInstant")?,
             destination: wire::optional_uri(element, "Destination")?,
             issuer,
             is_passive: wire::optional_boolean(element, "IsPassive")?,
             force_authn: wire::optional_boolean(element, "ForceAuthn")?,
             acs_url: wire::optional_uri(element, "AssertionConsumerServiceURL")?,
-            acs_index: index.transpose()?,
+            acs_index: wire::optional_index(element, "AssertionConsumerServiceIndex")?,
             protocol_binding: wire::optional_uri(element, "ProtocolBinding")?,
             respond_to: extensions.respond_to,
             transaction: extensions.transaction,
             device: extensions.device,
             subject,
+            subject_details,
             name_id_policy,
             requested_authn_context: context,
             proxy_count,
@@ -270,7 +297,7 @@ impl Extensions {
         while let Some(child) = children.any() {
             let twice = || Rejection::about(RejectionReason::UnexpectedElement, child.local());
             if child.is(Namespace::ThirdParty, "RespondTo") {
-                let earlier = extensions.respond_to.replace(wire::entity_id(child.text()?)?);
+                let earlier = extensions.respond_to.replace(wire::entity_id_in(child)?);
                 earlier.map_or(Ok(()), |_| Err(twice()))?;
             } else if child.is(Namespace::Countersign, "Transaction") {
                 let text = child.text()?;
@@ -286,18 +313,35 @@ impl Extensions {
     }
 }
 
-/// A subject may be named but not confirmed (Profiles 4.1.4.1).
-fn read_subject(element: Element<'_>) -> Result<NameId, Rejection> {
+/// `saml:Subject` (Core 2.4.1). Profiles 4.1.4.1 forbids confirmations in it; some write the bearer's, which they get anyway.
+fn read_subject(element: Element<'_>) -> Result<(Option<NameId>, SubjectDetails), Rejection> {
     let mut children = Sequence::new(element)?;
-    let name_id = wire::name_id(children.required(SAML, "NameID")?)?;
+    let mut details = SubjectDetails::default();
+    let name = children.optional(SAML, "NameID");
+    if let Some(name) = name {
+        details.name_qualifier = name.attribute("NameQualifier").map(str::to_owned);
+        details.sp_name_qualifier = name.attribute("SPNameQualifier").map(str::to_owned);
+    } else {
+        let other = children.optional(SAML, "BaseID").or_else(|| children.optional(SAML, "EncryptedID"));
+        details.unreadable = Some(other.map_or("SubjectConfirmation", Element::local).to_owned());
+    }
+    for confirmation in children.many(SAML, "SubjectConfirmation") {
+        details.confirmations.push(wire::required_uri(confirmation, "Method")?);
+    }
+    if name.is_none()
+        && details.unreadable.as_deref() == Some("SubjectConfirmation")
+        && details.confirmations.is_empty()
+    {
+        children.required(SAML, "NameID")?;
+    }
     children.finish()?;
-    Ok(name_id)
+    Ok((name.map(wire::name_id).transpose()?, details))
 }
 
 fn read_policy(element: Element<'_>) -> Result<NameIdPolicy, Rejection> {
     element.only_attributes(&["Format", "SPNameQualifier", "AllowCreate"])?;
     Sequence::new(element)?.finish()?;
-    let format = element.attribute("Format").map(NameIdFormat::from_uri);
+    let format = wire::optional_format(element, "Format");
     let sp_name_qualifier = element.attribute("SPNameQualifier").map(str::to_owned);
     Ok(NameIdPolicy { format, sp_name_qualifier, allow_create: wire::optional_boolean(element, "AllowCreate")? })
 }
@@ -306,26 +350,22 @@ fn read_context(element: Element<'_>) -> Result<RequestedAuthnContext, Rejection
     element.only_attributes(&["Comparison"])?;
     let comparison = element.attribute("Comparison").map_or(Ok(Comparison::Exact), Comparison::parse)?;
     let mut children = Sequence::new(element)?;
-    let class_refs = children
-        .many(SAML, "AuthnContextClassRef")
-        .map(|class| wire::uri(class.text()?))
-        .collect::<Result<Vec<_>, _>>()?;
+    let decl_refs = children.many(SAML, "AuthnContextDeclRef").map(wire::uri_in).collect::<Result<Vec<_>, _>>()?;
+    let class_refs = children.many(SAML, "AuthnContextClassRef").map(wire::uri_in).collect::<Result<Vec<_>, _>>()?;
     children.finish()?;
-    if class_refs.is_empty() {
-        return Err(Rejection::about(RejectionReason::MissingElement, "AuthnContextClassRef"));
+    if class_refs.is_empty() && decl_refs.is_empty() {
+        let missing = "RequestedAuthnContext/AuthnContextClassRef";
+        return Err(Rejection::about(RejectionReason::MissingElement, missing));
     }
-    Ok(RequestedAuthnContext { comparison, class_refs })
+    Ok(RequestedAuthnContext { comparison, class_refs, decl_refs })
 }
 
 fn read_scoping(element: Element<'_>) -> Result<(Option<u32>, Vec<EntityId>), Rejection> {
     element.only_attributes(&["ProxyCount"])?;
-    let count = element
-        .attribute("ProxyCount")
-        .map(|text| text.parse().map_err(|_| Rejection::about(RejectionReason::BadValue, text)));
+    let count = wire::optional_count(element, "ProxyCount")?;
     let mut children = Sequence::new(element)?;
     children.optional(SAMLP, "IDPList");
-    let requesters =
-        children.many(SAMLP, "RequesterID").map(|id| wire::entity_id(id.text()?)).collect::<Result<_, _>>()?;
+    let requesters = children.many(SAMLP, "RequesterID").map(wire::entity_id_in).collect::<Result<_, _>>()?;
     children.finish()?;
-    Ok((count.transpose()?, requesters))
+    Ok((count, requesters))
 }

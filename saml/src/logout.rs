@@ -111,11 +111,11 @@ impl LogoutRequest {
         let session_indexes = indexes.collect::<Result<_, _>>()?;
         children.finish()?;
         Ok(Self {
-            id: wire::message_id(element.required_attribute("ID")?)?,
-            issue_instant: wire::instant(element.required_attribute("IssueInstant")?)?,
+            id: wire::required_message_id(element, "ID")?,
+            issue_instant: wire::required_instant(element, "IssueInstant")?,
             destination: wire::optional_uri(element, "Destination")?,
             issuer,
-            not_on_or_after: element.attribute("NotOnOrAfter").map(wire::instant).transpose()?,
+            not_on_or_after: wire::optional_instant(element, "NotOnOrAfter")?,
             reason: element.attribute("Reason").map(str::to_owned),
             name_id,
             session_indexes,
@@ -160,10 +160,10 @@ impl LogoutResponse {
         let status = Status::read(children.required(SAMLP, "Status")?)?;
         children.finish()?;
         Ok(Self {
-            id: wire::message_id(element.required_attribute("ID")?)?,
-            issue_instant: wire::instant(element.required_attribute("IssueInstant")?)?,
+            id: wire::required_message_id(element, "ID")?,
+            issue_instant: wire::required_instant(element, "IssueInstant")?,
             destination: wire::optional_uri(element, "Destination")?,
-            in_response_to: element.attribute("InResponseTo").map(wire::message_id).transpose()?,
+            in_response_to: wire::optional_message_id(element, "InResponseTo")?,
             issuer,
             status,
         })

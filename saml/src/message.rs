@@ -40,7 +40,7 @@ impl Message {
     }
 
     pub(crate) fn claimed_id(&self) -> Result<MessageId, Rejection> {
-        wire::message_id(self.element().required_attribute("ID")?)
+        wire::required_message_id(self.element(), "ID")
     }
 
     pub(crate) fn claimed_issuer(&self) -> Result<EntityId, Rejection> {

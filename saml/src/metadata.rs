@@ -3,6 +3,12 @@
 //! What others write is read leniently in its order and strictly in its values: roles, extensions and services that mean nothing here are
 //! passed over.
 
+mod endpoint;
+mod entity;
+
+pub use endpoint::{Binding, Endpoint, IndexedEndpoint};
+pub use entity::{ChoiceError, Role, entity_document};
+
 use crate::dsig::{self, Accepted, Covered, Enveloped, Place, decode};
 use crate::key::{KeyError, SignError, VerifyingKey};
 use crate::name::{EntityId, MessageId, NameIdFormat};
@@ -10,73 +16,14 @@ use crate::rejection::{Rejection, RejectionReason};
 use crate::response::SigningIdentity;
 use crate::time::UtcTime;
 use crate::wire;
+use endpoint::{Usable, default_of, endpoints, indexed_endpoints, location};
+use entity::role_of;
+
 use crate::xml::{Comments, Document, Element, Namespace, Writer};
 
 const MD: Namespace = Namespace::Metadata;
+const ACS: &str = "AssertionConsumerService";
 const PROTOCOL: &str = "urn:oasis:names:tc:SAML:2.0:protocol";
-
-/// How messages get to an endpoint (Bindings 3).
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Binding {
-    /// HTTP Redirect.
-    Redirect,
-    /// HTTP POST.
-    Post,
-    /// SOAP over HTTP.
-    Soap,
-    /// Reverse SOAP, as ECP uses it.
-    Paos,
-    /// HTTP Artifact.
-    Artifact,
-    /// Any other URI.
-    Other(String),
-}
-
-impl Binding {
-    const NAMED: [(Self, &'static str); 5] = [
-        (Self::Redirect, "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect"),
-        (Self::Post, "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST"),
-        (Self::Soap, "urn:oasis:names:tc:SAML:2.0:bindings:SOAP"),
-        (Self::Paos, "urn:oasis:names:tc:SAML:2.0:bindings:PAOS"),
-        (Self::Artifact, "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Artifact"),
-    ];
-
-    /// The URI that stands for the binding on the wire.
-    pub fn uri(&self) -> &str {
-        if let Self::Other(uri) = self {
-            return uri;
-        }
-        Self::NAMED.iter().find(|(binding, _)| binding == self).map_or("", |(_, uri)| uri)
-    }
-
-    /// The binding that `uri` stands for.
-    pub fn from_uri(uri: &str) -> Self {
-        let named = Self::NAMED.iter().find(|(_, known)| *known == uri);
-        named.map_or_else(|| Self::Other(uri.to_owned()), |(binding, _)| binding.clone())
-    }
-}
-
-/// `md:EndpointType` (Metadata 2.2.2).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Endpoint {
-    /// `Binding`.
-    pub binding: Binding,
-    /// `Location`: an `https:` or `http:` address.
-    pub location: String,
-}
-
-/// `md:IndexedEndpointType` (Metadata 2.2.3).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct IndexedEndpoint {
-    /// `Binding`.
-    pub binding: Binding,
-    /// `Location`: an `https:` or `http:` address.
-    pub location: String,
-    /// `index`.
-    pub index: u16,
-    /// `isDefault`.
-    pub is_default: bool,
-}
 
 /// The identity provider's half (Metadata 2.4.3).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -123,6 +70,8 @@ pub struct SpMetadata {
 }
 
 impl IdpMetadata {
+    const ROLE: Role = Role::IdentityProvider;
+
     /// Writes the document.
     pub fn to_xml(&self) -> String {
         self.write(None).0
@@ -151,7 +100,7 @@ impl IdpMetadata {
     /// Reads a document that the administrator, or a connection that is trusted, vouches for; a signature in it is not looked at.
     pub fn parse(xml: &[u8]) -> Result<Self, Rejection> {
         let document = Document::parse(xml, Comments::Skipped)?;
-        Self::read(document.root())
+        Self::read(only(&document, Self::ROLE)?)
     }
 
     /// Reads a document that one of the keys has signed and whose time is not over; one without `validUntil` is refused.
@@ -174,23 +123,22 @@ impl IdpMetadata {
     }
 
     fn read(element: Element<'_>) -> Result<Self, Rejection> {
-        let role = role(element, "IDPSSODescriptor")?;
-        let sso = endpoints(role, "SingleSignOnService")?;
-        if sso.is_empty() {
-            return Err(Rejection::about(RejectionReason::MissingElement, "SingleSignOnService"));
-        }
+        let role = role_of(element, Self::ROLE)?;
+        let sso = endpoints(role, "SingleSignOnService").some(role, "SingleSignOnService")?;
         Ok(Self {
-            entity_id: wire::entity_id(element.required_attribute("entityID")?)?,
-            valid_until: valid_until(element, role)?,
-            signing_certificates: certificates(role)?,
+            entity_id: wire::required_entity_id(element, "entityID")?,
+            valid_until: entity::valid_until(role)?,
+            signing_certificates: certificates(role).list,
             sso,
-            slo: endpoints(role, "SingleLogoutService")?,
+            slo: endpoints(role, "SingleLogoutService").list,
             want_authn_requests_signed: wire::optional_boolean(role, "WantAuthnRequestsSigned")?,
         })
     }
 }
 
 impl SpMetadata {
+    const ROLE: Role = Role::ServiceProvider;
+
     /// Writes the document.
     pub fn to_xml(&self) -> String {
         let mut writer = Writer::new();
@@ -213,7 +161,7 @@ impl SpMetadata {
                 .attribute("Binding", endpoint.binding.uri())
                 .attribute("Location", &endpoint.location)
                 .attribute("index", &endpoint.index.to_string())
-                .optional_attribute("isDefault", endpoint.is_default.then_some("true"))
+                .optional_attribute("isDefault", endpoint.is_default.map(truth))
                 .end();
         }
         writer.finish()
@@ -240,7 +188,7 @@ impl SpMetadata {
     /// Reads a document that the administrator vouches for; a signature in it is not looked at.
     pub fn parse(xml: &[u8]) -> Result<Self, Rejection> {
         let document = Document::parse(xml, Comments::Skipped)?;
-        Self::read(document.root())
+        Self::read(only(&document, Self::ROLE)?)
     }
 
     /// Reads a document that one of the keys has signed and whose time is not over; one without `validUntil` is refused.
@@ -262,11 +210,9 @@ impl SpMetadata {
         signing_keys(&self.signing_certificates)
     }
 
-    /// The address for a binding where the request names none: the one marked as default, else the first (Metadata 2.2.3).
+    /// The address for a binding where the request names none (Metadata 2.2.3): the one marked as default, else the first that is not marked as none.
     pub fn default_acs(&self, binding: &Binding) -> Option<&IndexedEndpoint> {
-        let mut fitting = self.acs.iter().filter(|endpoint| endpoint.binding == *binding);
-        let first = fitting.clone().next();
-        fitting.find(|endpoint| endpoint.is_default).or(first)
+        default_of(self.acs.iter().filter(|endpoint| endpoint.binding == *binding))
     }
 
     /// The registered address that a request names by its URL, octet for octet.
@@ -280,23 +226,21 @@ impl SpMetadata {
     }
 
     fn read(element: Element<'_>) -> Result<Self, Rejection> {
-        let role = role(element, "SPSSODescriptor")?;
-        let acs = children(role, "AssertionConsumerService").map(indexed_endpoint).collect::<Result<Vec<_>, _>>()?;
-        if acs.is_empty() {
-            return Err(Rejection::about(RejectionReason::MissingElement, "AssertionConsumerService"));
-        }
-        let formats = children(role, "NameIDFormat").map(|format| Ok(NameIdFormat::from_uri(format.text()?.trim())));
+        let role = role_of(element, Self::ROLE)?;
+        let acs = indexed_endpoints(role, ACS).some(role, ACS)?;
+        let formats =
+            children(role, "NameIDFormat").map(|format| Ok(NameIdFormat::from_uri(wire::collapsed(format.text()?))));
         Ok(Self {
-            entity_id: wire::entity_id(element.required_attribute("entityID")?)?,
-            valid_until: valid_until(element, role)?,
-            signing_certificates: certificates(role)?,
+            entity_id: wire::required_entity_id(element, "entityID")?,
+            valid_until: entity::valid_until(role)?,
+            signing_certificates: certificates(role).list,
             acs,
-            slo: endpoints(role, "SingleLogoutService")?,
+            slo: endpoints(role, "SingleLogoutService").list,
             want_assertions_signed: wire::optional_boolean(role, "WantAssertionsSigned")?,
             authn_requests_signed: wire::optional_boolean(role, "AuthnRequestsSigned")?,
             name_id_formats: formats.collect::<Result<_, Rejection>>()?,
             display_name: display_name(element, role)?,
-            request_initiator: request_initiator(role)?,
+            request_initiator: request_initiator(role).list.into_iter().next(),
         })
     }
 }
@@ -314,11 +258,12 @@ fn display_name(entity: Element<'_>, role: Element<'_>) -> Result<Option<String>
 }
 
 /// Profile 2.3.1: `Binding` is the profile's own.
-fn request_initiator(role: Element<'_>) -> Result<Option<String>, Rejection> {
+fn request_initiator(role: Element<'_>) -> Usable<String> {
     let init = Namespace::RequestInitiation;
-    let initiator = extensions(role)
-        .find(|element| element.is(init, "RequestInitiator") && element.attribute("Binding") == Some(init.uri()));
-    initiator.map(location).transpose()
+    let is_its = |binding: Option<&str>| binding.map(wire::collapsed) == Some(init.uri());
+    let initiators =
+        extensions(role).filter(|element| element.is(init, "RequestInitiator") && is_its(element.attribute("Binding")));
+    Usable::read(initiators, location)
 }
 
 fn extensions<'d>(role: Element<'d>) -> impl Iterator<Item = Element<'d>> {
@@ -403,72 +348,43 @@ fn children<'d>(parent: Element<'d>, local: &'static str) -> impl Iterator<Item 
     parent.children().filter(move |child| child.is(MD, local))
 }
 
-/// The only descriptor of a role that speaks SAML 2.0.
-fn role<'d>(entity: Element<'d>, local: &'static str) -> Result<Element<'d>, Rejection> {
-    if !entity.is(MD, "EntityDescriptor") {
-        return Err(Rejection::about(RejectionReason::UnexpectedRoot, entity.local()));
-    }
-    let speaks_saml2 = |role: &Element<'_>| {
-        role.attribute("protocolSupportEnumeration")
-            .is_some_and(|list| list.split_ascii_whitespace().any(|item| item == PROTOCOL))
-    };
-    let mut roles = children(entity, local).filter(speaks_saml2);
-    let role = roles.next().ok_or_else(|| Rejection::about(RejectionReason::MissingElement, local))?;
-    match roles.next() {
-        None => Ok(role),
-        Some(_) => Err(Rejection::about(RejectionReason::UnexpectedElement, local)),
-    }
-}
-
-/// The earlier of the entity's and the role's.
-fn valid_until(entity: Element<'_>, role: Element<'_>) -> Result<Option<UtcTime>, Rejection> {
-    let of_entity = entity.attribute("validUntil").map(wire::instant).transpose()?;
-    let of_role = role.attribute("validUntil").map(wire::instant).transpose()?;
-    Ok(of_entity.into_iter().chain(of_role).min())
-}
-
 /// The first certificate of each key that is for signing (Metadata 2.4.1.1); the others of an `X509Data` are its chain, which means nothing.
-fn certificates(role: Element<'_>) -> Result<Vec<Vec<u8>>, Rejection> {
-    let mut certificates = Vec::new();
-    for descriptor in children(role, "KeyDescriptor") {
-        if descriptor.attribute("use").is_some_and(|purpose| purpose != "signing") {
-            continue;
+fn certificates(role: Element<'_>) -> Usable<Vec<u8>> {
+    let for_signing = |descriptor: &Element<'_>| descriptor.attribute("use").is_none_or(|purpose| purpose == "signing");
+    let is_certificate = |element: &Element<'_>| element.is(Namespace::Signature, "X509Certificate");
+    let keys = children(role, "KeyDescriptor").filter(for_signing);
+    Usable::read(keys.filter_map(|key| key.descendants().find(is_certificate)), |certificate| {
+        let unreadable = |fault: Rejection| Rejection::about(fault.reason(), "KeyDescriptor//X509Certificate");
+        decode(certificate.text()?).map_err(unreadable)
+    })
+}
+
+/// What of the metadata of a service or an identity provider is passed over because it can't be used, and why: one sentence each. Nothing where the
+/// document can't be read at all.
+pub fn passed_over(xml: &[u8], role: Role) -> Vec<String> {
+    let Ok(document) = Document::parse(xml, Comments::Skipped) else { return Vec::new() };
+    let Ok(element) = only(&document, role).and_then(|entity| role_of(entity, role)) else { return Vec::new() };
+    let mut faults = endpoints(element, "SingleLogoutService").faults;
+    faults.extend(match role {
+        Role::IdentityProvider => endpoints(element, "SingleSignOnService").faults,
+        Role::ServiceProvider => indexed_endpoints(element, ACS).faults,
+    });
+    faults.extend(request_initiator(element).faults);
+    let certificates = certificates(element);
+    faults.extend(certificates.faults);
+    let unusable = certificates.list.iter().filter_map(|der| VerifyingKey::from_certificate_der(der).err());
+    let unusable = unusable.map(|error| format!("a certificate in `KeyDescriptor` can't be used: {error}"));
+    faults.iter().map(ToString::to_string).chain(unusable).map(|fault| format!("passed over: {fault}")).collect()
+}
+
+/// The entity that is meant where nobody has said which.
+fn only(document: &Document, role: Role) -> Result<Element<'_>, Rejection> {
+    entity::choose(document.root(), role, None).map_err(|error| match error {
+        ChoiceError::Rejected(rejection) => rejection,
+        ChoiceError::Several { .. } | ChoiceError::NotThere { .. } => {
+            Rejection::about(RejectionReason::UnexpectedRoot, "EntitiesDescriptor")
+                .with_hint("it describes several entities; one of them has to be chosen by its entity ID")
         }
-        let first = descriptor.descendants().find(|element| element.is(Namespace::Signature, "X509Certificate"));
-        if let Some(certificate) = first {
-            certificates.push(decode(certificate.text()?)?);
-        }
-    }
-    Ok(certificates)
-}
-
-/// An address that a browser or an HTTP client may be sent to: `javascript:` and its kind are none.
-fn location(element: Element<'_>) -> Result<String, Rejection> {
-    let location = wire::uri(element.required_attribute("Location")?)?;
-    if location.starts_with("https://") || location.starts_with("http://") {
-        Ok(location)
-    } else {
-        Err(Rejection::about(RejectionReason::BadValue, &location))
-    }
-}
-
-fn endpoints(role: Element<'_>, local: &'static str) -> Result<Vec<Endpoint>, Rejection> {
-    let read = |element: Element<'_>| -> Result<Endpoint, Rejection> {
-        Ok(Endpoint {
-            binding: Binding::from_uri(element.required_attribute("Binding")?),
-            location: location(element)?,
-        })
-    };
-    children(role, local).map(read).collect()
-}
-
-fn indexed_endpoint(element: Element<'_>) -> Result<IndexedEndpoint, Rejection> {
-    let index = element.required_attribute("index")?;
-    Ok(IndexedEndpoint {
-        binding: Binding::from_uri(element.required_attribute("Binding")?),
-        location: location(element)?,
-        index: index.parse().map_err(|_| Rejection::about(RejectionReason::BadValue, index))?,
-        is_default: wire::optional_boolean(element, "isDefault")?,
     })
 }
 
@@ -494,7 +410,7 @@ mod tests {
             binding: Binding::Post,
             location: format!("https://sp.example/acs/{index}"),
             index,
-            is_default,
+            is_default: Some(is_default),
         };
         SpMetadata {
             entity_id: "https://sp.example/metadata".parse().unwrap(),
@@ -532,8 +448,6 @@ mod tests {
             <md:OrganizationURL xml:lang=\"en\">https://ex</md:OrganizationURL></md:Organization>";
         assert_eq!(named("", organisation).as_deref(), Some("Example"));
         assert_eq!(named("", ""), None);
-        let elsewhere = xml.replace("https://sp.example/start", "javascript:alert(1)");
-        assert_eq!(SpMetadata::parse(elsewhere.as_bytes()).unwrap_err().reason(), RejectionReason::BadValue);
     }
 
     #[test]
@@ -566,6 +480,99 @@ mod tests {
     }
 
     #[test]
+    fn the_default_is_the_first_that_is_not_said_to_be_none() {
+        let acs = |marks: &[Option<bool>]| {
+            let endpoint = |(index, is_default): (u16, &Option<bool>)| IndexedEndpoint {
+                binding: Binding::Post,
+                location: format!("https://sp.example/acs/{index}"),
+                index,
+                is_default: *is_default,
+            };
+            let written = SpMetadata { acs: (0..).zip(marks).map(endpoint).collect(), ..sp() };
+            SpMetadata::parse(written.to_xml().as_bytes()).unwrap().default_acs(&Binding::Post).unwrap().index
+        };
+        let (yes, no) = (Some(true), Some(false));
+        for (marks, index) in [
+            (&[no, None][..], 1),
+            (&[None, None], 0),
+            (&[None, yes], 1),
+            (&[no, yes, yes], 1),
+            (&[no, no], 0),
+            (&[no, None, yes], 2),
+        ] {
+            assert_eq!(acs(marks), index, "{marks:?}");
+        }
+    }
+
+    #[test]
+    fn white_space_at_the_ends_of_values_means_nothing() {
+        let spaced = sp().to_xml();
+        let valued =
+            ["https://sp.example/acs/0", "https://sp.example/metadata", "https://sp.example/start", "true", "7"];
+        let spaced = valued
+            .iter()
+            .fold(spaced, |xml, value| xml.replace(&format!("\"{value}\""), &format!("\"\n\t {value} \r\n\"")));
+        let binding = Binding::Post.uri().to_owned();
+        let spaced = spaced.replace(&format!("\"{binding}\""), &format!("\" {binding} \""));
+        let spaced = spaced.replace("entityID=", "validUntil=\" 2033-05-18T03:33:20Z \" entityID=");
+        let spaced = spaced.replace(":emailAddress<", ":emailAddress\n <");
+        let until = Some(UtcTime::from_unix_seconds(2_000_000_000));
+        assert_eq!(SpMetadata::parse(spaced.as_bytes()).unwrap(), SpMetadata { valid_until: until, ..sp() });
+        let inside = sp().to_xml().replace("acs/0", "acs /0").replace("acs/7", "acs /7");
+        assert_eq!(SpMetadata::parse(inside.as_bytes()).unwrap_err().reason(), RejectionReason::BadValue);
+    }
+
+    #[test]
+    fn an_endpoint_that_cannot_be_used_is_passed_over_and_named() {
+        let xml = sp().to_xml();
+        for (good, bad, named) in [
+            (
+                "https://sp.example/acs/7",
+                "javascript:alert(1)",
+                "AssertionConsumerService/@Location=\\\"javascript:alert(1)",
+            ),
+            ("index=\"7\"", "index=\"-7\"", "AssertionConsumerService/@index"),
+            ("index=\"7\"", "", "AssertionConsumerService/@index"),
+            ("isDefault=\"true\"", "isDefault=\"\"", "AssertionConsumerService/@isDefault"),
+            ("https://sp.example/start", "javascript:alert(1)", "RequestInitiator/@Location"),
+        ] {
+            let named = named.replace("\\", "");
+            let xml = xml.replace(good, bad);
+            let read = SpMetadata::parse(xml.as_bytes()).unwrap();
+            assert_eq!(
+                read.default_acs(&Binding::Post).unwrap().index,
+                if bad.contains("start") || good.contains("start") { 7 } else { 0 }
+            );
+            let notes = passed_over(xml.as_bytes(), Role::ServiceProvider);
+            assert!(notes.len() == 1 && notes[0].contains(&named), "{notes:?}");
+        }
+        assert!(passed_over(xml.as_bytes(), Role::ServiceProvider).is_empty());
+        let upper = xml.replace("https://sp.example/acs", "HTTPS://sp.example/acs");
+        assert_eq!(SpMetadata::parse(upper.as_bytes()).unwrap().acs[0].location, "HTTPS://sp.example/acs/0");
+    }
+
+    #[test]
+    fn a_value_that_is_not_of_its_type_is_named_with_what_has_to_be_there() {
+        let xml = sp().to_xml();
+        for (good, bad, element, wanted) in [
+            (
+                "AuthnRequestsSigned=\"false\"",
+                "AuthnRequestsSigned=\"\"",
+                "SPSSODescriptor/@AuthnRequestsSigned",
+                "`true`",
+            ),
+            ("entityID=\"https://sp.example/metadata\"", "entityID=\"a b\"", "EntityDescriptor/@entityID", "entity ID"),
+            ("entityID=\"https://sp.example/metadata\"", "", "EntityDescriptor/@entityID", "missing"),
+            ("entityID=", "validUntil=\"2030-01-01T00:00:00+00:00\" entityID=", "EntityDescriptor/@validUntil", "`Z`"),
+            ("AssertionConsumerService", "Other", "SPSSODescriptor/AssertionConsumerService", "missing"),
+            ("<md:EntityDescriptor", "\n<?xml version=\"1.0\"?><md:EntityDescriptor", "", "first thing in the file"),
+        ] {
+            let refused = SpMetadata::parse(xml.replace(good, bad).as_bytes()).unwrap_err().to_string();
+            assert!(refused.contains(element) && refused.contains(wanted), "{bad}: {refused}");
+        }
+    }
+
+    #[test]
     fn chooses_the_default_address() {
         let sp = sp();
         assert_eq!(sp.default_acs(&Binding::Post).unwrap().index, 7);
@@ -585,7 +592,7 @@ mod tests {
 
     #[test]
     fn refuses_addresses_that_are_code() {
-        let xml = sp().to_xml().replace("https://sp.example/acs/7", "javascript:alert(1)");
+        let xml = sp().to_xml().replace("https://sp.example/acs", "javascript:acs");
         assert_eq!(SpMetadata::parse(xml.as_bytes()).unwrap_err().reason(), RejectionReason::BadValue);
     }
 }

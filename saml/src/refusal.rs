@@ -55,6 +55,8 @@ pub enum SecondLevelStatus {
     RequestUnsupported,
     /// The principal is not known.
     UnknownPrincipal,
+    /// The binding asked for can't be had.
+    UnsupportedBinding,
     /// Any other URI.
     Other(String),
 }
@@ -80,7 +82,7 @@ impl TopLevelStatus {
 }
 
 impl SecondLevelStatus {
-    const NAMED: [(Self, &'static str); 10] = [
+    const NAMED: [(Self, &'static str); 11] = [
         (Self::AuthnFailed, "AuthnFailed"),
         (Self::InvalidAttrNameOrValue, "InvalidAttrNameOrValue"),
         (Self::InvalidNameIdPolicy, "InvalidNameIDPolicy"),
@@ -91,6 +93,7 @@ impl SecondLevelStatus {
         (Self::RequestDenied, "RequestDenied"),
         (Self::RequestUnsupported, "RequestUnsupported"),
         (Self::UnknownPrincipal, "UnknownPrincipal"),
+        (Self::UnsupportedBinding, "UnsupportedBinding"),
     ];
 
     /// The URI that stands for the code on the wire.

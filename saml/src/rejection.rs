@@ -109,22 +109,40 @@ reasons! {
 pub struct Rejection {
     reason: RejectionReason,
     excerpt: String,
+    /// What has to be there instead, or what to do; empty: the reason says it.
+    hint: &'static str,
     unauthenticated_refusal: Option<Box<Refusal>>,
 }
 
 const EXCERPT_CHARS: usize = 64;
 
+/// The beginning of a text that somebody else has written, fit to be shown in one line.
+fn short(text: &str) -> String {
+    let mut short: String = text.chars().take(EXCERPT_CHARS).flat_map(char::escape_default).collect();
+    if text.chars().nth(EXCERPT_CHARS).is_some() {
+        short.push('…');
+    }
+    short
+}
+
 impl Rejection {
     pub(crate) fn new(reason: RejectionReason) -> Self {
-        Self { reason, excerpt: String::new(), unauthenticated_refusal: None }
+        Self { reason, excerpt: String::new(), hint: "", unauthenticated_refusal: None }
     }
 
     pub(crate) fn about(reason: RejectionReason, excerpt: &str) -> Self {
-        let mut short: String = excerpt.chars().take(EXCERPT_CHARS).flat_map(char::escape_default).collect();
-        if excerpt.chars().nth(EXCERPT_CHARS).is_some() {
-            short.push('…');
-        }
-        Self { reason, excerpt: short, unauthenticated_refusal: None }
+        Self { excerpt: short(excerpt), ..Self::new(reason) }
+    }
+
+    /// The value of an attribute, or of an element where `place` names one, that is not of its type.
+    pub(crate) fn value(place: &str, value: &str, wanted: &'static str) -> Self {
+        let excerpt = format!("{}=\"{}\"", short(place), short(value));
+        Self { excerpt, hint: wanted, ..Self::new(RejectionReason::BadValue) }
+    }
+
+    /// Says as well what has to be there, or what to do.
+    pub(crate) fn with_hint(self, hint: &'static str) -> Self {
+        Self { hint, ..self }
     }
 
     pub(crate) fn unauthenticated(refusal: Option<Refusal>) -> Self {
@@ -132,6 +150,7 @@ impl Rejection {
         Self {
             reason: RejectionReason::UnauthenticatedRefusal,
             excerpt,
+            hint: "",
             unauthenticated_refusal: refusal.map(Box::new),
         }
     }
@@ -139,6 +158,11 @@ impl Rejection {
     /// The code that the portal answers with.
     pub const fn code(&self) -> RefusalCode {
         self.reason.code()
+    }
+
+    /// What in the document broke it, as far as one thing did: at most a short, escaped excerpt.
+    pub fn excerpt(&self) -> &str {
+        &self.excerpt
     }
 
     /// The rule that was broken.
@@ -157,6 +181,9 @@ impl fmt::Display for Rejection {
         out.write_str(self.reason.text())?;
         if !self.excerpt.is_empty() {
             write!(out, " (`{}`)", self.excerpt)?;
+        }
+        if !self.hint.is_empty() {
+            write!(out, ": {}", self.hint)?;
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! Requests on their way: signed by the agent, verified by the portal, and read from service providers.
 
 use crate::authn_request::NAME;
-pub use crate::authn_request::{AuthnRequest, Comparison, NameIdPolicy, RequestedAuthnContext};
+pub use crate::authn_request::{AuthnRequest, Comparison, NameIdPolicy, RequestedAuthnContext, SubjectDetails};
 use crate::binding::soap;
 use crate::device::Enrolment;
 use crate::dsig::{Accepted, Covered};
@@ -53,7 +53,7 @@ pub struct UnverifiedRequest {
 /// What a request has to agree with.
 #[derive(Clone, Copy, Debug)]
 pub struct RequestExpectations<'a> {
-    /// The addresses of which `Destination` has to be one, octet for octet.
+    /// The addresses of which `Destination` has to be one; how scheme, host and the port 443 are written means nothing (RFC 3986 6.2).
     pub destinations: &'a [&'a str],
     /// The time.
     pub now: UtcTime,
@@ -174,7 +174,7 @@ fn offered_enrolment(message: Element<'_>) -> Option<Element<'_>> {
 }
 
 fn check_destination(destination: &str, expect: &RequestExpectations<'_>) -> Result<(), Rejection> {
-    if expect.destinations.contains(&destination) {
+    if expect.destinations.iter().any(|own| crate::wire::is_same_address(own, destination)) {
         Ok(())
     } else {
         Err(Rejection::about(RejectionReason::WrongDestination, destination))
@@ -290,6 +290,7 @@ pub(crate) mod tests {
             requested_authn_context: Some(RequestedAuthnContext {
                 comparison: Comparison::Minimum,
                 class_refs: vec!["urn:oasis:names:tc:SAML:2.0:ac:classes:X509".into()],
+                decl_refs: Vec::new(),
             }),
             proxy_count: Some(2),
             requesters: vec!["https://service.example/metadata".parse().unwrap()],

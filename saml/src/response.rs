@@ -147,13 +147,13 @@ impl UnverifiedResponse {
 
     /// The request that the response says it answers: good for finding what was expected, and for nothing else.
     pub fn claimed_in_response_to(&self) -> Option<MessageId> {
-        wire::message_id(self.message.element().attribute("InResponseTo")?).ok()
+        wire::optional_message_id(self.message.element(), "InResponseTo").ok()?
     }
 
     /// The address that the response says it is for, where it says so: good for a party that only passes it on to check that all of it agrees,
     /// and for nothing else.
     pub fn claimed_destination(&self) -> Option<String> {
-        self.message.element().attribute("Destination").map(str::to_owned)
+        self.message.element().attribute("Destination").map(|url| wire::collapsed(url).to_owned())
     }
 
     /// The response as it came, octet for octet, without the envelope around it. A signature over it holds in any place only if it declares
@@ -228,8 +228,8 @@ impl Envelope {
         Ok(Self {
             issuer,
             destination: wire::optional_uri(response, "Destination")?,
-            in_response_to: response.attribute("InResponseTo").map(wire::message_id).transpose()?,
-            issue_instant: wire::instant(response.required_attribute("IssueInstant")?)?,
+            in_response_to: wire::optional_message_id(response, "InResponseTo")?,
+            issue_instant: wire::required_instant(response, "IssueInstant")?,
             status,
         })
     }

@@ -67,7 +67,7 @@ impl Status {
         let message = children.optional(SAMLP, "StatusMessage").map(Element::text).transpose()?;
         let detail = children.optional(SAMLP, "StatusDetail");
         children.finish()?;
-        let top = code.required_attribute("Value")?;
+        let top = wire::collapsed(code.required_attribute("Value")?);
         let mut inner = Sequence::new(code)?;
         let second = inner.optional(SAMLP, "StatusCode").map(|code| code.required_attribute("Value")).transpose()?;
         inner.finish()?;
@@ -75,7 +75,7 @@ impl Status {
             detail.and_then(|detail| detail.children().find(|child| child.is(Namespace::Countersign, "Refusal")));
         Ok(Self {
             top: TopLevelStatus::from_uri(top).ok_or_else(|| Rejection::about(RejectionReason::BadValue, top))?,
-            second: second.map(SecondLevelStatus::from_uri),
+            second: second.map(|uri| SecondLevelStatus::from_uri(wire::collapsed(uri))),
             message: message.map(str::to_owned),
             refusal: refusal.map(read_refusal).transpose()?,
         })
@@ -89,6 +89,6 @@ fn read_refusal(element: Element<'_>) -> Result<Refusal, Rejection> {
     Ok(Refusal {
         code: code.parse().map_err(|_| bad(code))?,
         retry_after_seconds: seconds.transpose()?,
-        time: element.attribute("Time").map(wire::instant).transpose()?,
+        time: wire::optional_instant(element, "Time")?,
     })
 }

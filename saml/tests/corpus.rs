@@ -60,6 +60,7 @@ fn request(key: &[u8]) -> AuthnRequest {
         }),
         requested_authn_context: Some(RequestedAuthnContext {
             comparison: Comparison::Minimum,
+            decl_refs: Vec::new(),
             class_refs: vec!["urn:oasis:names:tc:SAML:2.0:ac:classes:X509".into()],
         }),
         requesters: vec![SERVICE.parse().unwrap()],
@@ -143,7 +144,7 @@ fn write_corpus() {
         entity_id: SERVICE.parse().unwrap(),
         valid_until: None,
         signing_certificates: vec![CERTIFICATE.to_vec()],
-        acs: vec![IndexedEndpoint { binding: Binding::Post, location: ACS.into(), index: 0, is_default: true }],
+        acs: vec![IndexedEndpoint { binding: Binding::Post, location: ACS.into(), index: 0, is_default: Some(true) }],
         slo: vec![],
         want_assertions_signed: true,
         authn_requests_signed: true,

@@ -23,6 +23,10 @@ const saml = new SAML({
   validateInResponseTo: "always",
 });
 const people = new Map();
+const tells = "<script>if (window.opener) window.opener.postMessage('signed in', location.origin)</script>";
+const popup = `<p>nobody is in yet</p><script>addEventListener("message", (event) => {
+  document.body.textContent = "the pop-up says: " + event.data;
+});</script>`;
 
 function answer(response, status, headers, body = "") {
   response.writeHead(status, { "Content-Type": "text/html; charset=utf-8", ...headers }).end(body);
@@ -30,14 +34,18 @@ function answer(response, status, headers, body = "") {
 
 async function get(request, response) {
   if (request.url === "/metadata") return answer(response, 200, {}, saml.generateServiceProviderMetadata(null, null));
+  // A page that opens the protected one in a pop-up, which tells it when the person is in.
+  if (request.url === "/popup/") return answer(response, 200, {}, popup);
   if (request.url !== "/private/") return answer(response, 404, {}, "there is nothing here");
   const session = /node-saml=([0-9a-f]+)/.exec(request.headers.cookie ?? "");
   const person = session && people.get(session[1]);
-  if (person) return answer(response, 200, { "X-Person": person }, "the protected page");
+  if (person) return answer(response, 200, { "X-Person": person }, `the protected page${tells}`);
   if (idp.includes("HTTP-Redirect")) {
     return answer(response, 303, { Location: await saml.getAuthorizeUrlAsync(request.url, undefined, {}) });
   }
-  return answer(response, 200, {}, await saml.getAuthorizeFormAsync(request.url));
+  // As strict as a service's page can be: Chromium holds every redirect after the form to it.
+  const policy = { "Content-Security-Policy": `form-action 'self' ${new URL(entryPoint).origin}` };
+  return answer(response, 200, policy, await saml.getAuthorizeFormAsync(request.url));
 }
 
 async function post(request, response) {

@@ -66,7 +66,7 @@ impl OwnService {
             binding,
             location: location.to_owned(),
             index,
-            is_default: index == 0,
+            is_default: Some(index == 0),
         });
         let metadata = SpMetadata {
             entity_id: SERVICE.parse().expect("an entity ID"),

@@ -43,9 +43,10 @@ pub(super) fn refused(refused: Refused) -> String {
     )
 }
 
-/// What every answer says: nobody keeps it, frames it, guesses what it is, or learns where it came from.
+/// What every answer says. There is no `Cross-Origin-Opener-Policy`: it would cut a service's pop-up off from the page that has opened it, for good.
+/// Nobody keeps it, frames it, guesses what it is, or learns where it came from.
 const FIXED: &str = "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nX-Frame-Options: DENY\r\n\
-    Referrer-Policy: no-referrer\r\nCross-Origin-Opener-Policy: same-origin\r\nCross-Origin-Resource-Policy: same-origin\r\n\
+    Referrer-Policy: no-referrer\r\nCross-Origin-Resource-Policy: same-origin\r\n\
     Connection: close\r\n";
 
 fn http(status: &str, title: &str, body: &str, submits: bool) -> String {

@@ -9,12 +9,12 @@ use platform::files;
 use platform::paths::Paths;
 use platform::service::{self, ServiceState};
 use secrecy::SecretString;
-use zeroize::Zeroizing;
 
 use super::{CommandError, Outcome};
 use crate::config::{self, ConfigError};
 use crate::control::{self, Ask, ControlError, Problem, Reply};
 use crate::golden_image::GoldenImage;
+use crate::written;
 
 /// The largest token file that is read, in octets.
 pub(super) const LARGEST_TOKEN: usize = 4096;
@@ -148,15 +148,10 @@ fn read_token_file(given: &mut Parsed) -> Result<(), CommandError> {
     };
     let fault = |why: &str| CommandError::Config(ConfigError::Faults(vec![format!("`deviceTokenFile` {why}")]));
     let bytes = bytes.ok_or_else(|| fault(&format!("names `{path}`, which is not there")))?;
-    let text = text_of(&bytes).ok_or_else(|| fault("does not hold a device token: it is not text"))?;
+    let text = written::line(&bytes)
+        .map_err(|why| fault(&format!("names `{path}`, which {why}; a file with the device token alone is wanted")))?;
     given.options.replace_token_file(SecretString::from(text.as_str()));
     Ok(())
-}
-
-/// What a file says without the space around it. PowerShell and Notepad put a byte order mark in front.
-pub(super) fn text_of(bytes: &[u8]) -> Option<Zeroizing<String>> {
-    let text = std::str::from_utf8(bytes).ok()?;
-    Some(Zeroizing::new(text.trim_start_matches('\u{feff}').trim().to_owned()))
 }
 
 /// Tells a daemon, if one runs; says whether one did.

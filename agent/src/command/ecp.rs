@@ -12,10 +12,12 @@ use reqwest::header::CONTENT_TYPE;
 use saml::binding::ecp::{CONTENT_TYPE as PAOS, PAOS_HEADER};
 
 use super::{CommandError, Outcome};
+use crate::config::ConfigError;
 use crate::control::{self, Ask, Problem, Reply};
 use crate::failure::FailureCode;
 use crate::transport::{TransportError, beginning};
 use crate::web_client::{WebClient, WebError};
+use crate::written;
 
 /// The largest envelope of a service, in octets: as large as a SAML message may be.
 const LARGEST_ENVELOPE: usize = 256 * 1024;
@@ -43,7 +45,12 @@ pub(super) struct Ecp {
 impl Ecp {
     pub(super) async fn run(self, paths: &Paths) -> Result<Outcome, CommandError> {
         let ca = match &self.ca_file {
-            Some(path) => Some(files::read(path, LARGEST_CA_FILE)?.ok_or_else(|| CommandError::NoFile(path.clone()))?),
+            Some(path) => {
+                let octets = files::read(path, LARGEST_CA_FILE)?.ok_or_else(|| CommandError::NoFile(path.clone()))?;
+                let unusable =
+                    |why| ConfigError::Faults(vec![format!("`--ca-file` names `{}`, which {why}", path.display())]);
+                Some(written::authorities(&octets).map_err(unusable)?)
+            }
             None => None,
         };
         let mut client = WebClient::new(ca);

@@ -9,9 +9,10 @@ use platform::files;
 use platform::paths::Paths;
 use zeroize::Zeroizing;
 
-use super::configure::{LARGEST_TOKEN, reload, text_of};
+use super::configure::{LARGEST_TOKEN, reload};
 use super::{CommandError, Outcome};
 use crate::config::{self, ConfigError};
+use crate::written;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Params {
@@ -102,7 +103,8 @@ fn read_value(file: &str) -> Result<Zeroizing<String>, CommandError> {
     };
     let fault = |why: String| CommandError::Config(ConfigError::Faults(vec![why]));
     let bytes = bytes.ok_or_else(|| fault(format!("`{file}` is not there")))?;
-    text_of(&bytes).ok_or_else(|| fault(format!("`{file}` is not text")))
+    let text = written::text(&bytes).map_err(|why| fault(format!("`{file}` {why}")))?;
+    Ok(Zeroizing::new(text.trim().to_owned()))
 }
 
 async fn told(paths: &Paths, what: String) -> Result<Outcome, CommandError> {

@@ -121,7 +121,7 @@ fn console_service(
     let unusable = |_| AdminError::Metadata("the portal's address makes no entity ID".to_owned());
     let entity_id: EntityId = format!("{}/{idp_id}", cloud.console_entity_id()).parse().map_err(unusable)?;
     let acs_url = cloud.console_acs_url().to_owned();
-    let acs = IndexedEndpoint { binding: Binding::Post, location: acs_url.clone(), index: 0, is_default: true };
+    let acs = IndexedEndpoint { binding: Binding::Post, location: acs_url.clone(), index: 0, is_default: Some(true) };
     let metadata = SpMetadata {
         entity_id: entity_id.clone(),
         valid_until: None,

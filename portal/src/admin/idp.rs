@@ -1,9 +1,10 @@
 //! The identity providers of a tenant. Every change goes into a draft; nothing holds until the draft is activated.
 
-use saml::metadata::{Binding, IdpMetadata};
+use saml::metadata::{Binding, IdpMetadata, Role};
 use serde_json::json;
 use sqlx::AnyConnection;
 
+use super::metadata::one_entity;
 use super::{Admin, AdminError, Done, Noun, domain_name, tenant as tenants};
 use crate::identity_provider::{Domains, Kind, Provider, Providers, Repository};
 use crate::store::domain;
@@ -72,6 +73,7 @@ pub async fn add_external(
 
 /// Another identity provider as its metadata describes it.
 pub(super) async fn external(metadata: &[u8], admin: &Admin) -> Result<Kind, AdminError> {
+    let metadata = &one_entity(metadata, Role::IdentityProvider, None)?;
     let described = IdpMetadata::parse(metadata).map_err(|rejection| AdminError::Metadata(rejection.to_string()))?;
     if described.valid_until.is_some_and(|until| until <= admin.now) {
         let why = "its `validUntil` has passed; ask its administrator for newer metadata";

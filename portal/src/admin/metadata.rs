@@ -2,7 +2,7 @@
 
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
-use saml::metadata::{Binding, Endpoint, IdpMetadata, IndexedEndpoint, SpMetadata};
+use saml::metadata::{Binding, Endpoint, IdpMetadata, IndexedEndpoint, Role, SpMetadata, entity_document};
 use saml::name::EntityId;
 
 use super::{Admin, AdminError, Right};
@@ -15,13 +15,29 @@ pub struct Given {
     pub document: Vec<u8>,
     /// Its address.
     pub url: Option<String>,
+    /// The entity ID of the one that is meant, where it describes several.
+    pub entity_id: Option<String>,
+}
+
+/// The part of `document` that describes the one entity of that role, or of several the one called `wanted`.
+///
+/// # Errors
+/// [`AdminError::Metadata`].
+pub fn one_entity(document: &[u8], role: Role, wanted: Option<&str>) -> Result<Vec<u8>, AdminError> {
+    entity_document(document, role, wanted).map_err(|error| AdminError::Metadata(error.to_string()))
 }
 
 impl Given {
     /// A document that is there.
     #[must_use]
     pub fn document(document: &[u8]) -> Self {
-        Self { document: document.to_owned(), url: None }
+        Self { document: document.to_owned(), url: None, entity_id: None }
+    }
+
+    /// The same, where the document may describe several entities: that of this one.
+    #[must_use]
+    pub fn about(self, entity_id: Option<String>) -> Self {
+        Self { entity_id, ..self }
     }
 
     /// The document at `url`. Only somebody with `right` makes the portal ask for it.
@@ -41,7 +57,7 @@ impl Given {
                 "what is at `{url}` is no SAML metadata; give the document itself to see why"
             )));
         }
-        Ok(Self { document, url: Some(url.to_owned()) })
+        Ok(Self { document, url: Some(url.to_owned()), entity_id: None })
     }
 
     /// The metadata of a service that has none: its entity ID, where it takes Responses by POST, and the certificate with which it signs, if it does.
@@ -65,7 +81,7 @@ impl Given {
                 binding: Binding::Post,
                 location: acs_url.trim().to_owned(),
                 index: 0,
-                is_default: true,
+                is_default: Some(true),
             }],
             slo: Vec::<Endpoint>::new(),
             want_assertions_signed: true,
@@ -73,7 +89,7 @@ impl Given {
             display_name: None,
             request_initiator: None,
         };
-        Ok(Self { document: metadata.to_xml().into_bytes(), url: None })
+        Ok(Self { document: metadata.to_xml().into_bytes(), url: None, entity_id: None })
     }
 }
 

@@ -1,12 +1,12 @@
 //! The SAML service providers that may receive assertions.
 
-use saml::metadata::{Binding, SpMetadata};
+use saml::metadata::{Binding, Role, SpMetadata, passed_over};
 use saml::name::EntityId;
 use saml::time::UtcTime;
 use serde_json::{Value, json};
 use sqlx::AnyConnection;
 
-use super::metadata::Given;
+use super::metadata::{Given, one_entity};
 use super::{Admin, AdminError, Done, Noun, Right, user};
 use crate::cloud::Cloud;
 use crate::rehearsal::{self, Rehearsal, Scene};
@@ -23,12 +23,13 @@ use crate::web_client::WebClient;
 /// [`AdminError::Metadata`], [`AdminError::NotFound`] of the tenant, [`AdminError::Duplicate`].
 pub async fn add(admin: &Admin, tenant: &str, given: Given) -> Result<ServiceProvider, AdminError> {
     let tenant_id = admin.tenant_id(tenant).await?;
-    let (entity_id, acs_url) = described(&given.document, admin.now)?;
+    let document = one_entity(&given.document, Role::ServiceProvider, given.entity_id.as_deref())?;
+    let (entity_id, acs_url) = described(&document, admin.now)?;
     let row = ServiceProvider {
         entity_id,
         tenant_id,
         acs_url,
-        metadata: String::from_utf8_lossy(&given.document).into_owned(),
+        metadata: String::from_utf8_lossy(&document).into_owned(),
         created_at: admin.now,
         metadata_url: given.url,
         settings: ServiceSettings::default(),
@@ -50,13 +51,14 @@ pub async fn add(admin: &Admin, tenant: &str, given: Given) -> Result<ServicePro
 /// # Errors
 /// [`AdminError::Metadata`], also where it is another service's; [`AdminError::NotFound`].
 pub async fn set_metadata(admin: &Admin, entity_id: &str, given: Given) -> Result<ServiceProvider, AdminError> {
-    let (described_id, acs_url) = described(&given.document, admin.now)?;
+    let document = one_entity(&given.document, Role::ServiceProvider, Some(entity_id))?;
+    let (described_id, acs_url) = described(&document, admin.now)?;
     if described_id.as_str() != entity_id {
         return Err(AdminError::Metadata(format!(
             "it is of another service, `{described_id}`; add that one by itself"
         )));
     }
-    let metadata = String::from_utf8_lossy(&given.document).into_owned();
+    let metadata = String::from_utf8_lossy(&document).into_owned();
     change(admin, "service.metadata", entity_id, |row| {
         let detail = json!({ "acs": acs_url, "from": given.url, "changed": row.metadata != metadata });
         Ok((ServiceProvider { acs_url, metadata, metadata_url: given.url, ..row }, detail))
@@ -141,6 +143,19 @@ fn described(metadata: &[u8], now: UtcTime) -> Result<(EntityId, String), AdminE
         return Err(AdminError::Metadata(why));
     }
     Ok((described.entity_id.clone(), acs.location.clone()))
+}
+
+/// What an administrator should know about the metadata of a service: what of it is passed over, and what can't work as it is.
+#[must_use]
+pub fn notes(service: &ServiceProvider) -> Vec<String> {
+    let mut notes = passed_over(service.metadata.as_bytes(), Role::ServiceProvider);
+    let Ok(described) = SpMetadata::parse(service.metadata.as_bytes()) else { return notes };
+    if described.authn_requests_signed && described.signing_keys().is_err() {
+        let no_key = "it says that it signs its requests (`AuthnRequestsSigned`) and has no certificate that the portal can use: each of them \
+            will be refused; ask the service for metadata with its signing certificate";
+        notes.push(no_key.to_owned());
+    }
+    notes
 }
 
 /// Gives the service with that entity ID no more assertions.

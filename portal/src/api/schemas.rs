@@ -177,7 +177,7 @@ fn metadata() -> Value {
     json!({
         "metadata": { "type": "string", "description": "the document" },
         "metadata_url": { "type": "string", "description": "its `https://` address" },
-        "entity_id": { "type": "string", "description": "of a service without metadata; with `acs_url`" },
+        "entity_id": { "type": "string", "description": "of the one that is meant where the metadata describes several, or of a service without metadata, with `acs_url`" },
         "acs_url": { "type": "string", "description": "where a service without metadata takes Responses by POST" },
         "certificate": { "type": "string", "description": "PEM of the certificate with which a service without metadata signs" },
     })
@@ -190,6 +190,8 @@ fn settings() -> Value {
         "attributes": { "type": "array", "items": given(json!({ "name": text(), "value": { "type": "string", "description": SOURCES } }), &["name", "value"]) },
         "only_people": texts(),
         "only_groups": texts(),
+        "authn_contexts": texts(),
+        "sha1_signatures": { "type": "boolean" },
     })
 }
 

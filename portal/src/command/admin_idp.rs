@@ -3,10 +3,12 @@
 use std::path::PathBuf;
 
 use clap::Subcommand;
+use saml::metadata::Role;
 
 use super::tenant::Grade;
 use super::{CommandError, Context};
 use crate::admin::administrator_idp::{self, what};
+use crate::admin::metadata::one_entity;
 use crate::cloud::Cloud;
 use crate::console;
 use crate::store::administrator_idp::AdministratorIdp;
@@ -23,6 +25,9 @@ pub(super) enum Idp {
         /// A file with the SAML metadata of another identity provider, `-` for standard input.
         #[arg(long, value_name = "FILE", required_unless_present = "devices_of", conflicts_with = "devices_of")]
         metadata: Option<PathBuf>,
+        /// The entity ID of the one that is meant, where the metadata describes several.
+        #[arg(long, value_name = "ID", requires = "metadata")]
+        entity_id: Option<String>,
         /// The tenant whose devices sign people in: "Sign in with this device".
         #[arg(long, value_name = "TENANT", requires = "public_url")]
         devices_of: Option<String>,
@@ -59,9 +64,10 @@ impl Idp {
     pub(super) async fn run(self, context: &Context) -> Result<String, CommandError> {
         let admin = &context.admin;
         match self {
-            Self::Add { name, metadata: Some(metadata), tenant, .. } => {
+            Self::Add { name, metadata: Some(metadata), tenant, entity_id, .. } => {
                 let metadata =
                     if metadata.as_os_str() == "-" { files::read_standard_input()? } else { files::read(&metadata)? };
+                let metadata = one_entity(&metadata, Role::IdentityProvider, entity_id.as_deref())?;
                 let row = administrator_idp::add_external(admin, &name, tenant.as_deref(), &metadata).await?;
                 Ok(added(&row))
             }

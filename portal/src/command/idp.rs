@@ -4,11 +4,12 @@ use std::path::PathBuf;
 
 use base64::Engine as _;
 use clap::{Subcommand, ValueEnum};
+use saml::metadata::Role;
 use saml::name::NameIdFormat;
 
 use super::metadata::{CaFile, client};
 use super::{CommandError, Context};
-use crate::admin::metadata::Given;
+use crate::admin::metadata::{Given, one_entity};
 use crate::admin::{Right, idp, key};
 use crate::cloud::Cloud;
 use crate::external;
@@ -44,6 +45,9 @@ pub(super) enum Idp {
         /// Where its metadata is.
         #[arg(long, value_name = "URL", conflicts_with = "metadata")]
         metadata_url: Option<String>,
+        /// The entity ID of the one that is meant, where the metadata describes several.
+        #[arg(long, value_name = "ID")]
+        entity_id: Option<String>,
         #[command(flatten)]
         ca: CaFile,
         #[command(flatten)]
@@ -62,6 +66,9 @@ pub(super) enum Idp {
         /// Where its metadata is.
         #[arg(long, value_name = "URL", conflicts_with = "metadata")]
         metadata_url: Option<String>,
+        /// The entity ID of the one that is meant, where the metadata describes several.
+        #[arg(long, value_name = "ID")]
+        entity_id: Option<String>,
         #[command(flatten)]
         ca: CaFile,
     },
@@ -204,13 +211,15 @@ impl Idp {
                 idp::add_portal(admin, &tenant, &name, changes.into()).await?;
                 tenant
             }
-            Self::Add { name, tenant, metadata, metadata_url, ca, changes } => {
+            Self::Add { name, tenant, metadata, metadata_url, entity_id, ca, changes } => {
                 let document = document(context, metadata, metadata_url, &ca).await?;
+                let document = one_entity(&document, Role::IdentityProvider, entity_id.as_deref())?;
                 idp::add_external(admin, &tenant, &name, &document, changes.into()).await?;
                 tenant
             }
-            Self::Update { name, tenant, metadata, metadata_url, ca } => {
+            Self::Update { name, tenant, metadata, metadata_url, entity_id, ca } => {
                 let document = document(context, metadata, metadata_url, &ca).await?;
+                let document = one_entity(&document, Role::IdentityProvider, entity_id.as_deref())?;
                 idp::set_metadata(admin, &tenant, &name, &document).await?;
                 tenant
             }

@@ -58,7 +58,7 @@ pub(super) enum Service {
 }
 
 #[derive(Debug, Args)]
-#[command(group = ArgGroup::new("described").required(true).args(["metadata", "metadata_url", "entity_id"]))]
+#[command(group = ArgGroup::new("described").required(true).args(["metadata", "metadata_url", "acs_url"]))]
 pub(super) struct Add {
     /// Whose people may use it.
     #[arg(long)]
@@ -69,14 +69,14 @@ pub(super) struct Add {
     /// Where the service's SAML metadata is; `service update` fetches it again.
     #[arg(long, value_name = "URL")]
     metadata_url: Option<String>,
-    /// A service without metadata: its entity ID.
-    #[arg(long, value_name = "ID", requires = "acs_url")]
+    /// The entity ID: of the one that is meant where the metadata describes several, or of a service without metadata.
+    #[arg(long, value_name = "ID")]
     entity_id: Option<String>,
     /// Where a service without metadata takes Responses by POST.
     #[arg(long, value_name = "URL", requires = "entity_id")]
     acs_url: Option<String>,
     /// The certificate in PEM with which a service without metadata signs its requests; not given: it signs none.
-    #[arg(long, value_name = "FILE", requires = "entity_id")]
+    #[arg(long, value_name = "FILE", requires = "acs_url")]
     certificate: Option<PathBuf>,
     #[command(flatten)]
     ca: CaFile,
@@ -98,7 +98,8 @@ pub(super) struct Update {
 
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("settings").required(true).multiple(true)
-    .args(["name_id_format", "mail", "attributes", "no_attributes", "only_people", "only_groups", "anybody"]))]
+    .args(["name_id_format", "mail", "attributes", "no_attributes", "only_people", "only_groups", "anybody",
+        "authn_contexts", "no_authn_contexts", "sha1_signatures"]))]
 pub(super) struct Set {
     /// Its entity ID.
     entity_id: String,
@@ -122,6 +123,23 @@ pub(super) struct Set {
     /// Everybody of the tenant may open it.
     #[arg(long, conflicts_with_all = ["only_people", "only_groups"])]
     anybody: bool,
+    /// A class of authentication context, as a URI or the last word of one of SAML's own (`PasswordProtectedTransport`), that it may be told where it
+    /// asks for it, whatever way people have signed in; may be repeated. In the place of all that there were.
+    #[arg(long = "authn-context", value_name = "CLASS", value_parser = class)]
+    authn_contexts: Vec<String>,
+    /// It is told the portal's own classes of authentication context alone.
+    #[arg(long, conflicts_with = "authn_contexts")]
+    no_authn_contexts: bool,
+    /// Whether its requests may be signed with RSA-SHA1, which is broken: only for a service that can't sign in another way.
+    #[arg(long, value_name = "YES")]
+    sha1_signatures: Option<Switch>,
+}
+
+/// A class of authentication context: a URI, or the last word of one of SAML's own (AuthnContext §3.4).
+#[expect(clippy::unnecessary_wraps, reason = "clap wants a Result")]
+fn class(text: &str) -> Result<String, std::convert::Infallible> {
+    let text = text.trim();
+    Ok(if text.contains(':') { text.to_owned() } else { format!("urn:oasis:names:tc:SAML:2.0:ac:classes:{text}") })
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -164,6 +182,12 @@ impl Set {
         if self.anybody || !self.only_people.is_empty() || !self.only_groups.is_empty() {
             (settings.only_people, settings.only_groups) = (self.only_people, self.only_groups);
         }
+        if self.no_authn_contexts || !self.authn_contexts.is_empty() {
+            settings.authn_contexts = self.authn_contexts;
+        }
+        if let Some(sha1) = self.sha1_signatures {
+            settings.sha1_signatures = matches!(sha1, Switch::Yes);
+        }
         settings
     }
 }
@@ -174,7 +198,8 @@ impl Service {
             Self::Add(add) => {
                 let tenant = add.tenant.clone();
                 let added = admin::service::add(&context.admin, &tenant, add.given(context).await?).await?;
-                Ok(format!("registered {}; its Responses go to {}\n", added.entity_id, added.acs_url))
+                let registered = format!("registered {}; its Responses go to {}\n", added.entity_id, added.acs_url);
+                Ok(noted(&added) + &registered)
             }
             Self::List { json } => list(context, json).await,
             Self::Show { entity_id, json } => {
@@ -188,7 +213,7 @@ impl Service {
             }
             Self::Update(update) => {
                 let service = update.run(context).await?;
-                Ok(format!("{}: Responses go to {}\n", service.entity_id, service.acs_url))
+                Ok(noted(&service) + &format!("{}: Responses go to {}\n", service.entity_id, service.acs_url))
             }
             Self::Test { entity_id, user, device, public_url } => {
                 let (cloud, asked) = (Cloud::new(&public_url)?, (user.as_str(), device.as_deref()));
@@ -210,10 +235,11 @@ impl Add {
             return Ok(Given::form(entity_id, acs_url, &String::from_utf8_lossy(&certificate))?);
         }
         if let Some(file) = &self.metadata {
-            return Ok(Given::document(&files::read(file)?));
+            return Ok(Given::document(&files::read(file)?).about(self.entity_id));
         }
         let url = self.metadata_url.unwrap_or_default();
-        Ok(Given::fetch(&context.admin, Right::Services, (&client(&self.ca)?, &url)).await?)
+        let given = Given::fetch(&context.admin, Right::Services, (&client(&self.ca)?, &url)).await?;
+        Ok(given.about(self.entity_id))
     }
 }
 
@@ -235,8 +261,11 @@ async fn list(context: &Context, json: bool) -> Result<String, CommandError> {
     if json {
         return Ok(super::json(&services));
     }
-    let row =
-        |service: &ServiceProvider| [service.entity_id.to_string(), service.acs_url.clone(), whom(&service.settings)];
+    let sha1 = |service: &ServiceProvider| if service.settings.sha1_signatures { " (SHA-1 accepted)" } else { "" };
+    let row = |service: &ServiceProvider| {
+        let who = format!("{}{}", whom(&service.settings), sha1(service));
+        [service.entity_id.to_string(), service.acs_url.clone(), who]
+    };
     Ok(table(["SERVICE", "RESPONSES GO TO", "WHO MAY OPEN IT"], &services.iter().map(row).collect::<Vec<_>>()))
 }
 
@@ -245,6 +274,16 @@ fn whom(settings: &ServiceSettings) -> String {
     let groups = settings.only_groups.iter().map(|group| format!("group {group}"));
     let all: Vec<_> = people.chain(groups).collect();
     if all.is_empty() { "everybody of the tenant".to_owned() } else { all.join(", ") }
+}
+
+/// What of the metadata is passed over, a line for each.
+fn noted(service: &ServiceProvider) -> String {
+    admin::service::notes(service).into_iter().map(|note| format!("note: {note}\n")).collect()
+}
+
+fn classes(settings: &ServiceSettings) -> String {
+    let own = ["the portal's own".to_owned()].into_iter();
+    own.chain(settings.authn_contexts.iter().cloned()).collect::<Vec<_>>().join(", ")
 }
 
 fn shown(service: &ServiceProvider) -> String {
@@ -256,8 +295,11 @@ fn shown(service: &ServiceProvider) -> String {
         ("Metadata".to_owned(), from.to_owned()),
         ("Who may open it".to_owned(), whom(settings)),
         ("Name ID format".to_owned(), settings.name_id_format.to_string()),
+        ("Classes that it may be told".to_owned(), classes(settings)),
+        ("SHA-1 signatures".to_owned(), if settings.sha1_signatures { "accepted" } else { "refused" }.to_owned()),
         ("Attribute mail".to_owned(), if settings.mail { "yes" } else { "no" }.to_owned()),
     ];
+    lines.extend(admin::service::notes(service).into_iter().map(|note| ("Note on the metadata".to_owned(), note)));
     lines.extend(settings.attributes.iter().map(|rule| (format!("Attribute {}", rule.name), rule.value.to_string())));
     lines.into_iter().map(|(name, value)| format!("{name}: {value}\n")).collect()
 }

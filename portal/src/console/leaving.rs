@@ -8,6 +8,7 @@ use saml::time::UtcTime;
 
 use crate::admin::account::{hash_of, new_secret};
 use crate::browser::NotBegun;
+use crate::demands::Demands;
 use crate::external::{Leaving, for_browsers, take_along};
 use crate::random;
 use crate::sign_on::{Arrival, Portal};
@@ -134,6 +135,7 @@ async fn for_device(
         is_passive: false,
         name_format: Some(NameIdFormat::EmailAddress),
         proof_request: None,
+        demands: Demands::default(),
         browser_id: None,
         port: None,
         created_at: sign_on.created_at,

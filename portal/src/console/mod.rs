@@ -27,7 +27,7 @@ pub(crate) fn service_provider(cloud: &Cloud, signing_certificates: Vec<Vec<u8>>
         entity_id: cloud.console_entity_id().clone(),
         valid_until: None,
         signing_certificates,
-        acs: vec![IndexedEndpoint { binding: Binding::Post, location, index: 0, is_default: true }],
+        acs: vec![IndexedEndpoint { binding: Binding::Post, location, index: 0, is_default: Some(true) }],
         slo: Vec::new(),
         display_name: None,
         request_initiator: None,

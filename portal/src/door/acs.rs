@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::response::Response;
 use saml::refusal::RefusalCode;
 
+use super::navigation::onward;
 use super::saml::{METADATA, read, xml};
-use super::sso::{BROWSER_COOKIE, SIGNING_IN, failed, post_page, refused, uncached};
+use super::sso::{BROWSER_COOKIE, SIGNING_IN, failed, post_page, refused};
 use crate::browser::NotBegun;
 use crate::clock;
 use crate::external::{self, Leaving};
@@ -48,9 +49,9 @@ pub(super) async fn receive(State(portal): State<Arc<Portal>>, headers: HeaderMa
 }
 
 /// Sends the browser `browser` to another identity provider.
-pub(super) fn leave(leaving: Leaving, browser: &str, seconds: u32) -> Response {
+pub(super) fn leave(leaving: Leaving, headers: &HeaderMap, (browser, seconds): (&str, u32)) -> Response {
     let mut response = match leaving {
-        Leaving::Redirect(url) => uncached(Redirect::to(&url).into_response()),
+        Leaving::Redirect(url) => onward(headers, &url),
         Leaving::Post(form) => post_page(SIGNING_IN, form),
     };
     let returning = external::LIFE_SECONDS;
@@ -67,6 +68,11 @@ pub(super) fn leave(leaving: Leaving, browser: &str, seconds: u32) -> Response {
 
 fn not_believed(error: NotBegun) -> Response {
     match error {
+        NotBegun::Rejected(rejection) => {
+            let (code, why) = (rejection.code(), rejection.to_string());
+            tracing::info!(%code, why, "refused what came from another identity provider");
+            refused(code, words(code), why)
+        }
         NotBegun::Refused(code, why) => {
             tracing::info!(%code, why, "refused what came from another identity provider");
             refused(code, words(code), why)

@@ -3,6 +3,7 @@
 mod acs;
 pub(crate) mod body;
 mod diagnostics;
+mod navigation;
 mod prove;
 mod saml;
 mod sso;

@@ -11,7 +11,9 @@ use axum::response::{IntoResponse, Redirect, Response};
 use saml::refusal::RefusalCode;
 
 use super::acs;
+use super::navigation::{no_visit, onward};
 use super::saml::{client, read};
+use crate::advice;
 use crate::browser::{self, Begun, Incoming, Next, NotBegun};
 use crate::external::{self, Wish};
 use crate::logout::{self, Back};
@@ -51,7 +53,7 @@ struct RefusedPage {
     links: Links,
     code: &'static str,
     meaning: &'static str,
-    next_action: &'static str,
+    next_action: String,
     why: String,
 }
 
@@ -79,12 +81,18 @@ pub(crate) fn post_page(title: &'static str, form: PostForm) -> Response {
 
 /// `GET /saml/sso`: the Redirect binding (Bindings §3.4).
 pub(super) async fn redirect(State(portal): State<Arc<Portal>>, request: Request) -> Response {
+    if let Some(answer) = no_visit(request.headers()) {
+        return answer;
+    }
     let address = client(&portal, &request);
     begin(&portal, Incoming::Redirect(request.uri().query().unwrap_or_default()), address).await
 }
 
 /// `POST /saml/sso`: the POST binding (Bindings §3.5).
 pub(super) async fn post(State(portal): State<Arc<Portal>>, request: Request) -> Response {
+    if let Some(answer) = no_visit(request.headers()) {
+        return answer;
+    }
     let address = client(&portal, &request);
     let Some(body) = read(request.into_body()).await else {
         return refused_request(
@@ -121,6 +129,9 @@ pub(super) async fn go_on(
     headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Response {
+    if let Some(answer) = no_visit(&headers) {
+        return answer;
+    }
     let Some(_permit) = portal.admission.enter() else {
         return failed(RefusalCode::Busy);
     };
@@ -131,13 +142,13 @@ pub(super) async fn go_on(
     };
     let id = query.raw("transaction");
     match external::go_on(&portal, id, (&browser, wish(&query)), clock::now()).await {
-        Ok(Some(leaving)) => return acs::leave(leaving, &browser, COOKIE_SECONDS),
+        Ok(Some(leaving)) => return acs::leave(leaving, &headers, (&browser, COOKIE_SECONDS)),
         Ok(None) => {}
         Err(error) => return not_begun(error),
     }
     match browser::go_on(&portal, id, (&browser, query.has("go", "1")), clock::now()).await {
         Ok(Next::Device(url)) => {
-            let mut response = uncached(Redirect::to(&url).into_response());
+            let mut response = onward(&headers, &url);
             let kept =
                 format!("{BROWSER_COOKIE}={browser}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age={COOKIE_SECONDS}");
             if let Ok(kept) = HeaderValue::from_str(&kept) {
@@ -146,7 +157,7 @@ pub(super) async fn go_on(
             response
         }
         Ok(Next::Prove(id)) => uncached(Redirect::to(&format!("/prove/{id}")).into_response()),
-        Ok(Next::LogOut(url)) => uncached(Redirect::to(&url).into_response()),
+        Ok(Next::LogOut(url)) => onward(&headers, &url),
         Ok(Next::Ask { service, was_unanswered }) => {
             let go_on = format!("/saml/sso/continue?transaction={id}&go=1");
             match others(&portal, id).await {
@@ -179,7 +190,11 @@ async fn others(portal: &Portal, id: &str) -> Result<Vec<Other>, StoreError> {
 }
 
 /// `GET /saml/slo`: a service's answer to the portal's `LogoutRequest`, or its own, by the Redirect binding (Profiles §4.4).
-pub(super) async fn log_out(State(portal): State<Arc<Portal>>, RawQuery(query): RawQuery) -> Response {
+pub(super) async fn log_out(
+    State(portal): State<Arc<Portal>>,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+) -> Response {
     let Some(_permit) = portal.admission.enter() else {
         return failed(RefusalCode::Busy);
     };
@@ -188,7 +203,7 @@ pub(super) async fn log_out(State(portal): State<Arc<Portal>>, RawQuery(query): 
             let id: String = form_urlencoded::byte_serialize(id.as_bytes()).collect();
             uncached(Redirect::to(&format!("/saml/sso/continue?transaction={id}")).into_response())
         }
-        Ok(Back::Service(url)) => uncached(Redirect::to(&url).into_response()),
+        Ok(Back::Service(url)) => onward(&headers, &url),
         Err(error) => not_begun(error),
     }
 }
@@ -218,6 +233,11 @@ pub(crate) fn uncached(mut response: Response) -> Response {
 
 fn not_begun(error: NotBegun) -> Response {
     match error {
+        NotBegun::Rejected(rejection) => {
+            let (code, why) = (rejection.code(), rejection.to_string());
+            tracing::info!(%code, why, "refused a service's request");
+            refused(code, (code.meaning(), &advice::for_rejection(&rejection)), why)
+        }
         NotBegun::Refused(code, why) => {
             tracing::info!(%code, why, "refused a service's request");
             refused_request(code, why)
@@ -236,19 +256,8 @@ fn not_begun(error: NotBegun) -> Response {
     }
 }
 
-/// What to do where a service's request is refused: most of the codes speak of devices.
-fn next_action(code: RefusalCode) -> &'static str {
-    if code == RefusalCode::BadSignature {
-        "whoever runs the service gives the portal its current metadata: it signs with another key than the one on record, or not at all"
-    } else if matches!(code, RefusalCode::Malformed | RefusalCode::ClockSkew) {
-        "open the service again from its own first page; whoever runs it may have to set its clock or bring it up to date"
-    } else {
-        code.next_action()
-    }
-}
-
 fn refused_request(code: RefusalCode, why: String) -> Response {
-    refused(code, (code.meaning(), next_action(code)), why)
+    refused(code, (code.meaning(), advice::for_code(code)), why)
 }
 
 /// The page for what is nobody's mistake.
@@ -257,11 +266,7 @@ pub(super) fn failed(code: RefusalCode) -> Response {
 }
 
 /// The page that says no: what has happened, and what to do.
-pub(super) fn refused(
-    code: RefusalCode,
-    (meaning, next_action): (&'static str, &'static str),
-    why: String,
-) -> Response {
+pub(super) fn refused(code: RefusalCode, (meaning, next_action): (&'static str, &str), why: String) -> Response {
     let status = if code == RefusalCode::Busy {
         StatusCode::SERVICE_UNAVAILABLE
     } else if code == RefusalCode::SignOnOver {
@@ -269,6 +274,6 @@ pub(super) fn refused(
     } else {
         StatusCode::BAD_REQUEST
     };
-    let page = RefusedPage { links: Links, code: code.code(), meaning, next_action, why };
+    let page = RefusedPage { links: Links, code: code.code(), meaning, next_action: next_action.to_owned(), why };
     html(status, &page)
 }

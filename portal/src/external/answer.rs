@@ -8,7 +8,7 @@ use saml::rejection::RejectionReason;
 use saml::response::{Answer, Assertion, InResponseTo, ResponseExpectations, UnverifiedResponse};
 use saml::time::UtcTime;
 
-use super::decision::{Granted, Question, decide, note};
+use super::decision::{Decided, Granted, Question, decide, note};
 use super::leaving::usable;
 use super::{LIFE_SECONDS, unsigned};
 use crate::browser::NotBegun;
@@ -16,6 +16,7 @@ use crate::identity_provider::Kind;
 use crate::issue::{ASSERTION_LIFE_SECONDS, NOT_BEFORE_SECONDS, carrying};
 use crate::post_form::PostForm;
 use crate::random;
+use crate::service_answer;
 use crate::sign_on::{Portal, SKEW_SECONDS};
 use crate::store::external_sign_on::{self, ExternalSignOn};
 use crate::store::signing_key::Purpose;
@@ -44,8 +45,11 @@ pub async fn answer(
         Ok(assertion) => {
             let question = Question { cloud: portal.cloud.clone(), sent, assertion, now };
             let decided = portal.store.write(move |connection| Box::pin(decide(connection, question))).await?;
-            let granted = decided.map_err(|(code, why)| NotBegun::Refused(code, why))?;
-            issue(portal, granted, now).map_err(|error| unsigned(&error))
+            match decided {
+                Decided::Granted(granted) => issue(portal, *granted, now).map_err(|error| unsigned(&error)),
+                Decided::Unable(answer) => service_answer::form(portal, *answer, now).map_err(|error| unsigned(&error)),
+                Decided::Refused(code, why) => Err(NotBegun::Refused(code, why)),
+            }
         }
         Err((code, why)) => {
             let entry = note((&sent, ""), &code.to_string(), serde_json::json!({ "why": why }), now);
@@ -150,7 +154,7 @@ async fn unsolicited(portal: &Portal, issuer: Option<EntityId>, now: UtcTime) ->
 /// The portal's own Response to the service's request.
 fn issue(portal: &Portal, granted: Granted, now: UtcTime) -> Result<PostForm, SignError> {
     let id = || random::bytes().map(MessageId::from_random).map_err(SignError::new);
-    let Granted { assertion: theirs, begun, attributes, session } = granted;
+    let Granted { assertion: theirs, begun, attributes, session, context } = granted;
     // The issuer of this assertion is not named among those who had a part in it (Core §2.7.2.2).
     let authorities = theirs.authenticating_authorities.into_iter().chain([theirs.issuer]).collect();
     let assertion = Assertion {
@@ -166,7 +170,7 @@ fn issue(portal: &Portal, granted: Granted, now: UtcTime) -> Result<PostForm, Si
         authn_instant: theirs.authn_instant,
         session_index: Some(session.id.as_str().to_owned()),
         session_not_on_or_after: Some(session.ends_at),
-        authn_context: theirs.authn_context,
+        authn_context: context,
         authenticating_authorities: authorities,
         attributes,
     };

@@ -11,9 +11,11 @@ use sqlx::AnyConnection;
 
 use crate::cloud::Cloud;
 use crate::decision::{PersonName, Stop, find_person, session_index};
+use crate::demands::Present;
 use crate::grade::Assurance;
 use crate::groups;
 use crate::policy::SignOn;
+use crate::service_answer::ServiceAnswer;
 use crate::service_name;
 use crate::service_settings::About;
 use crate::sign_on::SKEW_SECONDS;
@@ -24,7 +26,7 @@ use crate::store::external_sign_on::{self, ExternalSignOn};
 use crate::store::person;
 use crate::store::service_session::{self, ServiceSession};
 use crate::store::tenant::{self, Tenant};
-use crate::store::{StoreError, domain, seen_request, service_provider, sign_on_count};
+use crate::store::{StoreError, directory, domain, seen_request, service_provider, sign_on_count};
 
 /// An assertion that is proven and wants a decision.
 pub(super) struct Question {
@@ -45,6 +47,18 @@ pub(super) struct Granted {
     pub(super) attributes: Vec<Attribute>,
     /// The session that the Response opens.
     pub(super) session: ServiceSession,
+    /// The authentication context class that the service is told.
+    pub(super) context: String,
+}
+
+/// How an answer of another identity provider ends.
+pub(super) enum Decided {
+    /// With the portal's own assertion.
+    Granted(Box<Granted>),
+    /// With a Response that says what can't be done for the service.
+    Unable(Box<ServiceAnswer>),
+    /// With a page.
+    Refused(RefusalCode, String),
 }
 
 /// A row of the audit about another identity provider.
@@ -95,24 +109,22 @@ pub(super) fn note((sent, person): (&ExternalSignOn, &str), result: &str, mut de
 ///
 /// # Errors
 /// [`StoreError`]; then nothing was written.
-pub(super) async fn decide(
-    connection: &mut AnyConnection,
-    question: Question,
-) -> Result<Result<Granted, (RefusalCode, String)>, StoreError> {
+pub(super) async fn decide(connection: &mut AnyConnection, question: Question) -> Result<Decided, StoreError> {
     let mut person = String::new();
     let decided = grant(connection, &question, &mut person).await;
     let Question { sent, assertion, now, .. } = question;
     let detail = json!({ "context": assertion.authn_context, "at": assertion.authn_instant.to_string() });
     let (result, decided) = match decided {
-        Ok(granted) => ("ok".to_owned(), Ok(granted)),
-        Err(Stop::Refused(code)) => (code.to_string(), Err((code, why(code, &person)))),
+        Ok(granted) => ("ok".to_owned(), Decided::Granted(Box::new(granted))),
+        Err(Stop::Refused(code)) => (code.to_string(), Decided::Refused(code, why(code, &person))),
+        Err(Stop::Unable(answer)) => (answer.unable.result().to_owned(), Decided::Unable(answer)),
         // Only devices are told so.
         Err(Stop::Elsewhere { .. }) => {
-            (RefusalCode::IdpDomain.to_string(), Err((RefusalCode::IdpDomain, String::new())))
+            (RefusalCode::IdpDomain.to_string(), Decided::Refused(RefusalCode::IdpDomain, String::new()))
         }
         Err(Stop::Failed(error)) => return Err(error),
     };
-    if decided.is_err() {
+    if !matches!(decided, Decided::Granted(_)) {
         // Whoever is refused there has to be able to choose something else the next time.
         external_sign_on::forget_choice(connection, &sent.browser_id).await?;
     }
@@ -160,6 +172,12 @@ async fn grant(connection: &mut AnyConnection, question: &Question, subject: &mu
     if !service.settings.admits(&person.name_id, &groups) {
         return Err(RefusalCode::ServiceNotAllowed.into());
     }
+    let present = Present { person: &person, service: &service, context: &assertion.authn_context };
+    let heeded = begun.demands.heed(connection, present).await?;
+    let heeded = heeded.map_err(|unable| {
+        let (request_id, acs_url) = (begun.request_id.clone(), begun.acs_url.clone());
+        Stop::Unable(Box::new(ServiceAnswer { request_id, acs_url, relay_state: begun.relay_state.clone(), unable }))
+    })?;
     if !is_known {
         person::insert(connection, &person).await?;
     }
@@ -167,8 +185,15 @@ async fn grant(connection: &mut AnyConnection, question: &Question, subject: &mu
     let browser = (sent.browser_id.as_str(), tenant.id.as_str());
     external_sign_on::remember(connection, browser, &sent.provider, *now).await?;
     let format = begun.name_format.clone().unwrap_or_else(|| service.settings.name_id_format.format());
-    let attributes =
-        service.settings.attributes(&About { person: &person, groups: &groups, assurance: &assurance, device: None });
+    let wants = service.settings.wants_directory();
+    let profile = directory::wanted_profile(connection, &person, wants).await?;
+    let about = About { person: &person, groups: &groups, assurance: &assurance, device: None, profile: profile.as_ref() };
+    let attributes = service.settings.attributes(&about);
+    let is_free = begun.name_format.is_none();
+    let name_id = match heeded.name.filter(|name| is_free || name.format == format) {
+        Some(name) => name,
+        None => service_name::of(&person, &begun.service, Some(&format)).map_err(|_| RefusalCode::Busy)?,
+    };
     let own_end = now.plus_seconds(tenant.session_seconds);
     let session = ServiceSession {
         id: session_index()?,
@@ -176,14 +201,14 @@ async fn grant(connection: &mut AnyConnection, question: &Question, subject: &mu
         service: service.entity_id,
         person: person.name_id.clone(),
         opened_by: assertion.issuer.clone(),
-        name_id: service_name::of(&person, &begun.service, Some(&format)).map_err(|_| RefusalCode::Busy)?,
+        name_id,
         browser_id: Some(sent.browser_id.clone()),
         ends_at: assertion.session_not_on_or_after.map_or(own_end, |end| end.min(own_end)),
         logout_why: None,
         tries: 0,
     };
     service_session::insert(connection, &session).await?;
-    Ok(Granted { assertion: assertion.clone(), begun, attributes, session })
+    Ok(Granted { assertion: assertion.clone(), begun, attributes, session, context: heeded.context })
 }
 
 /// Uses request, assertion and sign-on up, so that nobody tries twice with one.

@@ -18,6 +18,7 @@ use crate::sign_on::Portal;
 use crate::store::StoreError;
 use crate::store::browser_sign_on::{self, BrowserSignOn};
 use crate::store::external_sign_on::{self, ExternalSignOn};
+use crate::store::service_provider;
 use crate::store::signing_key::Purpose;
 use crate::store::tenant::{self, Tenant};
 use crate::web_address;
@@ -189,7 +190,9 @@ async fn prepare(
         return Ok(Err((RefusalCode::SignOnLoop, format!("`{name}` would ask this portal again"))));
     }
     let id = MessageId::from_random(random::bytes().map_err(|_| StoreError::Stopping)?);
-    let leaving = leave(portal, begun, (&id, &endpoint), now)?;
+    let service = service_provider::by_entity_id(&mut *portal.store.read().await?, begun.service.as_str()).await?;
+    let allowed = service.map(|service| service.settings.authn_contexts).unwrap_or_default();
+    let leaving = leave(portal, (begun, &allowed), (&id, &endpoint), now)?;
     let row = ExternalSignOn {
         id,
         sign_on: begun.id.clone(),
@@ -252,7 +255,7 @@ fn origin(url: &str) -> &str {
 /// The portal's own request, signed.
 fn leave(
     portal: &Portal,
-    begun: &BrowserSignOn,
+    (begun, allowed): (&BrowserSignOn, &[String]),
     (id, endpoint): (&MessageId, &Endpoint),
     now: UtcTime,
 ) -> Result<Leaving, NotBegun> {
@@ -268,6 +271,8 @@ fn leave(
             sp_name_qualifier: None,
             allow_create: true,
         }),
+        subject: begun.demands.address(),
+        requested_authn_context: begun.demands.to_pass_on(allowed),
         proxy_count: Some(scope.proxy_count.map_or(MOST_PROXIES, |count| count.saturating_sub(1))),
         requesters: asked_before.chain([begun.service.clone()]).collect(),
         ..AuthnRequest::new(id.clone(), now, portal.cloud.sp_entity_id().clone())
@@ -297,6 +302,7 @@ pub(crate) fn take_along(portal: &Portal, endpoint: &Endpoint, request: &AuthnRe
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::demands::Demands;
     use crate::store::browser_sign_on::Scope;
 
     const NOW: UtcTime = UtcTime::from_unix_seconds(1_795_300_370);
@@ -311,6 +317,7 @@ mod tests {
             is_passive: false,
             name_format: None,
             proof_request: None,
+            demands: Demands::default(),
             relay_state: None,
             scope: Scope::default(),
             elsewhere: None,

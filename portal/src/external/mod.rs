@@ -40,8 +40,12 @@ pub enum Leaving {
 /// The portal as a service provider, as identity providers are told.
 #[must_use]
 pub fn service_provider(cloud: &Cloud, signing_certificates: Vec<Vec<u8>>) -> SpMetadata {
-    let acs =
-        IndexedEndpoint { binding: Binding::Post, location: cloud.acs_url().to_owned(), index: 0, is_default: true };
+    let acs = IndexedEndpoint {
+        binding: Binding::Post,
+        location: cloud.acs_url().to_owned(),
+        index: 0,
+        is_default: Some(true),
+    };
     SpMetadata {
         entity_id: cloud.sp_entity_id().clone(),
         valid_until: None,

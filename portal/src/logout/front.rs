@@ -5,7 +5,6 @@ use saml::logout::LogoutResponse;
 use saml::metadata::SpMetadata;
 use saml::name::{EntityId, MessageId};
 use saml::refusal::RefusalCode;
-use saml::request::ServiceAlgorithms;
 use saml::response::Status;
 use saml::time::UtcTime;
 
@@ -82,7 +81,7 @@ async fn answered(portal: &Portal, response: RedirectedLogoutResponse, now: UtcT
     let destinations = [portal.cloud.slo_url()];
     let expect = expecting(&destinations, now);
     let keys = metadata.signing_keys().unwrap_or_default();
-    let received = response.verify(&keys, ServiceAlgorithms::Current, &expect)?;
+    let received = response.verify(&keys, service.settings.algorithms(), &expect)?;
     let answer = received.message.response();
     let asked = answer.in_response_to.as_ref().map(MessageId::as_str).unwrap_or_default();
     let session = service_session::by_request(&mut *portal.store.read().await?, asked).await?;
@@ -100,7 +99,7 @@ async fn asked(portal: &Portal, query: &str, now: UtcTime) -> Result<Back, NotBe
     let destinations = [portal.cloud.slo_url()];
     let expect = expecting(&destinations, now);
     let keys = metadata.signing_keys().unwrap_or_default();
-    let received = request.verify(&keys, ServiceAlgorithms::Current, &expect)?;
+    let received = request.verify(&keys, service.settings.algorithms(), &expect)?;
     let request = received.message.request();
     let back = Ways::of(&metadata).redirect.ok_or_else(|| {
         let why = format!("`{}` names no address for an answer by Redirect", service.entity_id);

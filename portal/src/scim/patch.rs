@@ -100,7 +100,28 @@ impl Target {
             let detail = format!("`{}` is set by the portal alone", short(text));
             return Err(Fault::bad(ScimType::Mutability, detail));
         }
+        let filter = filter.map(|filter| with_booleans(filter, attribute));
         Ok(Self::Attribute { within, attribute, part, filter })
+    }
+}
+
+/// The filter with `true` and `false` where a boolean part is compared with their text, as Entra ID writes it: `roles[primary eq "True"]`.
+fn with_booleans(filter: Filter, attribute: &'static Attribute) -> Filter {
+    let inside = |filter: Box<Filter>| Box::new(with_booleans(*filter, attribute));
+    match filter {
+        Filter::And(left, right) => Filter::And(inside(left), inside(right)),
+        Filter::Or(left, right) => Filter::Or(inside(left), inside(right)),
+        Filter::Not(inner) => Filter::Not(inside(inner)),
+        Filter::Compare(name, operator, Value::String(text)) => {
+            let is_boolean = attribute.part(&name.attribute).is_some_and(|part| part.kind == Kind::Boolean);
+            let value = match text.to_ascii_lowercase().as_str() {
+                "true" if is_boolean => Value::Bool(true),
+                "false" if is_boolean => Value::Bool(false),
+                _ => Value::String(text),
+            };
+            Filter::Compare(name, operator, value)
+        }
+        other @ (Filter::Compare(..) | Filter::Present(_) | Filter::Element(..)) => other,
     }
 }
 
@@ -114,6 +135,16 @@ pub(super) fn apply(
     operations: &[Operation],
     shape: &Shape,
 ) -> Result<Map<String, Value>, Fault> {
+    apply_all(known, operations, shape).map_err(|fault| match operations.len() {
+        0 | 1 => fault,
+        several => Fault {
+            detail: format!("{}; none of the {several} operations of this request was carried out", fault.detail),
+            ..fault
+        },
+    })
+}
+
+fn apply_all(known: &Map<String, Value>, operations: &[Operation], shape: &Shape) -> Result<Map<String, Value>, Fault> {
     let mut changed = known.clone();
     for Operation { verb, path, value } in operations {
         match Target::find(path.as_deref(), shape)? {
@@ -373,6 +404,39 @@ mod tests {
         }
         assert_eq!(patched(json!([{ "op": "remove", "path": "emails" }])).unwrap().get("emails"), None);
         assert_eq!(patched(json!([{ "op": "replace", "path": "emails", "value": [] }])).unwrap().get("emails"), None);
+    }
+
+    #[test]
+    fn the_text_of_a_boolean_in_a_filter_is_the_boolean() {
+        for (filter, verb) in [
+            ("primary eq \"True\"", "replace"),
+            ("primary eq \"TRUE\"", "add"),
+            ("primary eq true", "add"),
+            ("not (primary eq \"False\")", "replace"),
+            ("type eq \"work\" and primary eq \"true\"", "add"),
+        ] {
+            let operation = json!([{ "op": verb, "path": format!("emails[{filter}].value"), "value": "n@x" }]);
+            let emails = patched(operation).unwrap()["emails"].clone();
+            assert_eq!((emails[0]["value"].as_str(), emails.as_array().unwrap().len()), (Some("n@x"), 2), "{filter}");
+        }
+        let other = json!([{ "op": "replace", "path": "emails[primary eq \"False\"].value", "value": "n@x" }]);
+        assert_eq!(patched(other).unwrap()["emails"][1]["value"], "n@x");
+        let begun = json!([{ "op": "add", "path": "roles[primary eq \"True\"].value", "value": "admin" }]);
+        assert_eq!(patched(begun).unwrap()["roles"], json!([{ "primary": true, "value": "admin" }]));
+    }
+
+    #[test]
+    fn a_request_that_fails_says_that_nothing_of_it_was_done() {
+        let operations = json!([
+            { "op": "replace", "path": "active", "value": "False" },
+            { "op": "replace", "path": "emails[type eq \"none\"].value", "value": "x" },
+        ]);
+        assert!(
+            patched(operations)
+                .unwrap_err()
+                .detail
+                .ends_with("none of the 2 operations of this request was carried out")
+        );
     }
 
     #[test]

@@ -7,6 +7,7 @@ use sqlx::any::AnyRow;
 
 use super::columns::{Columns, json_text};
 use super::{StoreError, doing};
+use crate::demands::Demands;
 
 /// A sign-on that a service has begun.
 #[derive(Clone, Debug)]
@@ -33,6 +34,8 @@ pub struct BrowserSignOn {
     pub name_format: Option<NameIdFormat>,
     /// What the person has proved in this browser to go on with it, if they were asked to: a proof request's id.
     pub proof_request: Option<String>,
+    /// Whom the service asks for, and how they have to have signed in.
+    pub demands: Demands,
     /// The browser that was sent on, if there is one.
     pub browser_id: Option<String>,
     /// The port that it was sent to.
@@ -72,6 +75,7 @@ impl BrowserSignOn {
             is_passive: columns.integer("is_passive")? != 0,
             name_format: columns.optional_text("name_format")?.as_deref().map(NameIdFormat::from_uri),
             proof_request: columns.optional_text("proof_request")?,
+            demands: columns.json("demands")?,
             browser_id: columns.optional_text("browser_id")?,
             port: columns.optional_integer("port")?.and_then(|port| u16::try_from(port).ok()),
             created_at: columns.time("created_at")?,
@@ -88,8 +92,9 @@ impl BrowserSignOn {
 pub async fn insert(connection: &mut AnyConnection, row: &BrowserSignOn) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO browser_sign_on
-             (id, tenant_id, service, request_id, acs_url, relay_state, created_at, deadline, scope, is_passive, name_format, proof_request)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+             (id, tenant_id, service, request_id, acs_url, relay_state, created_at, deadline, scope, is_passive, name_format,
+              proof_request, demands)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
     )
     .bind(row.id.as_str())
     .bind(&row.tenant_id)
@@ -103,6 +108,7 @@ pub async fn insert(connection: &mut AnyConnection, row: &BrowserSignOn) -> Resu
     .bind(i64::from(row.is_passive))
     .bind(row.name_format.as_ref().map(NameIdFormat::uri))
     .bind(row.proof_request.as_deref())
+    .bind(json_text(&row.demands))
     .execute(connection)
     .await
     .map_err(doing("keep a sign-on that a service has begun"))?;

@@ -167,6 +167,18 @@ pub async fn profile(connection: &mut AnyConnection, tenant_id: &str, id: &str) 
     Ok(found.into_iter().next())
 }
 
+/// What a directory says of the person, if it is wanted.
+///
+/// # Errors
+/// [`StoreError::Statement`].
+pub async fn wanted_profile(
+    connection: &mut AnyConnection,
+    person: &Person,
+    is_wanted: bool,
+) -> Result<Option<Profile>, StoreError> {
+    if is_wanted { profile(connection, &person.tenant_id, &person.id).await } else { Ok(None) }
+}
+
 /// Keeps what the directory says about the person beyond their name and state, and what lists are filtered by.
 ///
 /// # Errors

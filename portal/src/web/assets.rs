@@ -20,13 +20,14 @@ impl Asset {
     }
 }
 
-static ASSETS: LazyLock<[Asset; 5]> = LazyLock::new(|| {
+static ASSETS: LazyLock<[Asset; 6]> = LazyLock::new(|| {
     [
         Asset::new("portal", "css", "text/css; charset=utf-8", include_str!("assets/portal.css")),
         Asset::new("portal", "js", "text/javascript; charset=utf-8", include_str!("assets/portal.js")),
         Asset::new("icon", "svg", "image/svg+xml", include_str!("assets/icon.svg")),
         Asset::new("post", "js", "text/javascript; charset=utf-8", include_str!("assets/post.js")),
         Asset::new("passkey", "js", "text/javascript; charset=utf-8", include_str!("assets/passkey.js")),
+        Asset::new("onward", "js", "text/javascript; charset=utf-8", include_str!("assets/onward.js")),
     ]
 });
 
@@ -53,6 +54,10 @@ impl Links {
 
     pub(crate) fn passkey_js(&self) -> &'static str {
         &ASSETS[4].name
+    }
+
+    pub(crate) fn onward_js(&self) -> &'static str {
+        &ASSETS[5].name
     }
 }
 

@@ -88,6 +88,11 @@ pub(super) async fn receive(
 /// The sign-in page with what went wrong.
 async fn refused(portal: &Portal, headers: &HeaderMap, error: NotBegun) -> Result<Response, PageError> {
     let (status, problem) = match error {
+        NotBegun::Rejected(rejection) => {
+            let (code, why) = (rejection.code(), rejection.to_string());
+            tracing::info!(%code, why, "refused to sign an administrator in");
+            (StatusCode::FORBIDDEN, sentence(code, &why))
+        }
         NotBegun::Refused(code, why) => {
             tracing::info!(%code, why, "refused to sign an administrator in");
             (StatusCode::FORBIDDEN, sentence(code, &why))

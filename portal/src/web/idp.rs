@@ -3,6 +3,7 @@
 use askama::Template;
 use axum::extract::Path;
 use axum::response::Response;
+use saml::metadata::Role;
 
 use super::access::{Posted, Visitor};
 use super::fields::Fields;
@@ -10,6 +11,7 @@ use super::services::certificate;
 use super::view::{Frame, When, base};
 use super::{PageError, go, page as answer, told};
 use crate::admin::idp::{self, Changes};
+use crate::admin::metadata::one_entity;
 use crate::admin::{Admin, AdminError, Right};
 use crate::identity_provider::{Domains, Kind, Provider};
 use crate::sign_on::Portal;
@@ -126,7 +128,8 @@ async fn apply(admin: &Admin, tenant: &str, step: &str, fields: &Fields) -> Resu
         "bring-back" => idp::bring_back(admin, tenant, fields.text("version").parse().unwrap_or(0)).await?,
         "add" => {
             let metadata = fields.raw("metadata").trim().as_bytes();
-            idp::add_external(admin, tenant, name, metadata, Changes::default()).await?;
+            let metadata = one_entity(metadata, Role::IdentityProvider, fields.some("entity_id").as_deref())?;
+            idp::add_external(admin, tenant, name, &metadata, Changes::default()).await?;
         }
         "map" => {
             let domains = Some(domains(fields.text("domains")));

@@ -69,6 +69,8 @@ struct FormPage {
 #[derive(Template)]
 #[template(path = "service.html")]
 struct OnePage {
+    /// What of its metadata is passed over.
+    notes: Vec<String>,
     frame: Frame,
     problem: Option<String>,
     id: String,
@@ -148,12 +150,13 @@ pub(super) async fn add(Path(tenant): Path<String>, posted: Posted) -> Result<Re
 /// The one of the form's ways to describe a service that was filled in.
 async fn given(visitor: &Visitor, fields: &Fields) -> Result<Given, AdminError> {
     if let Some(url) = fields.some("metadata_url") {
-        return Given::fetch(visitor.admin(), Right::Services, (&visitor.portal.client, &url)).await;
+        let given = Given::fetch(visitor.admin(), Right::Services, (&visitor.portal.client, &url)).await?;
+        return Ok(given.about(fields.some("entity_id")));
     }
-    if let Some(entity_id) = fields.some("entity_id") {
+    if let Some(entity_id) = fields.some("entity_id").filter(|_| fields.raw("metadata").trim().is_empty()) {
         return Given::form(&entity_id, fields.text("acs_url"), fields.raw("certificate"));
     }
-    Ok(Given::document(fields.raw("metadata").trim().as_bytes()))
+    Ok(Given::document(fields.raw("metadata").trim().as_bytes()).about(fields.some("entity_id")))
 }
 
 /// `POST …/services/metadata?id=…`: other metadata, or the same address once more.
@@ -205,6 +208,8 @@ fn settings(fields: &Fields) -> Result<ServiceSettings, AdminError> {
         attributes: lines("attributes").into_iter().map(rule).collect::<Result<_, _>>()?,
         only_people: lines("only_people"),
         only_groups: lines("only_groups"),
+        authn_contexts: lines("authn_contexts"),
+        sha1_signatures: fields.has("sha1_signatures", "1"),
     })
 }
 
@@ -217,7 +222,9 @@ pub(super) async fn one(visitor: Visitor, Path(tenant): Path<String>) -> Result<
 async fn one_page(visitor: &Visitor, tenant: &str, id: &str, problem: Option<String>) -> Result<Response, PageError> {
     let admin = visitor.admin();
     let row = service::by_entity_id(admin, id).await?;
+    let notes = service::notes(&row);
     let shown = OnePage {
+        notes,
         frame: Frame::new(visitor, "Service", Some(tenant), "/services"),
         problem,
         id: row.entity_id.to_string(),

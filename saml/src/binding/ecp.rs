@@ -47,7 +47,7 @@ impl PaosRequest {
         if let Some(service) = paos.attribute("service").filter(|service| *service != SERVICE) {
             return Err(Rejection::about(RejectionReason::BadValue, service));
         }
-        let response_consumer_url = wire::uri(paos.required_attribute("responseConsumerURL")?)?;
+        let response_consumer_url = wire::required_uri(paos, "responseConsumerURL")?;
         if let Some(url) = request.attribute("AssertionConsumerServiceURL").filter(|url| *url != response_consumer_url)
         {
             return Err(Rejection::about(RejectionReason::ConsumerUrl, url));

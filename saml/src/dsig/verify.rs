@@ -99,7 +99,16 @@ pub(crate) fn check_census(
             };
             misplaced.then_some(RejectionReason::SignaturePlace)
         } else if namespace == Namespace::Assertion && local.starts_with("Encrypted") {
-            Some(RejectionReason::Encrypted)
+            // Who is asked for may be hidden: nobody is found by it, and it is answered (Core 3.4.1).
+            let is_asked_for = local == "EncryptedID"
+                && element.parent().filter(|subject| subject.is(Namespace::Assertion, "Subject")).is_some_and(
+                    |subject| {
+                        subject.parent().is_some_and(|message| {
+                            message.is(Namespace::Protocol, "AuthnRequest") && messages.contains(&message)
+                        })
+                    },
+                );
+            (!is_asked_for).then_some(RejectionReason::Encrypted)
         } else {
             let is_message = (namespace == Namespace::Assertion && local == "Assertion")
                 || (namespace == Namespace::Protocol && is_message(local));

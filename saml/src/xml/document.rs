@@ -236,7 +236,8 @@ impl<'d> Element<'d> {
     }
 
     pub(crate) fn required_attribute(self, local: &str) -> Result<&'d str, Rejection> {
-        self.attribute(local).ok_or_else(|| Rejection::about(RejectionReason::MissingAttribute, local))
+        let missing = || Rejection::about(RejectionReason::MissingAttribute, &format!("{}/@{local}", self.local()));
+        self.attribute(local).ok_or_else(missing)
     }
 
     /// Refuses attributes without a namespace whose names are not among `known`.
@@ -244,7 +245,8 @@ impl<'d> Element<'d> {
         for attribute in self.document.attributes_of(self.tag()) {
             let local = self.document.slice(attribute.local);
             if attribute.binding == Binding::None && !known.contains(&local) {
-                return Err(Rejection::about(RejectionReason::UnexpectedAttribute, local));
+                let place = format!("{}/@{local}", self.local());
+                return Err(Rejection::about(RejectionReason::UnexpectedAttribute, &place));
             }
         }
         Ok(())

@@ -27,11 +27,29 @@ impl Document {
             return Err(RejectionReason::TooLarge.into());
         }
         let octets = octets.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(octets);
-        let source = std::str::from_utf8(octets).map_err(|_| RejectionReason::NotUtf8)?;
+        let source =
+            std::str::from_utf8(octets).map_err(|_| Rejection::from(RejectionReason::NotUtf8).with_hint(UTF8))?;
         let mut reader = Reader::new(source, comments);
-        reader.document().map_err(|reason| reader.scanner.rejection(reason))?;
+        reader.document().map_err(|reason| with_hint(reader.scanner.rejection(reason), source))?;
         let Reader { scanner, nodes, attributes, declarations, .. } = reader;
         Ok(Self { spill: scanner.spill, source: source.to_owned(), nodes, attributes, declarations })
+    }
+}
+
+const UTF8: &str = "save it as UTF-8";
+
+/// What those who have pasted a document can do about it.
+fn with_hint(rejection: Rejection, source: &str) -> Rejection {
+    match rejection.reason() {
+        RejectionReason::ProcessingInstruction if source.trim_start().starts_with("<?xml") => {
+            // A declaration elsewhere is no processing instruction either (XML 1.0, 2.6).
+            Rejection::from(RejectionReason::NotWellFormed).with_hint(
+                "the XML declaration has to be the first thing in the file, without an empty line or blank before it",
+            )
+        }
+        RejectionReason::ForbiddenCharacter if source.contains('\0') => rejection.with_hint(UTF8),
+        RejectionReason::EncodingDeclared => rejection.with_hint(UTF8),
+        _ => rejection,
     }
 }
 

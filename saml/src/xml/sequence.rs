@@ -47,8 +47,8 @@ impl<'d> Sequence<'d> {
 
     pub(crate) fn required(&mut self, namespace: Namespace, local: &str) -> Result<Element<'d>, Rejection> {
         self.optional(namespace, local).ok_or_else(|| match self.peek() {
-            Some(other) => Rejection::about(RejectionReason::UnexpectedElement, other.local()),
-            None => Rejection::about(RejectionReason::MissingElement, local),
+            Some(other) => Rejection::about(RejectionReason::UnexpectedElement, &self.path(other.local())),
+            None => Rejection::about(RejectionReason::MissingElement, &self.path(local)),
         })
     }
 
@@ -61,10 +61,11 @@ impl<'d> Sequence<'d> {
     pub(crate) fn finish(self) -> Result<(), Rejection> {
         match self.peek() {
             None => Ok(()),
-            Some(element) => Err(Rejection::about(
-                RejectionReason::UnexpectedElement,
-                &format!("{}/{}", self.parent.local(), element.local()),
-            )),
+            Some(element) => Err(Rejection::about(RejectionReason::UnexpectedElement, &self.path(element.local()))),
         }
+    }
+
+    fn path(&self, local: &str) -> String {
+        format!("{}/{local}", self.parent.local())
     }
 }

@@ -176,7 +176,12 @@ fn theirs(arguments: &Arguments, portal: &Portal, dir: &Path) -> Found {
         entity_id: SERVICE.parse().expect("an entity ID"),
         valid_until: None,
         signing_certificates: Vec::new(),
-        acs: vec![IndexedEndpoint { binding: Binding::Post, location: ACS.to_owned(), index: 0, is_default: true }],
+        acs: vec![IndexedEndpoint {
+            binding: Binding::Post,
+            location: ACS.to_owned(),
+            index: 0,
+            is_default: Some(true),
+        }],
         slo: Vec::new(),
         display_name: None,
         request_initiator: None,

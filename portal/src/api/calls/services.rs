@@ -26,14 +26,17 @@ struct Settings {
     attributes: Option<Vec<AttributeRule>>,
     only_people: Option<Vec<String>>,
     only_groups: Option<Vec<String>>,
+    authn_contexts: Option<Vec<String>>,
+    sha1_signatures: Option<bool>,
 }
 
 impl NewService {
     async fn given(self, call: &Call) -> Result<Given, AdminError> {
         match (self.metadata, self.metadata_url, self.entity_id, self.acs_url) {
-            (Some(document), None, None, None) => Ok(Given::document(document.trim().as_bytes())),
-            (None, Some(url), None, None) => {
-                Given::fetch(&call.admin, Right::Services, (&call.portal.client, &url)).await
+            (Some(document), None, one, None) => Ok(Given::document(document.trim().as_bytes()).about(one)),
+            (None, Some(url), one, None) => {
+                let given = Given::fetch(&call.admin, Right::Services, (&call.portal.client, &url)).await?;
+                Ok(given.about(one))
             }
             (None, None, Some(entity_id), Some(acs_url)) => Given::form(&entity_id, &acs_url, &self.certificate),
             _ => Err(AdminError::Invalid {
@@ -61,6 +64,8 @@ pub(in crate::api) async fn set(call: Call) -> Result<Value, Problem> {
         settings.attributes = given.attributes.unwrap_or(settings.attributes);
         settings.only_people = given.only_people.unwrap_or(settings.only_people);
         settings.only_groups = given.only_groups.unwrap_or(settings.only_groups);
+        settings.authn_contexts = given.authn_contexts.unwrap_or(settings.authn_contexts);
+        settings.sha1_signatures = given.sha1_signatures.unwrap_or(settings.sha1_signatures);
         settings
     });
     Ok(json!(changed.await?))
