@@ -26,6 +26,7 @@ pub mod groups;
 pub mod identity_provider;
 pub mod issue;
 pub mod logout;
+mod me;
 pub mod metrics;
 pub mod network;
 pub mod policy;

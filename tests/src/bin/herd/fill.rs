@@ -51,6 +51,7 @@ fn known_device(one: usize, tenant_id: &str, token_id: &TokenId) -> Device {
     let key = format!("known device {one}").into_bytes();
     let heard = UtcTime::from_unix_millis(platform::clock::unix_millis()).plus_seconds(-(one as i64));
     Device {
+        people: portal::store::token::People::Any,
         id: saml::device::entity_id_of_key(&key),
         tenant_id: tenant_id.to_owned(),
         token_id: token_id.clone(),
