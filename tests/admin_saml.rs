@@ -386,7 +386,7 @@ fn an_owner_of_one_tenant_records_and_links_for_that_tenant_alone() {
         ("kind", "devices"),
         ("name", "D"),
         ("devices_of", "acme"),
-        ("minimum_evidence", "local"),
+        ("minimum_evidence", "claimed"),
     ];
     assert_eq!(olga.post("/admin/administrator-idps", &devices).status, 422, "not another tenant's devices");
     assert_eq!(
@@ -471,7 +471,7 @@ fn a_device_signs_in_the_account_that_names_it_and_no_other() {
     }
     house.account(&["ada"]);
     let add = ["admin", "idp", "add", "Devices", "--devices-of", "acme", "--public-url", &house.portal.url()];
-    house.portal.ok(&[&add[..], &["--minimum-evidence", "local"]].concat());
+    house.portal.ok(&[&add[..], &["--minimum-evidence", "claimed"]].concat());
     let named = ["admin", "link", "ada", "--idp", "Devices", "--as", "ada@example.test"];
     let told = house.refused(&named);
     assert!(told.contains("name those"), "an account names its devices: {told}");

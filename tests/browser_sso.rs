@@ -245,7 +245,7 @@ fn opens_from_the_agent() {
         "require",
         "--service",
         SERVICE,
-        "--minimum-evidence",
+        "--minimum-claim",
         "directory",
         "--tenant",
         "acme",

@@ -33,7 +33,7 @@ fn vouches() {
     portal.ok(&[
         "policy",
         "require",
-        "--minimum-evidence",
+        "--minimum-claim",
         "directory",
         "--domain",
         "example.test",

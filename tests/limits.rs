@@ -240,7 +240,11 @@ fn one_device_too_many_takes_the_place_of_the_oldest_where_the_tenant_says_so() 
     assert_eq!(house.enrol(&first, "alice", &token, &[]), "success");
     assert_eq!(house.enrol(&second, "alice", &token, &[]), "success");
     assert_eq!(house.sign_in(&first, "alice", 2, &[]), "success");
-    assert_eq!(house.enrol(&third, "alice", &token, &[]), "success");
+    assert_eq!(house.enrol(&third, "alice", &token, &[]), "device-limit", "nobody's word takes a device away");
+    let code_of_alice = house.portal.ok(&["user", "code", "alice@example.test"]);
+    let request = third.enrolling(third.request(&house.portal, "alice", 2), &token);
+    let request = third.stating(request, "proof-code", code_of_alice.trim());
+    assert_eq!(code(&third.send(&house.https, &house.portal, &request)), "success");
     assert_eq!(
         [house.state(&first), house.state(&second), house.state(&third)],
         ["registered", "removed", "registered"]
@@ -261,7 +265,7 @@ fn every_demand_of_the_policy_that_fits_must_be_met() {
     assert_eq!(house.sign_in(&device, "alice", 3, &stated), "device-not-compliant");
     assert_eq!(house.sign_in(&device, "alice", 4, &[("disk-encryption", "on")]), "success");
     house.policy(&["remove", disk.trim()]);
-    house.policy(&["require", "--minimum-evidence", "managed", "--domain", "example.test"]);
+    house.policy(&["require", "--minimum-claim", "managed", "--domain", "example.test"]);
     assert_eq!(house.sign_in(&device, "alice", 5, &stated), "evidence-too-weak");
     let refused =
         house.portal.command(&["policy", "remove", "--tenant", "acme", "nothing"]).output().expect("it starts");

@@ -93,7 +93,7 @@ impl Site {
         let mut steps = Steps::begin();
         let dir = tempfile::tempdir().expect("a directory can be made");
         let portal = Portal::create(&dir.path().join("portal"));
-        portal.ok(&["tenant", "set", "acme", "--minimum-evidence", "local"]);
+        portal.ok(&["tenant", "set", "acme", "--minimum-claim", "local"]);
         let serving = portal.serve();
         steps.done("a portal is served");
         let wine = Wine::create(&dir.path().join("wine"));

@@ -174,7 +174,7 @@ fn a_person_needs_a_domain_of_the_tenant_and_evidence_that_names_them() {
     claimed.subject.as_mut().expect("a subject").value = "admin@example.test".to_owned();
     assert_eq!(code(&device.send(&house.https, &house.portal, &claimed)), "evidence-too-weak");
 
-    house.portal.ok(&["tenant", "set", "acme", "--minimum-evidence", "directory"]);
+    house.portal.ok(&["tenant", "set", "acme", "--minimum-claim", "directory"]);
     assert_eq!(house.sign_in(&device, "alice", 4), "evidence-too-weak");
 }
 

@@ -153,7 +153,7 @@ fn pages_set_services_and_policy_and_let_nobody_else_make_the_portal_fetch() {
     }
 
     let policy = "/admin/t/acme/policy";
-    let rule = [form, ("platform", "linux"), ("facts", "disk-encryption=on"), ("minimum_evidence", "local")];
+    let rule = [form, ("platform", "linux"), ("facts", "disk-encryption=on"), ("minimum_evidence", "claimed")];
     assert_eq!(pages.post(&format!("{policy}/add-rule"), &rule).status, 303);
     let nothing = pages.post(&format!("{policy}/add-rule"), &[form, ("platform", "linux")]);
     assert!(nothing.status == 422 && nothing.body.contains("it demands nothing"), "{}", nothing.body);

@@ -139,7 +139,7 @@ fn whoami_and_facts_tell_what_would_be_sent_and_why() {
 #[test]
 fn management_can_name_the_person_and_the_grade_says_so() {
     let (dir, portal) = portal();
-    portal.ok(&["tenant", "set", "acme", "--minimum-evidence", "managed"]);
+    portal.ok(&["tenant", "set", "acme", "--minimum-claim", "managed"]);
     let token = portal.token(&[]);
     let _serving = portal.serve();
     let agent = Agent::in_dir(&dir.path().join("agent"));

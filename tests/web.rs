@@ -406,7 +406,7 @@ fn a_test_says_what_a_service_would_be_told_and_leaves_nothing() {
     let (service, file) = ("https://service.example.test/saml", house.dir.path().join("service.xml"));
     std::fs::write(&file, sp_metadata(service)).expect("the file can be written");
     portal.add_service(&file);
-    portal.ok(&["policy", "require", "--tenant", "acme", "--service", service, "--minimum-evidence", "local"]);
+    portal.ok(&["policy", "require", "--tenant", "acme", "--service", service, "--minimum-claim", "local"]);
     let answer = agent.json(&["sign-in", "--service", service, "--json"]);
     let encoded = answer["saml_response"].as_str().expect("a Response");
     let issued = base64::engine::general_purpose::STANDARD.decode(encoded).expect("base64");

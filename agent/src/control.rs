@@ -29,6 +29,11 @@ pub enum Ask {
         /// The service's entity ID.
         service: Option<String>,
     },
+    /// Sign the asking person in by a one-time code.
+    Prove {
+        /// As it was typed.
+        code: String,
+    },
     /// List the services that the asking person may open.
     Services,
     /// Sign the asking person in at a service that speaks ECP.
@@ -193,6 +198,12 @@ pub struct PersonStatus {
     pub user: Option<String>,
     /// The evidence's source.
     pub evidence: String,
+    /// How far the portal has checked who they are: `claimed`, `assigned`, `proved`, `verified`; none before it has said so.
+    #[serde(default)]
+    pub grade: Option<String>,
+    /// How that grade came about, for example `claim:local`, `passkey`.
+    #[serde(default)]
+    pub origin: Option<String>,
     /// When the session began.
     pub since: Option<String>,
     /// When it ends unless it is renewed.

@@ -40,6 +40,8 @@ pub struct KeptAlive {
     pub key_since: Option<UtcTime>,
     /// After how many seconds it wants another key; none: never.
     pub key_life_seconds: Option<i64>,
+    /// The ports of 127.0.0.1 on which it has browsers look for the agent.
+    pub sign_on_ports: Vec<u16>,
     /// The key for break-glass codes that was agreed on just now.
     pub agreed: Option<BreakGlassKey>,
     /// The use of such a code that it was told of.
@@ -86,6 +88,7 @@ impl KeptAlive {
             interval_seconds: session::keep_alive_seconds(assertion),
             key_since: told(assertion, KEY_SINCE).and_then(|text| text.parse().ok()),
             key_life_seconds: told(assertion, KEY_LIFE).and_then(|text| text.parse().ok()),
+            sign_on_ports: session::sign_on_ports(assertion),
             agreed: None,
             reported: None,
             // It becomes a part of an address.

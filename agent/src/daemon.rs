@@ -24,7 +24,7 @@ use platform::termination::Termination;
 use platform::watch::Watch;
 use tokio::sync::mpsc;
 
-use crate::browser::{BrowserAsk, SignOnAddress};
+use crate::browser::{BrowserAsk, BrowserEnd, SignOnAddress};
 use crate::config::{self, ConfigError};
 use crate::control::{self, Ask, Problem, Reply, Status};
 use crate::device::{CorrectedClock, Device};
@@ -315,6 +315,7 @@ impl Daemon {
             Ask::Watch => self.watch_asked(peer.clone(), connection),
             Ask::SignOut => self.sign_out_asked(peer, connection),
             Ask::Services => self.services_asked(peer, connection),
+            Ask::Prove { code } => self.proof_asked(code, peer, connection),
             Ask::Ecp { envelope } => self.ecp_asked(envelope, peer, connection),
             Ask::SignIn { service } => self.sign_in_asked(service, peer, connection),
         }
@@ -403,10 +404,15 @@ impl Daemon {
             | Outcome::Bundle(_) => None,
         };
         if let Outcome::SignIn(Ok(Granted::Session(session))) = &outcome {
-            self.await_browsers(session);
+            self.await_browsers(&session.sign_on_ports);
         }
-        let spent =
-            matches!(outcome, Outcome::SignIn(Ok(_))) && device.config.token.is_some() && !device.config.keep_token;
+        let asks_for_proof = outcome.asks_for_proof();
+        if asks_for_proof && !self.browsers.is_open() {
+            // People prove who they are in a browser, and where those look for the agent the portal says in a keep-alive too.
+            self.heartbeat.begin(0, self.moment());
+        }
+        let is_registered = matches!(outcome, Outcome::SignIn(Ok(_))) || asks_for_proof;
+        let spent = is_registered && device.config.token.is_some() && !device.config.keep_token;
         self.standing = Standing::Ready(Box::new(device));
         if spent {
             self.forget_token();
@@ -419,8 +425,17 @@ impl Daemon {
         }
         match (job, outcome) {
             (Job::Session(id), Outcome::SignIn(result)) => self.step(&id, outcome_of(result)),
+            (Job::Asked { session, connection, .. }, Outcome::SignIn(Ok(Granted::Session(opened)))) => {
+                if let Some(person) = self.people.get_mut(&session.id) {
+                    person.waiting.push(connection);
+                }
+                self.step(&session.id, Event::Granted(opened));
+            }
             (Job::Asked { connection, .. }, Outcome::SignIn(result)) => reply(connection, for_asked(result)),
-            (Job::Browser { ask, .. }, Outcome::Browser(result)) => {
+            (Job::Browser { session, ask }, Outcome::Browser(result)) => {
+                if matches!(result, Ok(BrowserEnd::Posts(_))) {
+                    self.may_be_signed_in_now(&session.id);
+                }
                 // The browser may have gone away.
                 let _ = ask.answer.send(result.map_err(|error| error.code()));
             }
@@ -437,6 +452,16 @@ impl Daemon {
         }
         if self.reload_wanted {
             self.reload();
+        }
+    }
+
+    /// Somebody who had to prove who they are has just been signed in at a service: their own session needs nothing more either.
+    fn may_be_signed_in_now(&mut self, id: &SessionId) {
+        let waits = self.people.get(id).is_some_and(|person| {
+            matches!(person.state, State::Waiting { cause: Code::Refusal(RefusalCode::ProofNeeded), .. })
+        });
+        if waits {
+            self.step(id, Event::Wanted);
         }
     }
 

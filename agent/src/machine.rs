@@ -328,7 +328,9 @@ mod tests {
         Session {
             user: "alice@example.com".to_owned(),
             index: "_1".to_owned(),
-            authn_context: "urn:countersign:1.0:ac:classes:local".to_owned(),
+            authn_context: "urn:countersign:1.0:ac:classes:claimed".to_owned(),
+            grade: Some("claimed".to_owned()),
+            origin: Some("claim:local".to_owned()),
             since: UtcTime::from_unix_seconds(since),
             until: UtcTime::from_unix_seconds(since + 3600),
             keep_alive_seconds: 300,

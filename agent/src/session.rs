@@ -1,6 +1,6 @@
 //! A session: what a verified assertion gives the person at this device.
 
-use saml::device::{KEEP_ALIVE_INTERVAL, SIGN_ON_PORTS};
+use saml::device::{GRADE, GRADE_ORIGIN, KEEP_ALIVE_INTERVAL, SIGN_ON_PORTS};
 use saml::response::{Assertion, VerifiedAssertion};
 use saml::time::UtcTime;
 use serde::{Serialize, Serializer};
@@ -19,8 +19,12 @@ pub struct Session {
     pub user: String,
     /// The portal's SessionIndex.
     pub index: String,
-    /// The grade of the evidence, as an authentication context class.
+    /// How far the portal has checked who they are, as an authentication context class.
     pub authn_context: String,
+    /// The same as a word, where the portal says so.
+    pub grade: Option<String>,
+    /// How it came about, where the portal says so.
+    pub origin: Option<String>,
     /// When it began.
     #[serde(serialize_with = "time")]
     pub since: UtcTime,
@@ -46,6 +50,8 @@ impl Session {
             user: assertion.subject.value.clone(),
             index: assertion.session_index.clone().unwrap_or_default(),
             authn_context: assertion.authn_context.clone(),
+            grade: told(assertion, GRADE),
+            origin: told(assertion, GRADE_ORIGIN),
             since: assertion.authn_instant,
             until: assertion.session_not_on_or_after.unwrap_or(assertion.not_on_or_after),
             keep_alive_seconds: keep_alive_seconds(assertion),
@@ -69,7 +75,15 @@ impl Session {
     }
 }
 
-fn sign_on_ports(assertion: &Assertion) -> Vec<u16> {
+/// The first value of the attribute of that name, without what could move a terminal's cursor.
+fn told(assertion: &Assertion, name: &str) -> Option<String> {
+    let attribute = assertion.attributes.iter().find(|attribute| attribute.name == name)?;
+    let value = attribute.values.first()?;
+    Some(value.chars().filter(|c| !c.is_control()).take(100).collect())
+}
+
+/// The ports of 127.0.0.1 on which the portal has browsers look for the agent.
+pub(crate) fn sign_on_ports(assertion: &Assertion) -> Vec<u16> {
     let attribute = assertion.attributes.iter().find(|attribute| attribute.name == SIGN_ON_PORTS);
     let ports = attribute.into_iter().flat_map(|attribute| &attribute.values).take(MOST_SIGN_ON_PORTS);
     ports.filter_map(|port| port.parse().ok()).filter(|port| *port >= 1024).collect()

@@ -8,13 +8,14 @@ use platform::device_key::{DeviceKey, KeyError};
 use platform::principal::NameFault;
 use platform::random;
 use platform::session::UserSession;
-use saml::device::{DeviceStatement, Enrolment, SERVICES};
-use saml::name::{EntityId, MessageId, NameIdFormat};
+use saml::device::{DeviceStatement, Enrolment, Evidence, PROOF_CODE, SERVICES};
+use saml::name::{Attribute, EntityId, MessageId, NameIdFormat};
 use saml::refusal::{Refusal, RefusalCode};
 use saml::rejection::Rejection;
 use saml::request::{AuthnRequest, Comparison, NameIdPolicy, RequestedAuthnContext};
 use saml::response::{Answer, Assertion, InResponseTo, ResponseExpectations, UnverifiedResponse};
 use saml::token::{EnrolmentProof, TokenId};
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 
 use crate::browser::Transaction;
@@ -265,7 +266,7 @@ pub struct ServiceResponse {
 }
 
 /// What a sign-in is for.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug)]
 pub enum Wanted {
     /// The person's own session with the portal.
     Session,
@@ -275,6 +276,20 @@ pub enum Wanted {
     Begun(Transaction),
     /// The services that the person may open.
     Services,
+    /// The person's own session with the portal, by a one-time code that proves who they are.
+    Proof(ProofCode),
+}
+
+/// A one-time code by which a person proves who they are.
+#[derive(Clone, Debug)]
+pub struct ProofCode(SecretString);
+
+impl ProofCode {
+    /// The code as it was typed.
+    #[must_use]
+    pub fn new(code: String) -> Self {
+        Self(code.into())
+    }
 }
 
 impl Wanted {
@@ -282,7 +297,7 @@ impl Wanted {
     #[must_use]
     pub fn service(&self) -> Option<&EntityId> {
         match self {
-            Self::Session | Self::Services => None,
+            Self::Session | Self::Services | Self::Proof(_) => None,
             Self::Service(service) => Some(service),
             Self::Begun(transaction) => Some(&transaction.service),
         }
@@ -336,6 +351,11 @@ pub async fn sign_in(
                 steps.done("response-verified", || identity.name_id.value.clone());
                 settle(device, portal, &request, steps)?;
                 return Ok(granted);
+            }
+            Verdict::Refused(refusal) if refusal.code == RefusalCode::ProofNeeded => {
+                // The device is registered: only the person has something to do.
+                settle(device, portal, &request, steps)?;
+                return Err(SignInError::Refused(refusal));
             }
             Verdict::Refused(refusal) => portal = corrections.apply(device, portal, refusal)?,
         }
@@ -433,15 +453,15 @@ fn number_and_fill(
         is_passive: true,
         respond_to: match wanted {
             Wanted::Services => portal.issuer(),
-            Wanted::Session | Wanted::Service(_) | Wanted::Begun(_) => service.cloned(),
+            Wanted::Session | Wanted::Proof(_) | Wanted::Service(_) | Wanted::Begun(_) => service.cloned(),
         },
         transaction: match wanted {
             Wanted::Begun(transaction) => Some(transaction.id.clone()),
-            Wanted::Session | Wanted::Service(_) | Wanted::Services => None,
+            Wanted::Session | Wanted::Proof(_) | Wanted::Service(_) | Wanted::Services => None,
         },
         device: Some(DeviceStatement {
             sequence,
-            evidence: identity.evidence.clone(),
+            evidence: evidence(identity, wanted),
             facts,
             enrolment,
             rotation: None,
@@ -459,6 +479,16 @@ fn number_and_fill(
         requesters: service.cloned().into_iter().collect(),
         ..AuthnRequest::new(id, now, saml::device::entity_id_of_key(&spki))
     })
+}
+
+/// What is said of the person: what the operating system says, and the one-time code where one was typed.
+fn evidence(identity: &Identity, wanted: &Wanted) -> Evidence {
+    let mut evidence = identity.evidence.clone();
+    if let Wanted::Proof(ProofCode(code)) = wanted {
+        let values = vec![code.expose_secret().to_owned()];
+        evidence.attributes.push(Attribute { name: PROOF_CODE.to_owned(), values, ..Attribute::default() });
+    }
+    evidence
 }
 
 /// An answer that is the portal's, and is for this request.
@@ -491,7 +521,7 @@ fn verify(
             let begun = claimed_request.as_ref().map_or(InResponseTo::Unsolicited, InResponseTo::Exactly);
             (Some(transaction.acs_url.as_str()), begun)
         }
-        Wanted::Session | Wanted::Service(_) | Wanted::Services => {
+        Wanted::Session | Wanted::Proof(_) | Wanted::Service(_) | Wanted::Services => {
             (claimed_destination.as_deref(), InResponseTo::Unsolicited)
         }
     };
@@ -508,7 +538,7 @@ fn verify(
             let acs_url = assertion.assertion().recipient.clone();
             Ok(Verdict::Granted(Granted::ForService(ServiceResponse { acs_url, xml })))
         }
-        Answer::Verified(assertion) if *wanted == Wanted::Services => {
+        Answer::Verified(assertion) if matches!(wanted, Wanted::Services) => {
             Ok(Verdict::Granted(Granted::Services(ServiceList::of(assertion.assertion()))))
         }
         Answer::Verified(assertion) => Ok(Verdict::Granted(Granted::Session(Session::opened_by(&assertion)))),

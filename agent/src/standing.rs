@@ -136,6 +136,8 @@ fn person_status(session: &UserSession, state: &State, enrolled: bool, now: UtcT
         state: word.to_owned(),
         user: held.map(|session| session.user.clone()),
         evidence: session.evidence.source.to_owned(),
+        grade: held.and_then(|session| session.grade.clone()),
+        origin: held.and_then(|session| session.origin.clone()),
         since: held.map(|session| session.since.to_string()),
         until: held.map(|session| session.until.to_string()),
         next_at: state.wake_at().map(|at| at.to_string()),

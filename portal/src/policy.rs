@@ -185,10 +185,10 @@ impl Rule {
     #[must_use]
     pub fn demands(&self) -> String {
         let evidence = self.minimum_evidence.iter().map(|grade| format!("a person of the grade {grade}"));
-        let claim = self.minimum_claim.iter().map(|kind| format!("a claim of the kind {kind} (the device's word)"));
+        let claim = self.minimum_claim.iter().map(|kind| format!("a device that says the account is {kind}"));
         let protection = Some(self.key_protection.join(" or ")).filter(|kinds| !kinds.is_empty());
-        let protection = protection.map(|kinds| format!("a key that is protected by {kinds}"));
-        let facts = self.facts.iter().map(|fact| format!("{}={}", fact.name, fact.value));
+        let protection = protection.map(|kinds| format!("a device that says its key is protected by {kinds}"));
+        let facts = self.facts.iter().map(|fact| format!("a device that says {}={}", fact.name, fact.value));
         let all: Vec<_> = evidence.chain(claim).chain(protection).chain(facts).collect();
         if all.is_empty() { "demands nothing".to_owned() } else { all.join(", ") }
     }

@@ -73,6 +73,15 @@ impl Device {
         }
     }
 
+    /// The same request, with the attribute `name` in the evidence of its person.
+    #[must_use]
+    pub fn stating(&self, mut request: AuthnRequest, name: &str, value: &str) -> AuthnRequest {
+        let name = format!("urn:countersign:user:{name}");
+        let evidence = &mut request.device.as_mut().expect("it has a device").evidence;
+        evidence.attributes.push(Attribute { name, values: vec![value.to_owned()], ..Attribute::default() });
+        request
+    }
+
     /// The same request, with an enrolment by `token`.
     #[must_use]
     pub fn enrolling(&self, mut request: AuthnRequest, token: &str) -> AuthnRequest {

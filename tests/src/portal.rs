@@ -58,6 +58,8 @@ impl Portal {
         portal.ok(&["key", "create"]);
         portal.ok(&["tenant", "create", "acme"]);
         portal.ok(&["domain", "add", "example.test", "--tenant", "acme"]);
+        // Most tests are about something else than who has proved what.
+        portal.ok(&["tenant", "set", "acme", "--known-by-claim", "on"]);
         portal
     }
 
@@ -132,9 +134,10 @@ impl Portal {
         self.command(arguments).output().expect("the portal can be started")
     }
 
-    /// Makes a device token with these limits; returns its text.
+    /// Makes a device token with these limits; returns its text. Its devices are believed, unless `limits` say something else of `--people`.
     pub fn token(&self, limits: &[&str]) -> String {
-        self.ok(&[&["token", "create", "--tenant", "acme"], limits].concat()).trim().to_owned()
+        let believed: &[&str] = if limits.contains(&"--people") { &[] } else { &["--people", "any"] };
+        self.ok(&[&["token", "create", "--tenant", "acme"], believed, limits].concat()).trim().to_owned()
     }
 
     /// Registers the service whose metadata is in this file.

@@ -76,6 +76,12 @@ pub struct SignOnAddress {
 }
 
 impl SignOnAddress {
+    /// Whether browsers are awaited.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.open.is_some()
+    }
+
     /// Opens the first of `ports` that is free, if these are others than before; `give` takes what browsers ask. None: the address is closed.
     pub fn follow(&mut self, ports: &[u16], give: impl Fn(BrowserAsk) -> bool + Send + Sync + 'static) {
         if self.ports == ports && (self.open.is_some() || ports.is_empty()) || !loopback::TELLS_OWNERS {

@@ -10,6 +10,7 @@ mod installer;
 mod logs;
 mod open;
 mod params;
+mod prove;
 mod run;
 mod service;
 mod sign_in;
@@ -81,6 +82,8 @@ enum Command {
     Open(open::Open),
     /// Get a page of a service that speaks ECP, or its session's cookies: for programs that are no browser.
     Ecp(ecp::Ecp),
+    /// Prove once, on this device, who you are: in your browser, or with a one-time code.
+    Prove(prove::Prove),
     /// End your own session with the portal; `sign-in` begins another.
     SignOut,
     /// Type in the code that support has read out: for a while local software is told to let this device through, portal or not.
@@ -246,6 +249,7 @@ impl CommandLine {
             Command::SignIn(command) => command.run(&paths).await,
             Command::Open(command) => command.run(&paths).await,
             Command::Ecp(command) => command.run(&paths).await,
+            Command::Prove(command) => command.run(&paths).await,
             Command::SignOut => sign_out::run(&paths).await,
             Command::BreakGlass(command) => command.run(&paths).await,
             Command::Deregister(command) => command.run(&paths).await,

@@ -235,6 +235,9 @@ fn person_line(person: &PersonStatus) -> String {
     if let (Some(since), Some(until)) = (&person.since, &person.until) {
         let _ = write!(text, " since {since} until {until}");
     }
+    if let (Some(grade), Some(origin)) = (&person.grade, &person.origin) {
+        let _ = write!(text, "; {grade} ({origin})");
+    }
     if let Some(next) = person.next_at.as_ref().filter(|_| person.problem.is_some()) {
         let _ = write!(text, "; tries again at {next}");
     }

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::{CommandError, Outcome};
 use crate::config;
-use crate::control::Problem;
+use crate::control::{self, Ask, PersonStatus, Problem, Reply};
 use crate::failure::FailureCode;
 use crate::identity::Identity;
 
@@ -34,6 +34,9 @@ struct Shown {
     reason: String,
     /// What was seen besides and proves nothing.
     observed: BTreeMap<&'static str, String>,
+    /// How far the portal has checked who they are, and how that came about; none while nobody is signed in.
+    portal_grade: Option<String>,
+    portal_origin: Option<String>,
     /// `user@domain` as it would be sent; none while no domain is configured or the name can't be one.
     user: Option<String>,
     fault: Option<String>,
@@ -43,6 +46,7 @@ impl Whoami {
     pub(super) async fn run(self, paths: &Paths) -> Result<Outcome, CommandError> {
         let config = config::load(paths).ok();
         let mut people = Vec::new();
+        let said = graded(paths).await;
         for session in session::sessions().await? {
             let identity = config
                 .as_ref()
@@ -52,7 +56,10 @@ impl Whoami {
                 Ok(identity) => (identity, None),
                 Err(fault) => (None, Some(fault.to_string())),
             };
+            let graded = said.iter().find(|person| person.session == session.id.as_str());
             people.push(Shown {
+                portal_grade: graded.and_then(|person| person.grade.clone()),
+                portal_origin: graded.and_then(|person| person.origin.clone()),
                 session: session.id.to_string(),
                 account: session.local_name.clone(),
                 account_id: session.stable_id.clone(),
@@ -82,6 +89,14 @@ impl Whoami {
     }
 }
 
+/// What the agent knows of people from the portal; nobody while none runs.
+async fn graded(paths: &Paths) -> Vec<PersonStatus> {
+    match control::ask(paths, &Ask::Status).await {
+        Ok(Reply::Status(status)) => status.people,
+        Ok(_) | Err(_) => Vec::new(),
+    }
+}
+
 fn screen(people: &[Shown]) -> String {
     let mut text = String::new();
     for person in people {
@@ -94,7 +109,10 @@ fn screen(people: &[Shown]) -> String {
             (false, false) => "local, in the background",
         };
         let _ = writeln!(text, "  session   {} ({kind})", person.session);
-        let _ = writeln!(text, "  evidence  {} (grade {})", person.evidence, person.grade);
+        let _ = writeln!(text, "  claim     {} (from {})", person.grade, person.evidence);
+        if let (Some(grade), Some(origin)) = (&person.portal_grade, &person.portal_origin) {
+            let _ = writeln!(text, "  portal    {grade} ({origin})");
+        }
         if let Some(principal) = &person.principal {
             let _ = writeln!(text, "  principal {principal}");
         }

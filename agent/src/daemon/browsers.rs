@@ -10,14 +10,13 @@ use crate::browser::BrowserAsk;
 use crate::control::{Problem, Reply};
 use crate::failure::FailureCode;
 use crate::machine::State;
-use crate::session::Session;
-use crate::sign_in::{Code, Wanted};
+use crate::sign_in::{Code, ProofCode, Wanted};
 
 impl Daemon {
     /// Opens the address where the portal sends browsers, or closes it where it sends none.
-    pub(super) fn await_browsers(&mut self, session: &Session) {
+    pub(super) fn await_browsers(&mut self, ports: &[u16]) {
         let mailbox = self.mailbox.clone();
-        self.browsers.follow(&session.sign_on_ports, move |ask| mailbox.send(Mail::Browser(ask)).is_ok());
+        self.browsers.follow(ports, move |ask| mailbox.send(Mail::Browser(ask)).is_ok());
     }
 
     /// A browser is here: the person whose it is gets their own identity, and nobody else's.
@@ -36,6 +35,17 @@ impl Daemon {
     pub(super) fn services_asked(&mut self, peer: &Peer, connection: Connection) {
         match self.session_of(peer) {
             Ok(session) => self.jobs.push_back(Job::Asked { session, wanted: Wanted::Services, connection }),
+            Err(code) => reply(connection, Reply::Failed(Problem::of(code))),
+        }
+    }
+
+    /// Somebody has typed a one-time code.
+    pub(super) fn proof_asked(&mut self, code: String, peer: &Peer, connection: Connection) {
+        match self.session_of(peer) {
+            Ok(session) => {
+                let wanted = Wanted::Proof(ProofCode::new(code));
+                self.jobs.push_back(Job::Asked { session, wanted, connection });
+            }
             Err(code) => reply(connection, Reply::Failed(Problem::of(code))),
         }
     }

@@ -37,6 +37,7 @@ impl Daemon {
         match result {
             Ok(kept_alive) => {
                 self.heartbeat.heard(kept_alive.interval_seconds, at);
+                self.await_browsers(&kept_alive.sign_on_ports);
                 self.break_glass_heard(&kept_alive);
                 self.diagnostics_heard(&kept_alive);
                 // What somebody had to mend has been mended.

@@ -63,6 +63,11 @@ impl Outcome {
         matches!(self.error(), Some(SignInError::Refused(refusal)) if refusal.code == RefusalCode::DeviceWiped)
     }
 
+    /// Whether the portal has registered the device, and the person has to prove who they are.
+    pub(super) fn asks_for_proof(&self) -> bool {
+        matches!(self.error(), Some(SignInError::Refused(refusal)) if refusal.code == RefusalCode::ProofNeeded)
+    }
+
     /// Why it failed, if it did.
     pub(super) fn error(&self) -> Option<&SignInError> {
         match self {
@@ -124,8 +129,10 @@ async fn end_sign_on(
     match sign_in(device, session, &Wanted::Begun(transaction), steps).await {
         Ok(Granted::ForService(response)) => Ok(BrowserEnd::Posts(BrowserAnswer { response, relay_state })),
         Ok(Granted::Session(_) | Granted::Services(_)) => Err(SignInError::RefusedWithoutCode),
-        // The portal knows who answers for that domain, if anybody does, and sends the browser there.
-        Err(SignInError::Refused(refusal)) if refusal.code == RefusalCode::DomainNotMapped => {
+        // The portal knows who answers for that domain, if anybody does, and sends the browser there; or it asks the person who they are.
+        Err(SignInError::Refused(refusal))
+            if matches!(refusal.code, RefusalCode::DomainNotMapped | RefusalCode::ProofNeeded) =>
+        {
             Ok(BrowserEnd::GoesBack(back))
         }
         Err(error) => Err(error),
@@ -185,6 +192,7 @@ pub(super) fn for_asked(result: Result<Granted, SignInError>) -> Reply {
             saml_response: base64::engine::general_purpose::STANDARD.encode(response.xml),
         },
         Ok(Granted::Services(list)) => Reply::Services(list),
+        // A session is the person's own, and no answer to what was asked.
         Ok(Granted::Session(_)) => Reply::Failed(Problem::failure(FailureCode::AnswerNotTrusted)),
         Err(error) => Reply::Failed(Problem::of(error.code())),
     }

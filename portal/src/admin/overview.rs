@@ -1,10 +1,13 @@
 //! What a tenant's first page shows: how sign-on goes, what the devices are, what needs somebody soon.
 
 use saml::time::UtcTime;
+use sqlx::AnyConnection;
 
 use super::{Admin, AdminError, Right};
+use crate::grade::Grade;
 use crate::store::device::{self, Facet};
 use crate::store::sign_on_count::{self, SignOnCount};
+use crate::store::tenant::Tenant;
 use crate::store::token::{self, Token};
 
 /// Hours that the chart of sign-ons shows, the running one among them.
@@ -40,8 +43,21 @@ pub struct Overview {
     pub key_protections: Vec<(String, i64)>,
     /// Devices by version of the agent.
     pub versions: Vec<(String, i64)>,
+    /// What lets somebody be signed in as somebody else, and what ends it.
+    pub risks: Vec<Risk>,
     /// Tokens that expire within two weeks or are nearly used up.
     pub ending_tokens: Vec<Token>,
+}
+
+/// Something that lets a claim stand for a person: what it is worth to an attacker, and what ends it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Risk {
+    /// What there is, with its number.
+    pub what: String,
+    /// Who gets what by it.
+    pub worth: &'static str,
+    /// What an administrator does to end it.
+    pub next_action: &'static str,
 }
 
 /// Reads the overview of `tenant`.
@@ -50,7 +66,8 @@ pub struct Overview {
 /// [`AdminError::NotFound`], [`AdminError::Forbidden`].
 pub async fn of(admin: &Admin, tenant: &str) -> Result<Overview, AdminError> {
     admin.demand(Right::Read)?;
-    let tenant_id = admin.tenant_id(tenant).await?;
+    let tenant = super::tenant::named(admin, tenant).await?;
+    let tenant_id = tenant.id.clone();
     let mut connection = admin.store.read().await?;
     let counts =
         sign_on_count::since(&mut connection, &tenant_id, admin.now.plus_seconds(-REFUSALS_OVER_SECONDS)).await?;
@@ -62,8 +79,43 @@ pub async fn of(admin: &Admin, tenant: &str) -> Result<Overview, AdminError> {
         platforms: device::count_by(&mut connection, &tenant_id, Facet::Platform).await?,
         key_protections: device::count_by(&mut connection, &tenant_id, Facet::KeyProtection).await?,
         versions: device::count_by(&mut connection, &tenant_id, Facet::AgentVersion).await?,
+        risks: risks(&mut connection, &tenant, admin.now).await?,
         ending_tokens: token::near_their_end(&mut connection, &tenant_id, admin.now, soon).await?,
     })
+}
+
+/// What is weak about who is believed to be whom.
+async fn risks(connection: &mut AnyConnection, tenant: &Tenant, now: UtcTime) -> Result<Vec<Risk>, AdminError> {
+    let mut risks = Vec::new();
+    if tenant.minimum_evidence > Grade::Claimed {
+        // No claim signs anybody in.
+        return Ok(risks);
+    }
+    let believed = device::count_believed(connection, &tenant.id).await?;
+    if tenant.known_by_claim && believed > 0 {
+        risks.push(Risk {
+            what: format!("{believed} devices may sign in anybody of this tenant by their own word"),
+            worth: "Root on any of them can be anybody at every service.",
+            next_action: "`tenant set NAME --known-by-claim off`: people then prove once on each new device who they are; where they have signed on before nothing changes.",
+        });
+    }
+    let tokens = token::count_believing(connection, &tenant.id, now).await?;
+    if tokens > 0 {
+        risks.push(Risk {
+            what: format!("{tokens} device tokens enrol devices whose word is believed (`--people any`)"),
+            worth: "A stolen one buys a device that signs in as people whom the tenant does not know yet.",
+            next_action: "Make tokens with `--people proven`, or `listed`, and revoke these.",
+        });
+    }
+    let claims = tenant.policy.rules.iter().filter(|rule| rule.minimum_claim.is_some()).count();
+    if claims > 0 {
+        risks.push(Risk {
+            what: format!("{claims} rules demand a kind of claim"),
+            worth: "A claim is the device's word: root on a device can write any kind.",
+            next_action: "Demand a grade: `policy require --minimum-evidence proved`.",
+        });
+    }
+    Ok(risks)
 }
 
 fn hours(counts: &[SignOnCount], now: UtcTime) -> Vec<Hour> {

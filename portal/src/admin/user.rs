@@ -1,5 +1,9 @@
 //! The people whom the portal signs in.
 
+use std::time::Duration;
+
+use saml::time::UtcTime;
+use secrecy::SecretString;
 use serde_json::json;
 
 use super::{Admin, AdminError, Done, Noun, Right, domain_name};
@@ -7,8 +11,13 @@ use crate::store::audit::{self, AuditFilter};
 use crate::store::device::{self, Move};
 use crate::store::directory;
 use crate::store::page::{Cursor, Page};
+use crate::proof::code;
 use crate::store::person::{self, DeviceUse, Origin, Person, PersonState, UsesOf};
+use crate::store::proof::{self, ProofCode};
 use crate::{random, standing};
+
+/// The longest life of a one-time code, in seconds: a week.
+const LONGEST_CODE_LIFE_SECONDS: i64 = 7 * 86_400;
 
 /// Provisions `name` (`user@domain`) by hand, for tenants that do without auto-provisioning.
 ///
@@ -88,6 +97,70 @@ pub async fn delete(admin: &Admin, name: &str) -> Result<Vec<String>, AdminError
                 person::delete(connection, &row).await?;
                 let detail = json!({ "devices": removed });
                 Ok(Done { tenant_id: Some(row.tenant_id), detail, value: removed })
+            })
+        })
+        .await
+}
+
+/// A one-time code by which somebody proves who they are on one device; it is shown to who made it and kept nowhere.
+#[derive(Debug)]
+pub struct ProofCodeMade {
+    /// Three groups of four characters.
+    pub code: SecretString,
+    /// Until when it is good.
+    pub until: UtcTime,
+}
+
+/// Makes a one-time code for the person of that name, good once within `life`; their earlier codes end. The audit has who made it, never the code.
+///
+/// Give it to the person alone: who has it can be them, on one device.
+///
+/// # Errors
+/// [`AdminError::NotFound`]; [`AdminError::Invalid`] where the life is no good or the person is suspended.
+pub async fn proof_code(admin: &Admin, name: &str, life: Duration) -> Result<ProofCodeMade, AdminError> {
+    let seconds = i64::try_from(life.as_secs()).unwrap_or(i64::MAX);
+    if !(60..=LONGEST_CODE_LIFE_SECONDS).contains(&seconds) {
+        let given = humantime::format_duration(life).to_string();
+        return Err(AdminError::Invalid { field: "for", given, wanted: "a time from a minute to seven days, such as `24h`" });
+    }
+    let name = name.to_ascii_lowercase();
+    let (person, now, made_by) = (name.clone(), admin.now, admin.actor.to_string());
+    let text = code::new()?;
+    let (id, until) = (code::digest_of(&text), admin.now.plus_seconds(seconds));
+    let value = ProofCodeMade { code: text.into(), until };
+    admin
+        .change("user.code", (Noun::User, &name), move |connection| {
+            Box::pin(async move {
+                let row = person::by_name_id(connection, &person).await?;
+                let row = row.ok_or_else(|| AdminError::missing(Noun::User, &person))?;
+                if row.state != PersonState::Active {
+                    let wanted = "`active`: somebody who is suspended signs on nowhere";
+                    return Err(AdminError::Invalid { field: "state", given: row.state.to_string(), wanted });
+                }
+                let (tenant_id, name_id) = (row.tenant_id.clone(), row.name_id);
+                let made = ProofCode { id, tenant_id, name_id, made_by, created_at: now, expires_at: until };
+                proof::insert_code(connection, &made).await?;
+                Ok(Done { tenant_id: Some(row.tenant_id), detail: json!({ "until": until.to_string() }), value })
+            })
+        })
+        .await
+}
+
+/// Forgets what the person has proved on any of their devices: they are asked again at the next sign-on. Says on how many.
+///
+/// # Errors
+/// [`AdminError::NotFound`].
+pub async fn ask_again(admin: &Admin, name: &str) -> Result<u64, AdminError> {
+    let name = name.to_ascii_lowercase();
+    let person = name.clone();
+    admin
+        .change("user.ask-again", (Noun::User, &name), move |connection| {
+            Box::pin(async move {
+                let row = person::by_name_id(connection, &person).await?;
+                let row = row.ok_or_else(|| AdminError::missing(Noun::User, &person))?;
+                let devices = person::void_proofs_of(connection, &row.id).await?;
+                proof::revoke_codes(connection, &row.tenant_id, &row.name_id).await?;
+                Ok(Done { tenant_id: Some(row.tenant_id), detail: json!({ "devices": devices }), value: devices })
             })
         })
         .await

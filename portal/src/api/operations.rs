@@ -107,6 +107,8 @@ operations! {
     putUser "PUT" "/tenants/{tenant}/users/{user}" "users" &[], None => Some("User"), calls::users::put, "Provision somebody; a repetition changes nothing";
     getUser "GET" "/users/{user}" "read" &[], None => Some("UserDetail"), calls::users::one, "A person with their groups and devices";
     setUser "PATCH" "/users/{user}" "users" &[], Some("UserState") => Some("User"), calls::users::set, "Suspend or resume somebody";
+    createUserCode "POST" "/users/{user}/codes" "users" &[], Some("NewUserCode") => Some("UserCode"), calls::users::code, "Make a one-time code by which somebody proves who they are on one device; it is in this answer and nowhere else";
+    deleteUserProofs "DELETE" "/users/{user}/proofs" "users" &[], None => None, calls::users::ask_again, "Forget what somebody has proved on their devices: they are asked once more on each";
     deleteUser "DELETE" "/users/{user}" "users" &[], None => None, calls::users::delete, "Forget somebody, and remove the devices that are theirs";
     listGroups "GET" "/tenants/{tenant}/groups" "read" &[], None => Some("GroupList"), calls::users::groups, "The groups that a directory keeps, by name; the first 1000";
     listServices "GET" "/tenants/{tenant}/services" "read" &[], None => Some("ServiceList"), calls::services::list, "The tenant's services";

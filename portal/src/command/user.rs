@@ -1,6 +1,10 @@
 //! `countersign-portal user`: the people whom the portal signs in.
 
+use std::time::Duration;
+
 use clap::Subcommand;
+use secrecy::ExposeSecret as _;
+use serde_json::json;
 
 use super::{CommandError, Context};
 use crate::admin;
@@ -33,6 +37,22 @@ pub(super) enum User {
         /// `user@domain`.
         name: String,
     },
+    /// Make a one-time code by which somebody proves who they are on one device. It is shown once, now. Who has it can be them: give it to nobody else.
+    Code {
+        /// `user@domain`.
+        name: String,
+        /// How long it is good, from a minute to seven days.
+        #[arg(long = "for", value_name = "DURATION", default_value = "24h", value_parser = humantime::parse_duration)]
+        life: Duration,
+        /// As JSON: `code` and `until`.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Forget what somebody has proved on their devices: they are asked once more on each.
+    AskAgain {
+        /// `user@domain`.
+        name: String,
+    },
     /// Forget somebody, and remove the devices that are theirs.
     Delete {
         /// `user@domain`.
@@ -50,6 +70,15 @@ impl User {
             Self::List { json } => list(context, json).await,
             Self::Suspend { name } => set_state(context, &name, PersonState::Suspended).await,
             Self::Resume { name } => set_state(context, &name, PersonState::Active).await,
+            Self::Code { name, life, json } => {
+                let made = admin::user::proof_code(&context.admin, &name, life).await?;
+                let (code, until) = (made.code.expose_secret(), made.until.to_string());
+                Ok(if json { super::json(&json!({ "code": code, "until": until })) } else { format!("{code}\n") })
+            }
+            Self::AskAgain { name } => {
+                let devices = admin::user::ask_again(&context.admin, &name).await?;
+                Ok(format!("{} is asked again on {devices} devices\n", name.to_ascii_lowercase()))
+            }
             Self::Delete { name } => {
                 let devices = admin::user::delete(&context.admin, &name).await?;
                 Ok(format!("deleted {} and {} of their devices\n", name.to_ascii_lowercase(), devices.len()))

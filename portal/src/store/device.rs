@@ -383,6 +383,17 @@ pub async fn page(
     select.page(connection, limit, Device::from_row, place).await
 }
 
+/// How many registered devices of the tenant are believed about who their person is, whoever that is.
+///
+/// # Errors
+/// [`StoreError::Statement`].
+pub async fn count_believed(connection: &mut AnyConnection, tenant_id: &str) -> Result<i64, StoreError> {
+    let count = sqlx::query_scalar(
+        "SELECT COUNT(*) FROM device WHERE tenant_id = $1 AND state = 'registered' AND people = 'any'",
+    );
+    count.bind(tenant_id).fetch_one(connection).await.map_err(doing("count the devices"))
+}
+
 /// What devices can be counted by.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Facet {

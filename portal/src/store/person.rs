@@ -260,6 +260,19 @@ pub async fn void_proof(connection: &mut AnyConnection, device_id: &str, person_
     Ok(done.map_err(doing("forget what a person has proved"))?.rows_affected() == 1)
 }
 
+/// Forgets what the person has proved on any device; says on how many.
+///
+/// # Errors
+/// [`StoreError::Statement`].
+pub async fn void_proofs_of(connection: &mut AnyConnection, person_id: &str) -> Result<u64, StoreError> {
+    let done = sqlx::query(
+        "UPDATE device_person SET proof_method = NULL, proof_account = NULL, proved_at = NULL, proof_ends_at = NULL
+         WHERE person_id = $1 AND proof_method IS NOT NULL",
+    );
+    let done = done.bind(person_id).execute(connection).await;
+    Ok(done.map_err(doing("forget what a person has proved"))?.rows_affected())
+}
+
 /// All people by name.
 ///
 /// # Errors

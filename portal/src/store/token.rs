@@ -425,6 +425,24 @@ pub async fn page(
     select.page(connection, limit, Token::from_row, place).await
 }
 
+/// How many of the tenant's tokens still enrol at `now` devices that are believed about who their person is, whoever that is.
+///
+/// # Errors
+/// [`StoreError::Statement`].
+pub async fn count_believing(
+    connection: &mut AnyConnection,
+    tenant_id: &str,
+    now: UtcTime,
+) -> Result<i64, StoreError> {
+    let count = sqlx::query_scalar(
+        "SELECT COUNT(*) FROM device_token
+         WHERE tenant_id = $1 AND people = 'any' AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $2)
+             AND (use_limit IS NULL OR uses < use_limit)",
+    );
+    let count = count.bind(tenant_id).bind(now.unix_millis()).fetch_one(connection).await;
+    count.map_err(doing("count the tokens"))
+}
+
 /// The tenant's tokens that still enrol at `now` and won't at `soon`, or have nine tenths of their uses behind them.
 ///
 /// # Errors

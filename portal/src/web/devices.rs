@@ -229,6 +229,7 @@ struct OnePage {
 struct PersonRow {
     name: String,
     grade: String,
+    origin: String,
     first: When,
     last: When,
 }
@@ -244,6 +245,7 @@ pub(super) async fn one(visitor: Visitor, Path((tenant, id)): Path<(String, Stri
     let person = |used: &DeviceUse| PersonRow {
         name: used.name_id.clone(),
         grade: used.grade.clone(),
+        origin: used.origin.clone(),
         first: When::new(used.first_at, admin.now),
         last: When::new(used.last_at, admin.now),
     };

@@ -9,7 +9,7 @@ use super::access::Visitor;
 use super::chart::{self, Share, shares};
 use super::view::{Frame, base};
 use super::{PageError, html};
-use crate::admin::overview::{self, Hour};
+use crate::admin::overview::{self, Hour, Risk};
 use crate::admin::{domain, token};
 use crate::store::token::Token;
 
@@ -31,6 +31,7 @@ struct OverviewPage {
     platforms: Vec<Share>,
     key_protections: Vec<Share>,
     versions: Vec<Share>,
+    risks: Vec<Risk>,
     ending: Vec<Ending>,
 }
 
@@ -69,6 +70,7 @@ pub(super) async fn page(visitor: Visitor, Path(tenant): Path<String>) -> Result
         platforms: shares(&of.platforms, filtered("platform")),
         key_protections: shares(&of.key_protections, filtered("key")),
         versions: shares(&of.versions, filtered("version")),
+        risks: of.risks,
         ending: of.ending_tokens.iter().map(ending).collect(),
         tenant,
     };

@@ -4,6 +4,7 @@ use askama::Template;
 use axum::extract::Path;
 use axum::http::StatusCode;
 use axum::response::Response;
+use secrecy::ExposeSecret as _;
 
 use super::access::{Posted, Visitor};
 use super::fields::Fields;
@@ -11,6 +12,9 @@ use super::view::{Confirm, Event, Frame, ROWS, When, base};
 use super::{PageError, go, html, page, told};
 use crate::admin::{AdminError, Right, tenant as tenants, user};
 use crate::store::person::{DeviceUse, Origin, PersonState};
+
+/// How long a one-time code is good that is made on a page.
+const CODE_LIFE: std::time::Duration = std::time::Duration::from_hours(24);
 
 #[derive(Template)]
 #[template(path = "users.html")]
@@ -53,6 +57,7 @@ struct UsedDevice {
     name: String,
     state: String,
     grade: String,
+    origin: String,
     first: When,
     last: When,
 }
@@ -109,6 +114,7 @@ pub(super) async fn one(visitor: Visitor, Path((tenant, name)): Path<(String, St
         name: if used.hostname.is_empty() { used.device_id.clone() } else { used.hostname.clone() },
         state: used.device_state.clone(),
         grade: used.grade.clone(),
+        origin: used.origin.clone(),
         first: When::new(used.first_at, admin.now),
         last: When::new(used.last_at, admin.now),
     };
@@ -122,6 +128,30 @@ pub(super) async fn one(visitor: Visitor, Path((tenant, name)): Path<(String, St
         devices: detail.devices.iter().map(used).collect(),
         history: Event::all(&detail.history, admin.now),
         may_change: admin.rights.contain(Right::Users),
+    };
+    Ok(html(StatusCode::OK, &page))
+}
+
+#[derive(Template)]
+#[template(path = "user_code.html")]
+struct CodePage {
+    frame: Frame,
+    here: String,
+    name: String,
+    code: String,
+    until: When,
+}
+
+/// `POST …/users/{name}/code`: the code is on this page and nowhere else.
+async fn code(tenant: &str, name: &str, posted: &Posted) -> Result<Response, PageError> {
+    let admin = posted.visitor.admin();
+    let made = user::proof_code(admin, name, CODE_LIFE).await?;
+    let page = CodePage {
+        frame: Frame::new(&posted.visitor, "One-time code", Some(tenant), "/users"),
+        here: path_of(tenant, name),
+        name: name.to_owned(),
+        code: made.code.expose_secret().to_owned(),
+        until: When::new(made.until, admin.now),
     };
     Ok(html(StatusCode::OK, &page))
 }
@@ -154,6 +184,8 @@ enum Step {
     Suspend,
     Resume,
     Delete,
+    Code,
+    AskAgain,
 }
 
 impl Step {
@@ -162,8 +194,10 @@ impl Step {
             "suspend" => Ok(Self::Suspend),
             "resume" => Ok(Self::Resume),
             "delete" => Ok(Self::Delete),
+            "code" => Ok(Self::Code),
+            "ask-again" => Ok(Self::AskAgain),
             _ => {
-                let wanted = "`suspend`, `resume` or `delete`";
+                let wanted = "`suspend`, `resume`, `delete`, `code` or `ask-again`";
                 Err(AdminError::Invalid { field: "step", given: step.to_owned(), wanted })
             }
         }
@@ -176,6 +210,14 @@ impl Step {
                 "They can't sign on from any of their devices, from the next request on. Services that take part in logout end the sessions they gave them; others go on until theirs end.",
             ),
             Self::Resume => ("Resume", "They can sign on from their devices again, from the next request on."),
+            Self::Code => (
+                "Make a one-time code",
+                "They prove with it who they are, on one device, within 24 hours; codes that you have made for them before end. Who has the code can be them: give it to nobody else, and not by mail to an address that others read.",
+            ),
+            Self::AskAgain => (
+                "Ask for a new proof",
+                "Each of their devices asks once more who they are before it signs them in.",
+            ),
             Self::Delete => (
                 "Delete",
                 "They are forgotten, the devices that are theirs are removed, and their sessions end. Where people are provisioned by signing on, they come back as somebody new when they enrol a device again. This can't be undone.",
@@ -202,7 +244,7 @@ pub(super) async fn ask(
     let question = format!("{label} {}?", person.name_id);
     let mut confirm = Confirm::new(frame, question, label, format!("{here}/{step}"), here);
     confirm.consequences = vec![consequence.to_owned()];
-    confirm.is_harsh = how != Step::Resume;
+    confirm.is_harsh = matches!(how, Step::Suspend | Step::Delete);
     Ok(confirm.page())
 }
 
@@ -215,6 +257,11 @@ pub(super) async fn step(
     let (state, notice) = match Step::parse(&step)? {
         Step::Suspend => (PersonState::Suspended, "user-suspended"),
         Step::Resume => (PersonState::Active, "user-resumed"),
+        Step::Code => return code(&tenant, &name, &posted).await,
+        Step::AskAgain => {
+            user::ask_again(admin, &name).await?;
+            return Ok(go(&format!("{}?notice=user-asked-again", path_of(&tenant, &name))));
+        }
         Step::Delete => {
             user::delete(admin, &name).await?;
             return Ok(go(&format!("{}/users?notice=user-deleted", base(&tenant))));

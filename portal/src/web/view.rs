@@ -96,6 +96,7 @@ fn notice(code: &str) -> Option<&'static str> {
         "token-revoked" => "The token enrols no more devices.",
         "user-suspended" => "They can't sign on from any device any more.",
         "user-resumed" => "They can sign on again.",
+        "user-asked-again" => "Each of their devices asks once more who they are.",
         "user-deleted" => "They are forgotten, and their devices are removed.",
         "user-added" => "They are provisioned.",
         "service-added" => "The service is registered.",

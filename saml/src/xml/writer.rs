@@ -103,7 +103,8 @@ impl Writer {
         local: &'static str,
         value: &'static str,
     ) -> &mut Self {
-        debug_assert!(self.in_tag && self.declared.contains(&namespace));
+        // The prefix `xml` is declared in every document (Namespaces in XML 1.0 §3).
+        debug_assert!(self.in_tag && (namespace == Namespace::Xml || self.declared.contains(&namespace)));
         self.out.push(' ');
         self.name(namespace, local);
         self.out.push_str("=\"");

@@ -378,6 +378,30 @@ pub(super) mod users {
 
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
+    struct NewUserCode {
+        #[serde(rename = "for")]
+        life: String,
+    }
+
+    pub(in crate::api) async fn code(call: Call) -> Result<Value, Problem> {
+        use secrecy::ExposeSecret as _;
+        let given: NewUserCode = call.read()?;
+        let life = humantime::parse_duration(&given.life).map_err(|_| AdminError::Invalid {
+            field: "for",
+            given: given.life.clone(),
+            wanted: "a time such as `24h`",
+        })?;
+        let made = user::proof_code(&call.admin, call.part("user"), life).await?;
+        Ok(json!({ "code": made.code.expose_secret(), "until": made.until.to_string() }))
+    }
+
+    pub(in crate::api) async fn ask_again(call: Call) -> Result<Value, Problem> {
+        user::ask_again(&call.admin, call.part("user")).await?;
+        Ok(Value::Null)
+    }
+
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
     struct UserState {
         state: String,
     }

@@ -81,6 +81,8 @@ fn through_the_hour(gone: UtcTime, back: UtcTime) -> State {
         user: String::new(),
         index: String::new(),
         authn_context: String::new(),
+        grade: None,
+        origin: None,
         since,
         until: since.plus_seconds(SESSION_SECONDS),
         keep_alive_seconds: 300,

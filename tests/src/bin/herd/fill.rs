@@ -51,7 +51,6 @@ fn known_device(one: usize, tenant_id: &str, token_id: &TokenId) -> Device {
     let key = format!("known device {one}").into_bytes();
     let heard = UtcTime::from_unix_millis(platform::clock::unix_millis()).plus_seconds(-(one as i64));
     Device {
-        people: portal::store::token::People::Any,
         id: saml::device::entity_id_of_key(&key),
         tenant_id: tenant_id.to_owned(),
         token_id: token_id.clone(),
@@ -66,6 +65,7 @@ fn known_device(one: usize, tenant_id: &str, token_id: &TokenId) -> Device {
         facts: [("urn:countersign:device:hostname".to_owned(), vec![format!("known-{one}")])].into(),
         fingerprint: format!("hw1:s:{one}"),
         groups: Vec::new(),
+        people: token::People::Any,
         owner_id: None,
         enrolled_at: heard,
         last_seen_at: heard,
