@@ -240,16 +240,7 @@ fn opens_from_the_agent() {
     assert_eq!(listed(), json!([with_nulls(&mellon), with_nulls(&ours)]));
     assert!(house.agent.ok(&["open"]).contains(&format!("{NAME}  {SERVICE}\n")));
     // What the person may not open is not listed, and not opened.
-    house.portal.ok(&[
-        "policy",
-        "require",
-        "--service",
-        SERVICE,
-        "--minimum-claim",
-        "directory",
-        "--tenant",
-        "acme",
-    ]);
+    house.portal.ok(&["policy", "require", "--service", SERVICE, "--minimum-claim", "directory", "--tenant", "acme"]);
     assert_eq!(listed(), json!([with_nulls(&mellon)]));
     let refused = house.agent.run(&["open", SERVICE, "--print"]);
     assert!(String::from_utf8_lossy(&refused.stderr).contains("[evidence-too-weak]"), "{refused:?}");

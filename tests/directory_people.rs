@@ -30,16 +30,7 @@ fn vouches() {
     is_named_by_the_directory(&realm);
 
     // The portal believes the grade: who is not the directory's is refused where a directory is asked for.
-    portal.ok(&[
-        "policy",
-        "require",
-        "--minimum-claim",
-        "directory",
-        "--domain",
-        "example.test",
-        "--tenant",
-        "acme",
-    ]);
+    portal.ok(&["policy", "require", "--minimum-claim", "directory", "--domain", "example.test", "--tenant", "acme"]);
     realm.machine.ok("systemctl restart countersign");
     signed_in(&realm, PERSON);
     refused(&realm, "alice");

@@ -179,8 +179,7 @@ fn the_grade_and_how_it_came_about_are_told_everywhere() {
     assert!(proved.contains(":ac:classes:proved<") && proved.contains(">code<"), "{proved}");
     assert!(claimed.contains(":ac:classes:claimed<") && claimed.contains(">claim:local<"), "{claimed}");
     let audit = house.portal.ok(&["audit", "list", "--json"]);
-    let rows: Vec<serde_json::Value> =
-        audit.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let rows: Vec<serde_json::Value> = audit.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     let of = |user: &str| {
         rows.iter().find(|row| row["subject"] == user && row["action"] == "sign-on" && row["result"] == "ok").cloned()
     };

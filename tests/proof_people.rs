@@ -583,6 +583,19 @@ fn approval_on_another_device_takes_the_words_that_this_one_shows() {
 }
 
 #[test]
+fn an_administrator_who_asks_again_takes_proofs_passkeys_and_the_own_page() {
+    let house = house();
+    let (machine, mut home) = house.at_home("alice");
+    assert_eq!(register(&mut home, &mut Authenticator::of(&house.portal.url())).status, 303);
+    house.portal.ok(&["user", "ask-again", ALICE]);
+    assert_eq!(home.get("/me").status, 303, "its session has ended");
+    let question = house.asked(&machine, &mut home);
+    assert!(!home.get(&question).body.contains("Use my passkey"));
+    // Nor does she lose anything by being forgotten for good.
+    house.portal.ok(&["user", "delete", ALICE]);
+}
+
+#[test]
 fn who_signs_a_device_out_is_asked_there_again() {
     let house = house();
     let (machine, mut home) = house.at_home("alice");

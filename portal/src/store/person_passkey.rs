@@ -103,6 +103,15 @@ pub async fn note_use(connection: &mut AnyConnection, row: &PersonPasskey, now: 
     Ok(())
 }
 
+/// Removes all passkeys of the person; says how many there were.
+///
+/// # Errors
+/// [`StoreError::Statement`].
+pub async fn delete_of(connection: &mut AnyConnection, person_id: &str) -> Result<u64, StoreError> {
+    let done = sqlx::query("DELETE FROM person_passkey WHERE person_id = $1").bind(person_id).execute(connection).await;
+    Ok(done.map_err(doing("remove the passkeys"))?.rows_affected())
+}
+
 /// Removes the passkey `id` of the person; says whether it was there.
 ///
 /// # Errors

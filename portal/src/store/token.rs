@@ -429,11 +429,7 @@ pub async fn page(
 ///
 /// # Errors
 /// [`StoreError::Statement`].
-pub async fn count_believing(
-    connection: &mut AnyConnection,
-    tenant_id: &str,
-    now: UtcTime,
-) -> Result<i64, StoreError> {
+pub async fn count_believing(connection: &mut AnyConnection, tenant_id: &str, now: UtcTime) -> Result<i64, StoreError> {
     let count = sqlx::query_scalar(
         "SELECT COUNT(*) FROM device_token
          WHERE tenant_id = $1 AND people = 'any' AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $2)

@@ -216,7 +216,7 @@ impl Step {
             ),
             Self::AskAgain => (
                 "Ask for a new proof",
-                "Each of their devices asks once more who they are before it signs them in.",
+                "Each of their devices asks once more who they are before it signs them in. Their passkeys and codes are removed.",
             ),
             Self::Delete => (
                 "Delete",

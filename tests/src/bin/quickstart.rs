@@ -181,7 +181,9 @@ fn prepare(dir: &Path, say: &dyn Fn(&str)) -> Result<(Portal, Option<String>), S
     }
     std::fs::create_dir_all(dir).map_err(|error| format!("can't make `{}`: {error}", dir.display()))?;
     restrict(dir);
-    say("making      a CA, an RSA and a P-256 signing key, the tenant `acme`, a device token for one device whose word is believed (`--people any`) …");
+    say(
+        "making      a CA, an RSA and a P-256 signing key, the tenant `acme`, a device token for one device whose word is believed (`--people any`) …",
+    );
     let portal = Portal::create(dir);
     let text = json!({ "port": portal.port }).to_string();
     std::fs::write(&settings, text).map_err(|error| format!("can't write `{}`: {error}", settings.display()))?;
@@ -192,7 +194,18 @@ fn prepare(dir: &Path, say: &dyn Fn(&str)) -> Result<(Portal, Option<String>), S
 
 fn device_token(portal: &Portal) -> String {
     // Zero touch, as an explicit choice: the device's word is believed.
-    portal.token(&["--people", "any", "--domain", DOMAIN, "--uses", "1", "--expires", "1h", "--description", "quick start"])
+    portal.token(&[
+        "--people",
+        "any",
+        "--domain",
+        DOMAIN,
+        "--uses",
+        "1",
+        "--expires",
+        "1h",
+        "--description",
+        "quick start",
+    ])
 }
 
 fn started(program: Program) -> Program {
