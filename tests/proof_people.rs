@@ -8,14 +8,13 @@
 )]
 
 use std::cell::Cell;
-use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use platform::clock;
 use saml::binding::post;
-use saml::binding::redirect::{Direction, RedirectedRequest, unsigned_query};
-use saml::metadata::{Binding, IndexedEndpoint, SpMetadata};
+use saml::binding::redirect::RedirectedRequest;
+use saml::metadata::{Binding, SpMetadata};
 use saml::name::{Attribute, MessageId};
 use saml::request::{AuthnRequest, RequestExpectations, ServiceAlgorithms};
 use saml::response::{Assertion, Response};
@@ -26,11 +25,11 @@ use tests::authenticator::{Authenticator, PRESENT};
 use tests::device::{Device, code};
 use tests::https::{HttpAnswer, Https};
 use tests::own_idp::OwnIdp;
+use tests::own_service::{OwnService, SERVICE};
 use tests::pages::{PageAnswer, Pages};
 use tests::portal::{Portal, free_port};
 use tests::program::Program;
 
-const SERVICE: &str = "https://service.example/metadata";
 const OWN_SESSION: &str = "__Host-countersign-me";
 const ALICE: &str = "alice@example.test";
 
@@ -45,6 +44,7 @@ struct House {
     https: Https,
     token: String,
     idp: OwnIdp,
+    service: OwnService,
     own_page: String,
     _serving: Program,
 }
@@ -54,8 +54,8 @@ fn house() -> House {
     let mut portal = Portal::create(dir.path());
     portal.sign_on_ports = free_port().to_string();
     let serving = portal.serve();
-    let idp = OwnIdp::new("idp.partner.test");
-    add_service(&portal, dir.path());
+    let (idp, service) = (OwnIdp::new("idp.partner.test"), OwnService::new());
+    service.register_at(&portal, dir.path());
     let metadata = dir.path().join("idp.xml");
     std::fs::write(&metadata, idp.metadata(Binding::Redirect)).expect("the file can be written");
     let metadata = metadata.to_str().expect("text");
@@ -69,27 +69,7 @@ fn house() -> House {
     let tenants = portal.json(&["tenant", "list", "--json"]);
     let own_page = format!("{}/me/{}", portal.url(), tenants[0]["id"].as_str().expect("an id"));
     let https = Https::trusting(&portal.authority.ca);
-    House { _dir: dir, portal, https, token, idp, own_page, _serving: serving }
-}
-
-/// A service that does not sign.
-fn add_service(portal: &Portal, dir: &Path) {
-    let location = "https://service.example/acs".to_owned();
-    let metadata = SpMetadata {
-        entity_id: SERVICE.parse().expect("an entity ID"),
-        valid_until: None,
-        signing_certificates: Vec::new(),
-        acs: vec![IndexedEndpoint { binding: Binding::Post, location, index: 0, is_default: true }],
-        slo: Vec::new(),
-        display_name: None,
-        request_initiator: None,
-        want_assertions_signed: true,
-        authn_requests_signed: false,
-        name_id_formats: Vec::new(),
-    };
-    let path = dir.join("service.xml");
-    std::fs::write(&path, metadata.to_xml()).expect("the file can be written");
-    portal.add_service(&path);
+    House { _dir: dir, portal, https, token, idp, service, own_page, _serving: serving }
 }
 
 /// Somebody's computer.
@@ -120,15 +100,7 @@ impl House {
 
     /// The sign-on that the service begins in the browser of `pages`, which is sent on to its device.
     fn begun(&self, pages: &mut Pages) -> String {
-        let request = AuthnRequest {
-            destination: Some(format!("{}/saml/sso", self.portal.url())),
-            ..AuthnRequest::new(
-                MessageId::from_random(platform::random::bytes()),
-                now(),
-                SERVICE.parse().expect("an entity ID"),
-            )
-        };
-        let query = unsigned_query(Direction::Request, &request.to_unsigned_xml(), None);
+        let query = self.service.query(&OwnService::request(&self.portal), None);
         let page = pages.get(&format!("/saml/sso?{query}"));
         assert_eq!(page.status, 303, "{}", page.body);
         self.sent_on(pages, &format!("{}&go=1", page.header("location")))

@@ -107,3 +107,83 @@ async fn note(
     entry.detail["by"] = json!(approver.device_id);
     audit::append(connection, entry).await
 }
+
+#[cfg(test)]
+mod tests {
+    use saml::name::MessageId;
+
+    use super::*;
+    use crate::admin::{Actor, Admin, tenant};
+    use crate::store::browser_sign_on::{self, BrowserSignOn, Scope};
+    use crate::store::testing;
+
+    const NOW: UtcTime = UtcTime::from_unix_seconds(1_795_300_370);
+
+    /// A question that was put to the browser `b` at [`NOW`].
+    async fn asked(connection: &mut AnyConnection, tenant_id: &str) {
+        let transaction = MessageId::from_random([1; 20]);
+        let waiting = BrowserSignOn {
+            id: transaction.clone(),
+            tenant_id: tenant_id.to_owned(),
+            service: "https://wiki.test".parse().unwrap(),
+            request_id: MessageId::from_random([2; 20]),
+            acs_url: "https://wiki.test/acs".to_owned(),
+            relay_state: None,
+            scope: Scope::default(),
+            elsewhere: None,
+            is_passive: false,
+            name_format: None,
+            proof_request: None,
+            browser_id: None,
+            port: None,
+            created_at: NOW,
+            deadline: None,
+            used_at: None,
+        };
+        browser_sign_on::insert(connection, &waiting).await.unwrap();
+        browser_sign_on::send_on(connection, &transaction, ("b", 28_517), NOW).await.unwrap();
+        let request = ProofRequest {
+            id: "question".to_owned(),
+            tenant_id: tenant_id.to_owned(),
+            device_id: "urn:countersign:device:new".parse().unwrap(),
+            hostname: "new".to_owned(),
+            name_id: "alice@example.test".to_owned(),
+            account: "1000".to_owned(),
+            address: "192.0.2.7".to_owned(),
+            service: "https://wiki.test".to_owned(),
+            words: "amber tiger".to_owned(),
+            transaction_id: transaction,
+            completion_id: None,
+            method: None,
+            tries: 0,
+            created_at: NOW,
+            proved_at: None,
+            used_at: None,
+        };
+        proof::insert(connection, &request).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_question_is_approved_in_its_time_from_another_device() {
+        let (_dir, store) = testing::store().await;
+        let admin = Admin::whole(store.clone(), Actor::CommandLine, NOW);
+        let tenant_id = tenant::create(&admin, "acme").await.unwrap().id;
+        let work = store.write(move |connection| {
+            Box::pin(async move {
+                asked(connection, &tenant_id).await;
+                let at = |device_id| Approver { tenant_id: &tenant_id, name_id: "alice@example.test", device_id };
+                let words = ("question", &Choice::Words("amber tiger".to_owned()));
+                let late = NOW.plus_seconds(LIFE_SECONDS + 1);
+                let (old, new) = (at("urn:countersign:device:old"), at("urn:countersign:device:new"));
+                assert_eq!(approve(connection, &old, words, late).await?, Approved::Over);
+                assert_eq!(approve(connection, &new, words, NOW).await?, Approved::Over);
+                assert_eq!(open(connection, &old, late).await?.len(), 0);
+                assert_eq!(open(connection, &new, NOW).await?.len(), 0);
+                assert_eq!(open(connection, &old, NOW).await?.len(), 1);
+                assert_eq!(approve(connection, &old, words, NOW.plus_seconds(LIFE_SECONDS)).await?, Approved::Yes);
+                Ok(())
+            })
+        });
+        work.await.unwrap();
+    }
+}
