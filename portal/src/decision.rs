@@ -20,6 +20,7 @@ use crate::evidence;
 use crate::grade::{Assurance, Grade};
 use crate::groups;
 use crate::identity_provider::Kind;
+use crate::me;
 use crate::policy::{AtLimit, OtherPerson, SignOn};
 use crate::proof::{self, Assessed, Subject};
 use crate::random;
@@ -394,6 +395,7 @@ pub(crate) async fn settle(connection: &mut AnyConnection, case: Case<'_>) -> Re
         })
     };
     let allowed = assessed.and_then(|assessed| {
+        me::demand_proof(cloud, service.as_ref(), assessed.assurance.grade)?;
         may_open(assessed.assurance.grade, service.as_ref())?;
         Ok(assessed)
     });
@@ -661,6 +663,9 @@ async fn asked_service(
     tenant: &Tenant,
 ) -> Result<Option<ServiceProvider>, Stop> {
     let Some(entity_id) = respond_to.filter(|entity_id| *entity_id != cloud.entity_id()) else { return Ok(None) };
+    if let Some(own_page) = me::service(cloud, entity_id, tenant) {
+        return Ok(Some(own_page));
+    }
     let service = service_provider::by_entity_id(connection, entity_id.as_str()).await?;
     let service = service.filter(|service| service.tenant_id == tenant.id);
     Ok(Some(service.ok_or(RefusalCode::ServiceUnknown)?))

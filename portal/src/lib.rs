@@ -33,6 +33,7 @@ pub mod groups;
 pub mod identity_provider;
 pub mod issue;
 pub mod logout;
+mod me;
 pub mod metrics;
 pub mod network;
 pub mod policy;

@@ -126,7 +126,7 @@ pub async fn register(signed_in: &SignedIn, party: &RelyingParty, new: NewPasske
 }
 
 /// Uses the challenge up; says whether it was given to whoever holds `held`, and lately.
-async fn answered(store: &Store, challenge: &[u8], held: &str, now: UtcTime) -> Result<bool, StoreError> {
+pub(crate) async fn answered(store: &Store, challenge: &[u8], held: &str, now: UtcTime) -> Result<bool, StoreError> {
     let (id, bound_to, since) = (sha256(challenge), hash_of(held), now.plus_seconds(-CHALLENGE_SECONDS));
     store
         .write(move |connection| {

@@ -14,6 +14,7 @@ use crate::store::device::{self, Move};
 use crate::store::directory;
 use crate::store::page::{Cursor, Page};
 use crate::store::person::{self, DeviceUse, Origin, Person, PersonState, UsesOf};
+use crate::store::person_passkey;
 use crate::store::proof::{self, ProofCode};
 use crate::{random, standing};
 
@@ -147,7 +148,7 @@ pub async fn proof_code(admin: &Admin, name: &str, life: Duration) -> Result<Pro
         .await
 }
 
-/// Forgets what the person has proved on any of their devices: they are asked again at the next sign-on. Says on how many.
+/// Forgets what the person has proved on any of their devices, their codes and their passkeys: they are asked again at the next sign-on. Says on how many.
 ///
 /// # Errors
 /// [`AdminError::NotFound`].
@@ -161,7 +162,10 @@ pub async fn ask_again(admin: &Admin, name: &str) -> Result<u64, AdminError> {
                 let row = row.ok_or_else(|| AdminError::missing(Noun::User, &person))?;
                 let devices = person::void_proofs_of(connection, &row.id).await?;
                 proof::revoke_codes(connection, &row.tenant_id, &row.name_id).await?;
-                Ok(Done { tenant_id: Some(row.tenant_id), detail: json!({ "devices": devices }), value: devices })
+                // Somebody else may have made one of them.
+                let passkeys = person_passkey::delete_of(connection, &row.id).await?;
+                let detail = json!({ "devices": devices, "passkeys": passkeys });
+                Ok(Done { tenant_id: Some(row.tenant_id), detail, value: devices })
             })
         })
         .await

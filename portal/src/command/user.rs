@@ -48,7 +48,7 @@ pub(super) enum User {
         #[arg(long)]
         json: bool,
     },
-    /// Forget what somebody has proved on their devices: they are asked once more on each.
+    /// Forget what somebody has proved on their devices, and their passkeys: they are asked once more on each.
     AskAgain {
         /// `user@domain`.
         name: String,

@@ -104,14 +104,15 @@ fn known(portal: &Portal, idp: &AdministratorIdp, now: UtcTime) -> Result<(Entit
             let keys = metadata.signing_keys().map_err(|error| (RefusalCode::BadSignature, error.to_string()))?;
             Ok((metadata.entity_id, keys))
         }
-        Kind::Devices { .. } => {
-            let certificates = portal.keys.now().certificates(Some(Purpose::Service));
-            let keys: Result<_, _> =
-                certificates.iter().map(|certificate| VerifyingKey::from_certificate_der(certificate)).collect();
-            let keys = keys.map_err(|error| (RefusalCode::BadSignature, error.to_string()))?;
-            Ok((portal.cloud.entity_id().clone(), keys))
-        }
+        Kind::Devices { .. } => Ok((portal.cloud.entity_id().clone(), own_keys(portal)?)),
     }
+}
+
+/// The keys with which the portal signs for services, to check what it has said itself.
+pub(crate) fn own_keys(portal: &Portal) -> Result<Vec<VerifyingKey>, Refusal> {
+    let certificates = portal.keys.now().certificates(Some(Purpose::Service));
+    let keys: Result<_, _> = certificates.iter().map(|one| VerifyingKey::from_certificate_der(one)).collect();
+    keys.map_err(|error| (RefusalCode::BadSignature, error.to_string()))
 }
 
 /// What the pages are called there.

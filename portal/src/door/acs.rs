@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Redirect, Response};
 use saml::refusal::RefusalCode;
 
 use super::navigation::onward;
 use super::saml::{METADATA, read, xml};
-use super::sso::{BROWSER_COOKIE, SIGNING_IN, failed, post_page, refused};
+use super::sso::{BROWSER_COOKIE, SIGNING_IN, failed, post_page, refused, uncached};
 use crate::browser::NotBegun;
 use crate::clock;
-use crate::external::{self, Leaving};
+use crate::external::{self, Answered, Leaving};
 use crate::sign_on::Portal;
 use crate::store::signing_key::Purpose;
 use crate::web::cookie;
@@ -43,7 +43,11 @@ pub(super) async fn receive(State(portal): State<Arc<Portal>>, headers: HeaderMa
     };
     let browser = cookie(&headers, RETURN_COOKIE);
     match external::answer(&portal, response, browser.as_deref(), clock::now()).await {
-        Ok(form) => post_page(SIGNING_IN, form),
+        Ok(Answered::Form(form)) => post_page(SIGNING_IN, form),
+        Ok(Answered::Proved(completion)) => super::prove::to_device(completion.as_str()),
+        Ok(Answered::NotProved { request, why }) => {
+            uncached(Redirect::to(&format!("/prove/{request}?problem={}", why.as_str())).into_response())
+        }
         Err(error) => not_believed(error),
     }
 }

@@ -8,8 +8,9 @@ mod prove;
 mod saml;
 mod sso;
 
+pub(crate) use prove::{About, short};
 pub(crate) use saml::{client, read};
-pub(crate) use sso::{SIGNING_IN, post_page, uncached};
+pub(crate) use sso::{SIGNING_IN, not_begun, post_page, uncached};
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -33,6 +34,10 @@ pub fn router(portal: Arc<Portal>) -> Router {
         .route("/saml/sso/continue", get(sso::go_on))
         .route("/prove/{id}", get(prove::page))
         .route("/prove/{id}/code", post(prove::code))
+        .route("/prove/{id}/idp", post(prove::idp))
+        .route("/prove/{id}/passkey", post(prove::passkey))
+        .route("/prove/{id}/passkey/answer", post(prove::passkey_answer))
+        .route("/prove/{id}/approval", get(prove::approval))
         .route("/saml/sp", get(acs::metadata))
         .route("/saml/acs", post(acs::receive))
         .route("/saml/slo", get(sso::log_out))

@@ -28,7 +28,7 @@ use crate::{clock, random};
 /// The cookie by which a browser is known again that a device has answered. It says nothing about a person.
 pub(super) const BROWSER_COOKIE: &str = "__Host-countersign-browser";
 /// For how long a browser keeps it, in seconds: half a year.
-const COOKIE_SECONDS: u32 = 15_552_000;
+pub(super) const COOKIE_SECONDS: u32 = 15_552_000;
 
 #[derive(Template)]
 #[template(path = "sso.html")]
@@ -231,7 +231,7 @@ pub(crate) fn uncached(mut response: Response) -> Response {
     response
 }
 
-fn not_begun(error: NotBegun) -> Response {
+pub(crate) fn not_begun(error: NotBegun) -> Response {
     match error {
         NotBegun::Rejected(rejection) => {
             let (code, why) = (rejection.code(), rejection.to_string());

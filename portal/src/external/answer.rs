@@ -10,6 +10,7 @@ use saml::time::UtcTime;
 
 use super::decision::{Decided, Granted, Question, decide, note};
 use super::leaving::usable;
+use super::proof::{self, NoProof};
 use super::{LIFE_SECONDS, unsigned};
 use crate::browser::NotBegun;
 use crate::identity_provider::Kind;
@@ -24,7 +25,23 @@ use crate::store::{StoreError, tenant};
 
 type Refusal = (RefusalCode, String);
 
-/// Takes the field `SAMLResponse` that the browser `browser_id` has posted; returns the form with the portal's own Response to the service.
+/// What comes of an answer.
+#[derive(Debug)]
+pub enum Answered {
+    /// The form with the portal's own Response to the service.
+    Form(PostForm),
+    /// The person has proved who they are: the sign-on that goes on with their device.
+    Proved(MessageId),
+    /// What it says is no proof: the question that stays open, and why.
+    NotProved {
+        /// The proof request's id.
+        request: String,
+        /// What was wrong.
+        why: NoProof,
+    },
+}
+
+/// Takes the field `SAMLResponse` that the browser `browser_id` has posted; returns what its sign-on, or its question, goes on with.
 ///
 /// # Errors
 /// [`NotBegun`]; a refusal that concerns a request of the portal's or an identity provider of a tenant's has its row in the audit.
@@ -33,7 +50,7 @@ pub async fn answer(
     field: &str,
     browser_id: Option<&str>,
     now: UtcTime,
-) -> Result<PostForm, NotBegun> {
+) -> Result<Answered, NotBegun> {
     let response = UnverifiedResponse::parse_post(field)?;
     let Some(id) = response.claimed_in_response_to() else {
         return Err(unsolicited(portal, response.claimed_issuer(), now).await?);
@@ -43,13 +60,18 @@ pub async fn answer(
     let sent = sent.ok_or_else(over)?;
     match check(portal, response, (&sent, browser_id), now).await? {
         Ok(assertion) => {
+            let proof_request = sent.proof_request.clone();
             let question = Question { cloud: portal.cloud.clone(), sent, assertion, now };
-            let decided = portal.store.write(move |connection| Box::pin(decide(connection, question))).await?;
-            match decided {
-                Decided::Granted(granted) => issue(portal, *granted, now).map_err(|error| unsigned(&error)),
-                Decided::Unable(answer) => service_answer::form(portal, *answer, now).map_err(|error| unsigned(&error)),
-                Decided::Refused(code, why) => Err(NotBegun::Refused(code, why)),
+            if let Some(request) = proof_request {
+                return answer_for_proof(portal, question, request).await;
             }
+            let decided = portal.store.write(move |connection| Box::pin(decide(connection, question))).await?;
+            let form = match decided {
+                Decided::Granted(granted) => issue(portal, *granted, now),
+                Decided::Unable(answer) => service_answer::form(portal, *answer, now),
+                Decided::Refused(code, why) => return Err(NotBegun::Refused(code, why)),
+            };
+            form.map(Answered::Form).map_err(|error| unsigned(&error))
         }
         Err((code, why)) => {
             let entry = note((&sent, ""), &code.to_string(), serde_json::json!({ "why": why }), now);
@@ -65,6 +87,17 @@ pub async fn answer(
             noted.await?;
             Err(NotBegun::Refused(code, why))
         }
+    }
+}
+
+async fn answer_for_proof(portal: &Portal, question: Question, request: String) -> Result<Answered, NotBegun> {
+    let id = request.clone();
+    let decided =
+        portal.store.write(move |connection| Box::pin(async move { proof::decide(connection, question, &id).await }));
+    match decided.await? {
+        proof::Decided::Proved(completion) => Ok(Answered::Proved(completion)),
+        proof::Decided::NotProved(why) => Ok(Answered::NotProved { request, why }),
+        proof::Decided::Over(code) => Err(NotBegun::Refused(code, String::new())),
     }
 }
 

@@ -228,7 +228,7 @@ async fn use_up(connection: &mut AnyConnection, question: &Question) -> Result<B
 }
 
 /// The name that the identity provider gives the person: an address, or what looks like one and claims no other format.
-fn person_name(subject: &NameId) -> Option<PersonName> {
+pub(super) fn person_name(subject: &NameId) -> Option<PersonName> {
     if !matches!(subject.format, NameIdFormat::EmailAddress | NameIdFormat::Unspecified) {
         return None;
     }
@@ -236,7 +236,7 @@ fn person_name(subject: &NameId) -> Option<PersonName> {
 }
 
 /// Whether this portal had a part in what it is told: as identity provider, or as a service provider that had asked.
-fn names_this_portal(cloud: &Cloud, assertion: &Assertion) -> bool {
+pub(super) fn names_this_portal(cloud: &Cloud, assertion: &Assertion) -> bool {
     assertion.authenticating_authorities.iter().any(|id| id == cloud.entity_id() || id == cloud.sp_entity_id())
 }
 

@@ -24,7 +24,7 @@ use crate::store::tenant::{self, Tenant};
 use crate::web_address;
 
 /// Further identity providers that the one that is asked may ask one after the other, where the service sets no limit.
-const MOST_PROXIES: u32 = 3;
+pub(super) const MOST_PROXIES: u32 = 3;
 /// A browser that comes back from an identity provider with a request of the same site's, so soon and without an answer, goes in a circle.
 const CIRCLE_SECONDS: i64 = 60;
 /// So often for the same service in so few seconds no person opens it.
@@ -201,6 +201,7 @@ async fn prepare(
         entity_id,
         service: begun.service.clone(),
         browser_id: browser_id.to_owned(),
+        proof_request: None,
         created_at: now,
         used_at: None,
     };
@@ -208,7 +209,7 @@ async fn prepare(
 }
 
 /// The identity provider's entity ID and where browsers are sent, or why none is.
-fn destination(tenant: &Tenant, name: &str, now: UtcTime) -> Result<(EntityId, Endpoint), String> {
+pub(super) fn destination(tenant: &Tenant, name: &str, now: UtcTime) -> Result<(EntityId, Endpoint), String> {
     let metadata = usable(tenant, name, now)?;
     let endpoint = for_browsers(&metadata).ok_or("its metadata has no address for browsers")?;
     Ok((metadata.entity_id, endpoint))

@@ -10,6 +10,7 @@
 mod answer;
 mod decision;
 mod leaving;
+mod proof;
 
 use saml::key::SignError;
 use saml::metadata::{Binding, IndexedEndpoint, SpMetadata};
@@ -20,10 +21,12 @@ use crate::browser::NotBegun;
 use crate::cloud::Cloud;
 use crate::post_form::PostForm;
 
-pub use answer::answer;
 pub(crate) use answer::believe;
+pub use answer::{Answered, answer};
 pub use leaving::{Offer, Wish, go_on, offers};
 pub(crate) use leaving::{for_browsers, take_along};
+pub use proof::NoProof;
+pub(crate) use proof::leave as leave_for_proof;
 
 /// For how long an identity provider may answer once the browser was sent there, in seconds: people type passwords there.
 pub const LIFE_SECONDS: i64 = 1800;

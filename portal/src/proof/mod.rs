@@ -7,16 +7,19 @@
 //! What makes it worthless to talk somebody into it: the last step leads to the loopback address of the machine on which the browser runs. A person
 //! who follows another device's link proves who they are to their own device, or to nobody.
 
+mod approval;
 mod assess;
 pub(crate) mod browser;
 pub(crate) mod code;
+pub(crate) mod passkey;
 mod words;
 
+pub(crate) use approval::{Approved, Approver, Choice, Open, approve, open};
 pub(crate) use assess::{Assessed, Subject, account, ask, helps};
 
 use saml::time::UtcTime;
 
-use crate::store::{Store, StoreError, proof};
+use crate::store::{Store, StoreError, person_session, proof};
 
 /// Name of the attribute of evidence with a one-time code, as the device sends it.
 pub(crate) const PROOF_CODE: &str = saml::device::PROOF_CODE;
@@ -29,5 +32,11 @@ pub(crate) const LIFE_SECONDS: i64 = 900;
 /// [`StoreError`].
 pub async fn forget_old(store: &Store, now: UtcTime) -> Result<(), StoreError> {
     let before = now.plus_seconds(-86_400);
-    store.write(move |connection| Box::pin(async move { proof::forget_before(connection, before).await })).await
+    let forgotten = store.write(move |connection| {
+        Box::pin(async move {
+            proof::forget_before(connection, before).await?;
+            person_session::forget_before(connection, before).await
+        })
+    });
+    forgotten.await
 }

@@ -1,5 +1,7 @@
 //! Two words that both sides of an approval show, so that a person sees that they approve what they have begun.
 
+use ring::digest::{SHA256, digest};
+
 use crate::random;
 use crate::store::StoreError;
 
@@ -18,9 +20,28 @@ const WORDS: [&str; 64] = [
 /// # Errors
 /// [`StoreError::Stopping`] where the system has no randomness.
 pub(super) fn random() -> Result<String, StoreError> {
-    let picked = random::bytes::<2>().map_err(|_| StoreError::Stopping)?;
-    let [first, second] = picked.map(|octet| WORDS[usize::from(octet) % WORDS.len()]);
-    Ok(format!("{first} {second}"))
+    Ok(pair(random::bytes::<2>().map_err(|_| StoreError::Stopping)?))
+}
+
+fn pair(octets: [u8; 2]) -> String {
+    let [first, second] = octets.map(|octet| WORDS[usize::from(octet) % WORDS.len()]);
+    format!("{first} {second}")
+}
+
+/// The question's words between two others. The same each time for the same question: what changed from one look to the next would be the others.
+pub(super) fn choices(question: &str, words: &str) -> [String; 3] {
+    let octets = |round: u8| digest(&SHA256, format!("{round} {question}").as_bytes()).as_ref().to_vec();
+    let drawn: Vec<u8> = (0..u8::MAX).flat_map(octets).collect();
+    let (pairs, _) = drawn.as_chunks::<2>();
+    let mut others = pairs.iter().map(|octets| pair(*octets));
+    let first = others.find(|other| other != words).unwrap_or_default();
+    let second = others.find(|other| other != words && *other != first).unwrap_or_default();
+    let right = words.to_owned();
+    match octets(u8::MAX).first().copied().unwrap_or_default() % 3 {
+        0 => [right, first, second],
+        1 => [first, right, second],
+        _ => [first, second, right],
+    }
 }
 
 #[cfg(test)]
@@ -34,5 +55,21 @@ mod tests {
         sorted.dedup();
         assert_eq!(sorted.len(), WORDS.len());
         assert_eq!(random().unwrap().split(' ').count(), 2);
+    }
+
+    #[test]
+    fn the_others_stay_the_same_and_differ() {
+        let mut places = [0; 3];
+        for question in 0..300 {
+            let (question, words) = (question.to_string(), random().unwrap());
+            let choices = choices(&question, &words);
+            assert_eq!(choices, super::choices(&question, &words));
+            let mut sorted = choices.to_vec();
+            sorted.sort_unstable();
+            sorted.dedup();
+            assert_eq!(sorted.len(), 3, "{choices:?}");
+            places[choices.iter().position(|choice| *choice == words).unwrap()] += 1;
+        }
+        assert!(places.iter().all(|count| *count > 50), "{places:?}");
     }
 }

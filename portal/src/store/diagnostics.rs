@@ -205,6 +205,7 @@ mod tests {
         let token = Token::new(token_id.clone(), tenant_id.clone(), TokenPublicKey::from_bytes([1; 32]), NOW);
         let name: EntityId = "urn:countersign:device:1".parse().unwrap();
         let device = Device {
+            people: crate::store::token::People::Any,
             id: name.clone(),
             tenant_id: tenant_id.clone(),
             token_id,

@@ -24,6 +24,8 @@ pub struct ExternalSignOn {
     pub service: EntityId,
     /// The browser that was sent on.
     pub browser_id: String,
+    /// The question that the answer is a proof for; none: it is for the service.
+    pub proof_request: Option<String>,
     /// When it was sent on.
     pub created_at: UtcTime,
     /// When the answer came.
@@ -36,8 +38,8 @@ pub struct ExternalSignOn {
 /// [`StoreError::Statement`].
 pub async fn insert(connection: &mut AnyConnection, row: &ExternalSignOn) -> Result<(), StoreError> {
     sqlx::query(
-        "INSERT INTO external_sign_on (id, sign_on, tenant_id, provider, entity_id, service, browser_id, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        "INSERT INTO external_sign_on (id, sign_on, tenant_id, provider, entity_id, service, browser_id, created_at, proof_request)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
     )
     .bind(row.id.as_str())
     .bind(row.sign_on.as_str())
@@ -47,6 +49,7 @@ pub async fn insert(connection: &mut AnyConnection, row: &ExternalSignOn) -> Res
     .bind(row.service.as_str())
     .bind(&row.browser_id)
     .bind(row.created_at.unix_millis())
+    .bind(row.proof_request.as_deref())
     .execute(connection)
     .await
     .map_err(doing("keep a request to another identity provider"))?;
@@ -70,6 +73,7 @@ pub async fn by_id(connection: &mut AnyConnection, id: &str) -> Result<Option<Ex
             entity_id: columns.parsed("entity_id")?,
             service: columns.parsed("service")?,
             browser_id: columns.text("browser_id")?,
+            proof_request: columns.optional_text("proof_request")?,
             created_at: columns.time("created_at")?,
             used_at: columns.optional_time("used_at")?,
         })

@@ -32,6 +32,8 @@ mod migration_tests;
 pub mod page;
 pub mod passkey;
 pub mod person;
+pub mod person_passkey;
+pub mod person_session;
 pub mod proof;
 pub mod provider;
 pub mod seen_request;

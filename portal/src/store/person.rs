@@ -247,6 +247,19 @@ pub async fn void_proofs(connection: &mut AnyConnection, device_id: &str) -> Res
     Ok(())
 }
 
+/// Forgets what the person has proved on the device; says whether they have signed on from it.
+///
+/// # Errors
+/// [`StoreError::Statement`].
+pub async fn void_proof(connection: &mut AnyConnection, device_id: &str, person_id: &str) -> Result<bool, StoreError> {
+    let done = sqlx::query(
+        "UPDATE device_person SET proof_method = NULL, proof_account = NULL, proved_at = NULL, proof_ends_at = NULL
+         WHERE device_id = $1 AND person_id = $2",
+    );
+    let done = done.bind(device_id).bind(person_id).execute(connection).await;
+    Ok(done.map_err(doing("forget what a person has proved"))?.rows_affected() == 1)
+}
+
 /// Forgets what the person has proved on any device; says on how many.
 ///
 /// # Errors
@@ -330,6 +343,7 @@ pub async fn delete(connection: &mut AnyConnection, person: &Person) -> Result<(
     for statement in [
         "UPDATE device SET owner_id = NULL
          WHERE owner_id = $1 AND id IN (SELECT device_id FROM device_person WHERE person_id = $1)",
+        "DELETE FROM person_passkey WHERE person_id = $1",
         "DELETE FROM device_person WHERE person_id = $1",
         "DELETE FROM person_realm WHERE name_id = (SELECT name_id FROM person WHERE id = $1)",
         "DELETE FROM person WHERE id = $1",

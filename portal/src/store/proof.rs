@@ -133,6 +133,16 @@ pub async fn by_transaction(
     row.map_err(doing("look a proof up"))?.as_ref().map(ProofRequest::from_row).transpose()
 }
 
+/// Ends the question: it can't be answered any more.
+///
+/// # Errors
+/// [`StoreError::Statement`].
+pub async fn delete(connection: &mut AnyConnection, id: &str) -> Result<(), StoreError> {
+    let done = sqlx::query("DELETE FROM proof_request WHERE id = $1").bind(id).execute(connection).await;
+    done.map_err(doing("end a question to a person"))?;
+    Ok(())
+}
+
 /// Requests of the person that nobody has answered, made since `since`, the newest first, twenty at most.
 ///
 /// # Errors

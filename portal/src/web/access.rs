@@ -101,7 +101,7 @@ impl FromRequest<Arc<Portal>> for PostedByStranger {
 }
 
 /// Reads a form. Browsers say where a request comes from; another site's is refused before it is looked at.
-async fn read_form(request: Request) -> Result<Fields, PageError> {
+pub(super) async fn read_form(request: Request) -> Result<Fields, PageError> {
     let site = request.headers().get("sec-fetch-site").map(HeaderValue::as_bytes);
     if site.is_some_and(|site| site != b"same-origin" && site != b"none") {
         return Err(PageError::Forged);

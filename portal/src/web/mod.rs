@@ -17,6 +17,7 @@ mod domains;
 pub(crate) mod fields;
 mod groups;
 mod idp;
+mod me;
 mod overview;
 mod passkeys;
 mod policy;
@@ -33,6 +34,7 @@ pub(crate) mod view;
 
 pub(crate) use access::cookie;
 pub(crate) use assets::Links;
+pub(crate) use passkeys::used_passkey;
 
 use std::sync::Arc;
 
@@ -50,6 +52,16 @@ pub(crate) fn router() -> Router<Arc<Portal>> {
     Router::new()
         .route("/", get(front_page))
         .route("/assets/{name}", get(assets::serve))
+        .route("/me", get(me::page))
+        .route("/me/acs", post(me::receive))
+        .route("/me/sign-out", post(me::sign_out))
+        .route("/me/code", post(me::code))
+        .route("/me/approve/{id}", post(me::approve))
+        .route("/me/devices/sign-out", get(me::ask_sign_out_of).post(me::sign_out_of))
+        .route("/me/passkeys", post(me::begin_passkey))
+        .route("/me/passkeys/new", post(me::add_passkey))
+        .route("/me/passkeys/remove", post(me::remove_passkey))
+        .route("/me/passkeys/{id}/remove", get(me::ask_remove_passkey))
         .route("/admin", get(tenants::first))
         .route("/admin/sign-in", get(sign_in::page).post(sign_in::sign_in))
         .route("/admin/sign-in/with/{idp}", get(console::leave))

@@ -26,16 +26,16 @@ use crate::webauthn::{ALGORITHMS, RelyingParty};
 
 #[derive(Template)]
 #[template(path = "passkey.html")]
-struct AskPage {
-    links: Links,
-    is_new: bool,
+pub(super) struct AskPage {
+    pub(super) links: Links,
+    pub(super) is_new: bool,
     /// What the script hands to the browser, as JSON.
-    options: String,
-    action: &'static str,
-    back: &'static str,
-    form_token: String,
+    pub(super) options: String,
+    pub(super) action: &'static str,
+    pub(super) back: &'static str,
+    pub(super) form_token: String,
     /// A hidden field that comes along: name and value.
-    along: (&'static str, String),
+    pub(super) along: (&'static str, String),
 }
 
 fn party(portal: &Portal) -> RelyingParty {
@@ -45,6 +45,26 @@ fn party(portal: &Portal) -> RelyingParty {
 fn octets(fields: &Fields, name: &str) -> Vec<u8> {
     // What is not base64url is refused as an answer that says nothing.
     URL_SAFE_NO_PAD.decode(fields.raw(name)).unwrap_or_default()
+}
+
+/// What the page's script has put into the form after the browser has made a passkey.
+pub(super) fn new_passkey(fields: &Fields) -> NewPasskey {
+    NewPasskey {
+        name: fields.text("name").to_owned(),
+        client_data: octets(fields, "client_data"),
+        attestation_object: octets(fields, "attestation_object"),
+    }
+}
+
+/// What the page's script has put into the form after the browser has used a passkey.
+pub(crate) fn used_passkey(fields: &Fields) -> Used {
+    Used {
+        credential_id: octets(fields, "credential"),
+        user_handle: octets(fields, "user_handle"),
+        client_data: octets(fields, "client_data"),
+        authenticator_data: octets(fields, "authenticator_data"),
+        signature: octets(fields, "signature"),
+    }
 }
 
 /// `POST /admin/account/passkeys`: the page that has the browser make one, for whoever knows the password.
@@ -87,12 +107,7 @@ pub(super) async fn begin(posted: Posted) -> Result<Response, PageError> {
 /// `POST /admin/account/passkeys/new`: what the browser has made.
 pub(super) async fn register(posted: Posted) -> Result<Response, PageError> {
     let Posted { visitor, fields } = posted;
-    let new = NewPasskey {
-        name: fields.text("name").to_owned(),
-        client_data: octets(&fields, "client_data"),
-        attestation_object: octets(&fields, "attestation_object"),
-    };
-    match passkey::register(&visitor.who, &party(&visitor.portal), new).await {
+    match passkey::register(&visitor.who, &party(&visitor.portal), new_passkey(&fields)).await {
         Ok(()) => Ok(go("/admin/account?notice=passkey-added")),
         Err(error) => super::account::with_problem(&visitor, told(error)?).await,
     }
@@ -156,13 +171,7 @@ pub(super) async fn ask_stranger(State(portal): State<Arc<Portal>>, request: Req
 /// `POST /admin/sign-in/passkey/answer`: what the browser's passkey has signed.
 pub(super) async fn sign_in(posted: PostedByStranger) -> Result<Response, PageError> {
     let PostedByStranger { portal, fields, headers } = posted;
-    let used = Used {
-        credential_id: octets(&fields, "credential"),
-        user_handle: octets(&fields, "user_handle"),
-        client_data: octets(&fields, "client_data"),
-        authenticator_data: octets(&fields, "authenticator_data"),
-        signature: octets(&fields, "signature"),
-    };
+    let used = used_passkey(&fields);
     let held = cookie(&headers, FORM_COOKIE).unwrap_or_default();
     match passkey::sign_in(&portal.store, (&party(&portal), &held), used, clock::now()).await? {
         Some(secret) => sign_in::begun(&portal, &headers, &secret, fields.text("next")).await,

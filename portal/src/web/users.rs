@@ -214,9 +214,10 @@ impl Step {
                 "Make a one-time code",
                 "They prove with it who they are, on one device, within 24 hours; codes that you have made for them before end. Who has the code can be them: give it to nobody else, and not by mail to an address that others read.",
             ),
-            Self::AskAgain => {
-                ("Ask for a new proof", "Each of their devices asks once more who they are before it signs them in.")
-            }
+            Self::AskAgain => (
+                "Ask for a new proof",
+                "Each of their devices asks once more who they are before it signs them in. Their passkeys and codes are removed.",
+            ),
             Self::Delete => (
                 "Delete",
                 "They are forgotten, the devices that are theirs are removed, and their sessions end. Where people are provisioned by signing on, they come back as somebody new when they enrol a device again. This can't be undone.",
