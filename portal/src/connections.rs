@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_has_a_network_of_ipv6_is_one_address() {
+    fn a_network_of_ipv6_is_one_address() {
         let connections = Connections::new(1, &[]);
         let _one = connections.enter("2001:db8::1".parse().unwrap()).unwrap();
         assert!(connections.enter("2001:db8::2".parse().unwrap()).is_none());

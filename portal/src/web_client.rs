@@ -73,7 +73,7 @@ pub struct WebClient {
 pub enum Reach {
     /// Those of the internet: an administrator of the pages has no business in the portal's own network.
     Public,
-    /// Any, because whoever runs the portal says so.
+    /// Any, because the operator of the portal says so.
     Everywhere,
 }
 

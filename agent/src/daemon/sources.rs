@@ -36,7 +36,7 @@ pub(super) async fn listen(
         let Some(place) = places.take(LocalAccount::of_peer(&peer)) else { continue };
         let (mailbox, access) = (mailbox.clone(), Arc::clone(&access));
         tokio::spawn(async move {
-            // Its turn included: whoever has many open waits for them alone.
+            // Its turn included: an account that has many open waits for its own alone.
             let asked = tokio::time::timeout(ASK_TIMEOUT, async {
                 let _turn = place.turn().await;
                 control::read_ask(&mut connection).await

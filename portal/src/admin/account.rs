@@ -121,7 +121,7 @@ async fn count_try(store: &Store, id: &str, now: UtcTime) -> Result<Option<Admin
     Ok(counted.await?)
 }
 
-/// Whether `current` is the password of who is signed in: whoever took over a session has to know it to change what signs in. Wrong ones are counted as
+/// Whether `current` is the password of who is signed in: a session that was taken over is not enough to change what signs in. Wrong ones are counted as
 /// at the door.
 ///
 /// # Errors

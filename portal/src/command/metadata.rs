@@ -19,7 +19,7 @@ pub(super) struct CaFile {
 /// The client that fetches.
 pub(super) fn client(ca: &CaFile) -> Result<WebClient, CommandError> {
     let ca = ca.service_ca_file.as_deref().map(files::read).transpose()?;
-    // Whoever runs commands here reaches everything that this machine reaches.
+    // A command on this machine reaches everything that the machine reaches.
     WebClient::new(ca.as_deref(), Reach::Everywhere)
         .map_err(|error| failed("fetch metadata over TLS".to_owned(), error.into()))
 }
