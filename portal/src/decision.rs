@@ -20,9 +20,10 @@ use crate::evidence;
 use crate::groups;
 use crate::identity_provider::Kind;
 use crate::issue::authn_context;
+pub(crate) use crate::person_name::PersonName;
 use crate::policy::{AtLimit, OtherPerson, SignOn};
 use crate::random;
-use crate::service_answer::{ServiceAnswer, Unable};
+use crate::service_answer::ServiceAnswer;
 use crate::service_name;
 use crate::service_settings::About;
 use crate::sign_on::{REQUEST_LIFE_SECONDS, SKEW_SECONDS};
@@ -138,14 +139,6 @@ pub struct Awaited {
     pub demands: Demands,
 }
 
-impl Awaited {
-    fn unable(&self, unable: Unable) -> Stop {
-        let (request_id, acs_url) = (self.request_id.clone(), self.acs_url.clone());
-        // What goes back untouched has come to the device with the portal's request.
-        Stop::Unable(Box::new(ServiceAnswer { request_id, acs_url, relay_state: None, unable }))
-    }
-}
-
 impl Decision {
     /// A refusal of the request.
     #[must_use]
@@ -202,7 +195,7 @@ pub async fn decide(connection: &mut AnyConnection, question: Question) -> Resul
         }
         Err(Stop::Unable(answer)) => {
             let result = answer.unable.result().to_owned();
-            (Decision::Unable { code: nearest(&answer.unable), answer }, result)
+            (Decision::Unable { code: answer.unable.nearest(), answer }, result)
         }
         Err(Stop::Failed(error)) => return Err(error),
     };
@@ -302,15 +295,6 @@ async fn grant(connection: &mut AnyConnection, question: &Question, asked: &mut 
     .await
 }
 
-/// The code that says nearly the same.
-fn nearest(unable: &Unable) -> RefusalCode {
-    match unable {
-        Unable::Subject => RefusalCode::UserNotProvisioned,
-        Unable::Context => RefusalCode::EvidenceTooWeak,
-        Unable::Passive | Unable::Name(_) | Unable::Binding(_) | Unable::Confirmation(_) => RefusalCode::Malformed,
-    }
-}
-
 /// A person at a device that may sign people in.
 pub(crate) struct Case<'a> {
     pub(crate) cloud: &'a Cloud,
@@ -352,7 +336,7 @@ pub(crate) async fn settle(connection: &mut AnyConnection, case: Case<'_>) -> Re
         (Some(awaited), Some(service)) => {
             let present = Present { person: &person, service, context: authn_context(evidence.grade) };
             let heeded = awaited.demands.heed(connection, present).await?;
-            Some(heeded.map_err(|unable| awaited.unable(unable))?)
+            Some(heeded.map_err(|unable| Stop::Unable(awaited.unable(unable)))?)
         }
         (_, Some(_) | None) => None,
     };
@@ -611,30 +595,5 @@ fn sign_on_note<'a>(device: &'a Device, person: &'a Person, evidence: &Evidence,
         evidence: offered.to_string(),
         grade: evidence.grade,
         now,
-    }
-}
-
-/// `user@domain` in lower case, taken apart.
-pub(crate) struct PersonName {
-    pub(crate) name_id: String,
-    local_part: String,
-    pub(crate) domain: String,
-}
-
-impl PersonName {
-    pub(crate) fn of(subject: Option<&NameId>) -> Option<Self> {
-        let subject = subject.filter(|subject| subject.format == NameIdFormat::EmailAddress)?;
-        let name_id = subject.value.to_ascii_lowercase();
-        let (local_part, domain) = name_id.split_once('@')?;
-        let sound = |part: &str| {
-            !part.is_empty()
-                && part.len() <= 255
-                && !part.chars().any(|c| c.is_whitespace() || c.is_control() || c == '@')
-        };
-        (sound(local_part) && sound(domain)).then(|| Self {
-            local_part: local_part.to_owned(),
-            domain: domain.to_owned(),
-            name_id: name_id.clone(),
-        })
     }
 }

@@ -31,6 +31,7 @@ pub mod issue;
 pub mod logout;
 pub mod metrics;
 pub mod network;
+mod person_name;
 pub mod policy;
 pub mod post_form;
 pub mod random;
