@@ -127,7 +127,7 @@ mod tests {
         ] {
             let read = authorities(&octets).unwrap();
             let found: Vec<_> = CertificateDer::pem_slice_iter(&read).map(|one| one.unwrap().to_vec()).collect();
-            assert_eq!(found, [der.clone()]);
+            assert_eq!(found, std::slice::from_ref(&der));
         }
         for (octets, fault) in [
             (&b""[..], "no certificate"),

@@ -5,7 +5,7 @@
 use std::net::IpAddr;
 
 use saml::device::Evidence;
-use saml::name::{Attribute, EntityId, MessageId, NameId, NameIdFormat, UserName};
+use saml::name::{Attribute, EntityId, MessageId, NameId, NameIdFormat};
 use saml::refusal::RefusalCode;
 use saml::request::{AuthnRequest, VerifiedRequest};
 use saml::time::UtcTime;
@@ -21,11 +21,12 @@ use crate::grade::{Assurance, Grade};
 use crate::groups;
 use crate::identity_provider::Kind;
 use crate::me;
+pub(crate) use crate::person_name::PersonName;
 use crate::policy::{AtLimit, OtherPerson, SignOn};
 use crate::proof::{self, Assessed, Subject};
 use crate::random;
 use crate::realm;
-use crate::service_answer::{ServiceAnswer, Unable};
+use crate::service_answer::ServiceAnswer;
 use crate::service_name;
 use crate::service_settings::About;
 use crate::sign_on::{REQUEST_LIFE_SECONDS, SKEW_SECONDS};
@@ -144,14 +145,6 @@ pub struct Awaited {
     pub demands: Demands,
 }
 
-impl Awaited {
-    fn unable(&self, unable: Unable) -> Stop {
-        let (request_id, acs_url) = (self.request_id.clone(), self.acs_url.clone());
-        // What goes back untouched has come to the device with the portal's request.
-        Stop::Unable(Box::new(ServiceAnswer { request_id, acs_url, relay_state: None, unable }))
-    }
-}
-
 impl Decision {
     /// A refusal of the request.
     #[must_use]
@@ -211,7 +204,7 @@ pub async fn decide(connection: &mut AnyConnection, question: Question) -> Resul
         }
         Err(Stop::Unable(answer)) => {
             let result = answer.unable.result().to_owned();
-            (Decision::Unable { code: nearest(&answer.unable), answer }, result)
+            (Decision::Unable { code: answer.unable.nearest(), answer }, result)
         }
         Err(Stop::Failed(error)) => return Err(error),
     };
@@ -347,15 +340,6 @@ async fn grant(connection: &mut AnyConnection, question: &Question, asked: &mut 
     Ok(granted)
 }
 
-/// The code that says nearly the same.
-fn nearest(unable: &Unable) -> RefusalCode {
-    match unable {
-        Unable::Subject => RefusalCode::UserNotProvisioned,
-        Unable::Context => RefusalCode::EvidenceTooWeak,
-        Unable::Passive | Unable::Name(_) | Unable::Binding(_) | Unable::Confirmation(_) => RefusalCode::Malformed,
-    }
-}
-
 /// A person at a device that may sign people in.
 pub(crate) struct Case<'a> {
     pub(crate) cloud: &'a Cloud,
@@ -424,7 +408,7 @@ pub(crate) async fn settle(connection: &mut AnyConnection, case: Case<'_>) -> Re
         (Some(awaited), Some(service)) => {
             let present = Present { person: &person, service, context: assurance.grade.authn_context() };
             let heeded = awaited.demands.heed(connection, present).await?;
-            Some(heeded.map_err(|unable| awaited.unable(unable))?)
+            Some(heeded.map_err(|unable| Stop::Unable(awaited.unable(unable)))?)
         }
         (_, Some(_) | None) => None,
     };
@@ -720,28 +704,5 @@ fn sign_on_note<'a>(
         claim: evidence.grade,
         assurance,
         now,
-    }
-}
-
-/// `user@domain` in lower case, taken apart.
-pub(crate) struct PersonName {
-    pub(crate) name_id: String,
-    local_part: String,
-    pub(crate) domain: String,
-}
-
-impl PersonName {
-    pub(crate) fn of(subject: Option<&NameId>) -> Option<Self> {
-        Self::parse(&subject.filter(|subject| subject.format == NameIdFormat::EmailAddress)?.value)
-    }
-
-    /// By the rule for names ([`UserName`]).
-    pub(crate) fn parse(name: &str) -> Option<Self> {
-        let name = UserName::parse(name)?;
-        Some(Self {
-            name_id: name.to_string(),
-            local_part: name.local_part().to_owned(),
-            domain: name.domain().to_owned(),
-        })
     }
 }

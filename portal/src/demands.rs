@@ -226,7 +226,7 @@ mod tests {
         let present = Present { person: &person, service: &service, context: HIGH };
         let demands = Demands::of(request, &OWN.parse().unwrap());
         let kept: Demands = serde_json::from_str(&serde_json::to_string(&demands).unwrap()).unwrap();
-        kept.heed(&mut *store.read().await.unwrap(), present).await.unwrap()
+        kept.heed(&mut store.read().await.unwrap(), present).await.unwrap()
     }
 
     #[tokio::test]

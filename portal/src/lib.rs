@@ -36,6 +36,7 @@ pub mod logout;
 mod me;
 pub mod metrics;
 pub mod network;
+mod person_name;
 pub mod policy;
 pub mod post_form;
 pub mod proof;

@@ -3,11 +3,12 @@
 use saml::binding::post;
 use saml::key::SignError;
 use saml::name::MessageId;
-use saml::refusal::{SecondLevelStatus, TopLevelStatus};
+use saml::refusal::{RefusalCode, SecondLevelStatus, TopLevelStatus};
 use saml::response::{Response, Status};
 use saml::time::UtcTime;
 use serde::{Deserialize, Serialize};
 
+use crate::decision::Awaited;
 use crate::post_form::PostForm;
 use crate::random;
 use crate::sign_on::Portal;
@@ -63,6 +64,16 @@ impl Unable {
         self.status().message.unwrap_or_default()
     }
 
+    /// The portal's own code that says nearly the same, for counting.
+    #[must_use]
+    pub fn nearest(&self) -> RefusalCode {
+        match self {
+            Self::Subject => RefusalCode::UserNotProvisioned,
+            Self::Context => RefusalCode::EvidenceTooWeak,
+            Self::Passive | Self::Name(_) | Self::Binding(_) | Self::Confirmation(_) => RefusalCode::Malformed,
+        }
+    }
+
     /// Core §3.2.2.2, §3.4.1.
     fn status(&self) -> Status {
         let (top, second, message) = match self {
@@ -96,6 +107,14 @@ impl Unable {
             }
         };
         Status { top, second: Some(second), message: Some(message), refusal: None }
+    }
+}
+
+impl Awaited {
+    /// The answer to a service that waits for a device. What goes back untouched has come to the device with the portal's request.
+    pub(crate) fn unable(&self, unable: Unable) -> Box<ServiceAnswer> {
+        let (request_id, acs_url) = (self.request_id.clone(), self.acs_url.clone());
+        Box::new(ServiceAnswer { request_id, acs_url, relay_state: None, unable })
     }
 }
 

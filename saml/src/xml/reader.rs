@@ -40,17 +40,15 @@ const UTF8: &str = "save it as UTF-8";
 
 /// What those who have pasted a document can do about it.
 fn with_hint(rejection: Rejection, source: &str) -> Rejection {
-    match rejection.reason() {
-        RejectionReason::ProcessingInstruction if source.trim_start().starts_with("<?xml") => {
-            // A declaration elsewhere is no processing instruction either (XML 1.0, 2.6).
-            Rejection::from(RejectionReason::NotWellFormed).with_hint(
-                "the XML declaration has to be the first thing in the file, without an empty line or blank before it",
-            )
-        }
-        RejectionReason::ForbiddenCharacter if source.contains('\0') => rejection.with_hint(UTF8),
-        RejectionReason::EncodingDeclared => rejection.with_hint(UTF8),
-        _ => rejection,
+    let reason = rejection.reason();
+    if reason == RejectionReason::ProcessingInstruction && source.trim_start().starts_with("<?xml") {
+        // A declaration elsewhere is no processing instruction either (XML 1.0, 2.6).
+        return Rejection::from(RejectionReason::NotWellFormed).with_hint(
+            "the XML declaration has to be the first thing in the file, without an empty line or blank before it",
+        );
     }
+    let is_encoded = reason == RejectionReason::ForbiddenCharacter && source.contains('\0');
+    if is_encoded || reason == RejectionReason::EncodingDeclared { rejection.with_hint(UTF8) } else { rejection }
 }
 
 struct Reader<'s> {
