@@ -28,6 +28,9 @@ use tests::pages::Pages;
 use tests::portal::{Portal, free_port};
 use tests::program::Program;
 
+/// A grade that nobody has without having proved who they are.
+const BETTER: &str = "urn:countersign:1.0:ac:classes:proved";
+
 fn now() -> UtcTime {
     UtcTime::from_unix_millis(clock::unix_millis())
 }
@@ -472,7 +475,7 @@ fn a_service_that_asks_for_somebody_else_or_for_another_way_gets_no_assertion() 
         response
     };
     for (subject, class, status) in
-        [(Some("bob@example.test"), None, "UnknownPrincipal"), (None, Some(PASSWORD), "NoAuthnContext")]
+        [(Some("bob@example.test"), None, "UnknownPrincipal"), (None, Some(BETTER), "NoAuthnContext")]
     {
         let response = answered(subject, class);
         assert!(response.contains(&format!("status:{status}")) && !response.contains("<saml:Assertion"), "{response}");
@@ -481,6 +484,8 @@ fn a_service_that_asks_for_somebody_else_or_for_another_way_gets_no_assertion() 
     let own = answered(None, None);
     let (_, alice) = name_in(&own);
     assert_eq!(name_in(&answered(Some(alice), None)), ("emailAddress", alice));
+    let asks_for_a_password = answered(None, Some(PASSWORD));
+    assert!(asks_for_a_password.contains(":ac:classes:claimed<"), "told the truth: {asks_for_a_password}");
     house.portal.ok(&["service", "set", SERVICE, "--authn-context", "PasswordProtectedTransport"]);
     assert!(answered(None, Some(PASSWORD)).contains(&format!("<saml:AuthnContextClassRef>{PASSWORD}<")));
 }

@@ -65,6 +65,20 @@ pub fn told<'c>(
     std::iter::once(actual).chain(allowed).find(|class| is_met(ladder, requested, class))
 }
 
+/// The same for what was asked of this portal: a request that names none of its classes is told the actual one. Most libraries ask for a password unless they
+/// are told otherwise and do not look at what they get; one that does look finds no class that it has asked for.
+#[must_use]
+pub fn told_by_us<'c>(
+    ladder: &[&str],
+    requested: Option<&RequestedAuthnContext>,
+    (actual, allowed): (&'c str, &'c [String]),
+) -> Option<&'c str> {
+    let knows_ours = requested.is_none_or(|requested| {
+        requested.class_refs.is_empty() || requested.class_refs.iter().any(|class| ladder.contains(&class.as_str()))
+    });
+    told(ladder, requested, (actual, allowed)).or((!knows_ours).then_some(actual))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -133,6 +147,16 @@ mod tests {
         assert!(is(Comparison::Exact, X509, X509) && is(Comparison::Minimum, X509, X509));
         assert!(is(Comparison::Minimum, PASSWORD, PPT) && !is(Comparison::Minimum, PPT, PASSWORD));
         assert!(!is(Comparison::Minimum, LADDER[0], PPT), "it is not known how that person was recognised");
+    }
+
+    #[test]
+    fn a_request_that_knows_none_of_our_classes_is_told_the_actual_one() {
+        let told = |requested: &RequestedAuthnContext| told_by_us(&LADDER, Some(requested), (LADDER[0], &[]));
+        assert_eq!(told(&requested(Comparison::Exact, &[PPT])), Some(LADDER[0]));
+        assert_eq!(told(&requested(Comparison::Minimum, &[X509])), Some(LADDER[0]));
+        assert_eq!(told(&requested(Comparison::Exact, &[LADDER[1]])), None);
+        assert_eq!(told(&requested(Comparison::Minimum, &[LADDER[2], PPT])), None);
+        assert_eq!(told(&requested(Comparison::Exact, &[])), None, "declarations, which nobody has here");
     }
 
     #[test]

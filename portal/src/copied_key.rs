@@ -163,6 +163,7 @@ mod tests {
             sequence,
             facts: Facts::new(),
             fingerprint: String::new(),
+            people: crate::store::token::People::Any,
             groups: Vec::new(),
             owner_id: None,
             enrolled_at: SEEN,

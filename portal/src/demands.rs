@@ -150,7 +150,7 @@ impl Demands {
         };
         let requested = self.context.as_ref().map(Context::requested);
         let allowed = &present.service.settings.authn_contexts;
-        let told = authn_context::told(&authn_contexts(), requested.as_ref(), (present.context, allowed));
+        let told = authn_context::told_by_us(&authn_contexts(), requested.as_ref(), (present.context, allowed));
         Ok(told.map(|context| Heeded { name, context: context.to_owned() }).ok_or(Unable::Context))
     }
 }

@@ -129,7 +129,7 @@ mod tests {
                             Ok(false)
                         }
                         Err(Stop::Failed(error)) => Err(error),
-                        Err(Stop::Elsewhere { .. }) => panic!("nobody else is asked"),
+                        Err(Stop::Elsewhere { .. } | Stop::Unable(_)) => panic!("nobody else is asked"),
                     }
                 })
             })

@@ -382,8 +382,9 @@ mod tests {
         let rules = ["given=name.givenName", "family=family-name"].map(|rule| rule.parse().unwrap());
         let settings = ServiceSettings { mail: false, attributes: rules.to_vec(), ..ServiceSettings::default() };
         assert!(settings.wants_directory() && !ServiceSettings::default().wants_directory());
-        let grade = EvidenceGrade::Directory;
-        let about = About { person: &person, groups: &[], grade, device: None, profile: Some(&profile) };
+        let assurance = Assurance::proved("code");
+        let about =
+            About { person: &person, groups: &[], assurance: &assurance, device: None, profile: Some(&profile) };
         let told = settings.attributes(&about);
         assert_eq!(
             told.iter().map(|one| (one.name.as_str(), one.values.concat())).collect::<Vec<_>>(),

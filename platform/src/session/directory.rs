@@ -233,10 +233,12 @@ fn absent_or_silent(service: &str, error: &io::Error, configured: bool) -> Said 
     if absent && !configured {
         return Said::Absent;
     }
-    Said::Silent(match error.kind() {
-        io::ErrorKind::TimedOut => format!("{service} did not answer within {} s", PATIENCE.as_secs()),
-        _ if absent => format!("{service} is set up and not running"),
-        _ => format!("{service} can't be asked: {error}"),
+    Said::Silent(if error.kind() == io::ErrorKind::TimedOut {
+        format!("{service} did not answer within {} s", PATIENCE.as_secs())
+    } else if absent {
+        format!("{service} is set up and not running")
+    } else {
+        format!("{service} can't be asked: {error}")
     })
 }
 

@@ -27,7 +27,7 @@ const LONGEST_CODE_LIFE_SECONDS: i64 = 7 * 86_400;
 /// [`AdminError::Invalid`], [`AdminError::NotFound`] of the tenant, [`AdminError::Duplicate`].
 pub async fn add(admin: &Admin, tenant: &str, name: &str) -> Result<Person, AdminError> {
     let name = name.trim().to_ascii_lowercase();
-    if !UserName::parse(&name).is_some_and(|name| domain_name(name.domain()).is_ok()) {
+    if UserName::parse(&name).is_none_or(|name| domain_name(name.domain()).is_err()) {
         return Err(AdminError::Invalid { field: "name", given: name, wanted: UserName::FORM });
     }
     let tenant_id = admin.tenant_id(tenant).await?;

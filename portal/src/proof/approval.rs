@@ -134,6 +134,7 @@ mod tests {
             is_passive: false,
             name_format: None,
             proof_request: None,
+            demands: crate::demands::Demands::default(),
             browser_id: None,
             port: None,
             created_at: NOW,
