@@ -259,7 +259,7 @@ mod tests {
         let token_id = TokenId::from_random([7; 10]);
         let token = Token::new(token_id.clone(), tenant_id.clone(), TokenPublicKey::from_bytes([1; 32]), NOW);
         let devices = [29, 31, 400].map(|days| Device {
-            people: crate::store::token::People::Any,
+            people: token::People::Any,
             id: format!("urn:countersign:device:{days}").parse().unwrap(),
             tenant_id: tenant_id.clone(),
             token_id: token_id.clone(),
@@ -274,7 +274,7 @@ mod tests {
             facts: Facts::new(),
             fingerprint: String::new(),
             groups: Vec::new(),
-            people: crate::store::token::People::Any,
+            people: token::People::Any,
             owner_id: None,
             enrolled_at: NOW.plus_seconds(-86_400 * days),
             last_seen_at: NOW.plus_seconds(-86_400 * days),

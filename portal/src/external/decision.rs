@@ -187,7 +187,8 @@ async fn grant(connection: &mut AnyConnection, question: &Question, subject: &mu
     let format = begun.name_format.clone().unwrap_or_else(|| service.settings.name_id_format.format());
     let wants = service.settings.wants_directory();
     let profile = directory::wanted_profile(connection, &person, wants).await?;
-    let about = About { person: &person, groups: &groups, assurance: &assurance, device: None, profile: profile.as_ref() };
+    let about =
+        About { person: &person, groups: &groups, assurance: &assurance, device: None, profile: profile.as_ref() };
     let attributes = service.settings.attributes(&about);
     let is_free = begun.name_format.is_none();
     let name_id = match heeded.name.filter(|name| is_free || name.format == format) {

@@ -205,7 +205,7 @@ mod tests {
         let token = Token::new(token_id.clone(), tenant_id.clone(), TokenPublicKey::from_bytes([1; 32]), NOW);
         let name: EntityId = "urn:countersign:device:1".parse().unwrap();
         let device = Device {
-            people: crate::store::token::People::Any,
+            people: token::People::Any,
             id: name.clone(),
             tenant_id: tenant_id.clone(),
             token_id,
@@ -220,7 +220,7 @@ mod tests {
             facts: device::Facts::new(),
             fingerprint: String::new(),
             groups: Vec::new(),
-            people: crate::store::token::People::Any,
+            people: token::People::Any,
             owner_id: None,
             enrolled_at: NOW,
             last_seen_at: NOW,
