@@ -1,6 +1,5 @@
 //! What a device says to the portal besides signing people in: that it is alive, that somebody leaves, that it leaves.
-#![expect(clippy::expect_used, clippy::disallowed_methods,
-    reason = "test code: a surprise must end it loudly")]
+#![expect(clippy::expect_used, clippy::disallowed_methods, reason = "test code: a surprise must end it loudly")]
 
 use tempfile::TempDir;
 use tests::agent::{Agent, is_session};

@@ -131,7 +131,7 @@ impl House {
     /// How `machine` ends the sign-on that the browser goes on with after `proved`.
     fn goes_on(&self, machine: &Machine, pages: &mut Pages, proved: &PageAnswer) -> String {
         assert_eq!(proved.status, 303, "{}", proved.body);
-        let transaction = self.sent_on(pages, &proved.header("location").to_owned());
+        let transaction = self.sent_on(pages, proved.header("location"));
         code(&machine.ends(self, &transaction, SERVICE))
     }
 
@@ -181,7 +181,7 @@ impl House {
     fn opens_own_page(&self, machine: &Machine, pages: &mut Pages) -> HttpAnswer {
         let way = pages.get("/me");
         assert_eq!(way.status, 303, "{}", way.body);
-        let transaction = self.sent_on(pages, &way.header("location").to_owned());
+        let transaction = self.sent_on(pages, way.header("location"));
         machine.ends(self, &transaction, &self.own_page)
     }
 
@@ -335,7 +335,7 @@ fn a_question_that_another_device_has_asked_gives_that_device_nothing() {
     let question = house.asked(&mallorys, &mut pages);
     let id = house.left(&mut pages, &question);
     let proved = house.comes_back(&mut pages, &id, ALICE, |_| {});
-    let transaction = house.sent_on(&mut pages, &proved.header("location").to_owned());
+    let transaction = house.sent_on(&mut pages, proved.header("location"));
     // The loopback address is her own device's.
     assert_eq!(code(&own.ends(&house, &transaction, SERVICE)), "proof-needed");
     assert_eq!(code(&mallorys.ends(&house, &transaction, SERVICE)), "replayed");
@@ -382,7 +382,7 @@ fn a_device_that_nobody_has_proved_on_is_asked_on_the_way_to_the_own_page() {
     assert!(pages.get(&question).body.contains("<dd>your own page</dd>"));
     let id = house.left(&mut pages, &question);
     let proved = house.comes_back(&mut pages, &id, ALICE, |_| {});
-    let transaction = house.sent_on(&mut pages, &proved.header("location").to_owned());
+    let transaction = house.sent_on(&mut pages, proved.header("location"));
     let answer = machine.ends(&house, &transaction, &house.own_page);
     assert_eq!(code(&answer), "success");
     assert_eq!(pages.post("/me/acs", &[("SAMLResponse", &post::encode(response_of(&answer.body)))]).status, 303);

@@ -1,4 +1,5 @@
 //! Name services that answer as SSSD's and winbind's sockets do, from a table. The real ones are asked in the tests of the whole system.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "for tests: a surprise must end them loudly")]
 
 use std::{
     io::{Read as _, Write as _},
