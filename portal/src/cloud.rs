@@ -160,7 +160,6 @@ mod tests {
             "https://a.example/path",
             "https://u@a.example",
             "a.example",
-            "https://A.example",
             "https://a.example:x",
         ] {
             assert!(Cloud::new(given).is_err(), "{given}");
