@@ -19,6 +19,7 @@ use base64::Engine as _;
 use bus::Bus;
 use libtest_mimic::Arguments;
 use serde_json::{Value, json};
+use tests::agent::is_session;
 use tests::binaries::workspace_dir;
 use tests::browser::Browser;
 use tests::components::trial;
@@ -37,6 +38,7 @@ fn main() {
     let tests = vec![
         trial("a_service_opens_after_one_click_and_then_by_itself", &real, opens_by_redirect),
         trial("a_service_that_speaks_post_opens_the_same_way", &real, opens_by_post),
+        trial("somebody_proves_once_who_they_are_and_is_signed_in_silently_from_then_on", &real, proves_once),
         trial(
             "shibboleth_opens_by_redirect_and_by_post",
             &["apache2", "chromium", "curl", "shibd", SHIBBOLETH],
@@ -148,6 +150,41 @@ fn metadata_of_post(house: &House) -> String {
         + redirect
         + "</md:SingleSignOnService>".len();
     [&metadata[..redirect], &metadata[end..]].concat()
+}
+
+fn proves_once() {
+    let mut house = House::unproven();
+    let user = house.agent.json(&["whoami", "--json"])[0]["user"].as_str().expect("a user").to_owned();
+    let refused = house.agent.run(&["sign-in"]);
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("[proof-needed]"), "{refused:?}");
+    house.portal.ok(&["user", "add", &user, "--tenant", "acme"]);
+    let code = house.portal.ok(&["user", "code", &user]);
+    let service = Service::of(&house.portal, &house.dir("apache"));
+    let mut browser = Browser::start();
+    browser.open_until(&service.private(), ASKED);
+    browser.click(ASKED);
+    browser.wait_for_text("Confirm once that it is you");
+    let told = browser.text();
+    assert!(told.contains(&user) && told.contains(&service.entity_id()), "who, and for what: {told}");
+    browser.look(1280, false);
+    browser.picture(&workspace_dir().join("target/screenshots/browser-prove.png"));
+    browser.fill("#code", "0000-0000-0000");
+    browser.click("Confirm");
+    browser.wait_for_text("That was not accepted");
+    browser.fill("#code", code.trim());
+    browser.click("Confirm");
+    browser.wait_for_text(INSIDE);
+    assert_eq!(person(&mut browser), user);
+    // The agent's own session comes by itself now.
+    drop(house.programs[1].wait_for(is_session));
+    let shown = house.agent.json(&["status", "--json"])["people"][0].clone();
+    assert_eq!((&shown["user"], &shown["grade"], &shown["origin"]), (&json!(user), &json!("proved"), &json!("code")));
+    forget_services(&mut browser);
+    opens_by_itself(&house, &mut browser, &service.private());
+    house.portal.ok(&["user", "ask-again", &user]);
+    let again = house.portal.ok(&["user", "code", &user]);
+    let proved = house.agent.ok(&["prove", again.trim()]);
+    assert!(proved.starts_with(&format!("signed in as {user} until")), "without a browser: {proved}");
 }
 
 fn opens_by_post() {

@@ -35,17 +35,30 @@ impl House {
         Self::with(Some(address), people)
     }
 
+    /// With one person, whoever runs the tests, who has not proved yet who they are. Their browser is awaited.
+    #[must_use]
+    pub fn unproven() -> Self {
+        let mut house = Self::serving(None, &["--people", "proven"]);
+        house.programs[1].wait_for(|line| line.contains("browsers are awaited"));
+        house
+    }
+
     fn with(bus: Option<&str>, people: usize) -> Self {
+        let mut house = Self::serving(bus, &[]);
+        (0..people).for_each(|_| drop(house.programs[1].wait_for(is_session)));
+        house
+    }
+
+    fn serving(bus: Option<&str>, limits: &[&str]) -> Self {
         let dir = tempfile::tempdir().expect("a directory can be made");
         let mut portal = Portal::create(dir.path());
         portal.sign_on_ports = format!("{},{}", free_port(), free_port());
         let serving = portal.serve();
         let agent = Agent::in_dir(&dir.path().join("agent"));
-        assert!(agent.configure(&portal, &portal.token(&[])).status.success());
+        assert!(agent.configure(&portal, &portal.token(limits)).status.success());
         let mut command = agent.run_command();
         command.envs(bus.map(|address| ("DBUS_SYSTEM_BUS_ADDRESS", address)));
-        let mut running = Program::start(command);
-        (0..people).for_each(|_| drop(running.wait_for(is_session)));
+        let running = Program::start(command);
         Self { dir, portal, agent, programs: [serving, running] }
     }
 
