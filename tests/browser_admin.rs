@@ -147,10 +147,10 @@ fn by_device() {
     owner(&house, &mut browser);
     browser.open(&format!("{url}/admin/administrator-idps"));
     browser.fill("#devices-name", "Our devices");
-    browser.fill("#evidence", "local");
+    browser.fill("#evidence", "claimed");
     browser.fill("#devices-tenant", "");
     browser.click("Let them sign in");
-    assert!(browser.text().contains("own devices, evidence local at least"), "{}", browser.text());
+    assert!(browser.text().contains("own devices, claimed at least"), "{}", browser.text());
     look_at(&mut browser, "idps-devices");
     let devices = portal.json(&["device", "list", "--json"]);
     let device = devices[0]["id"].as_str().expect("a device");
@@ -214,6 +214,7 @@ fn by_passkey() {
     browser.open(&format!("{url}/admin/account"));
     browser.click("Remove…");
     look_at(&mut browser, "passkey-remove");
+    browser.fill("#confirm-password", PASSWORD);
     browser.click("Remove");
     assert!(browser.text().contains("The passkey signs you in no more."), "{}", browser.text());
     browser.click("Sign out");
