@@ -266,6 +266,18 @@ fn a_code_is_good_once_for_its_person_until_its_time() {
 }
 
 #[test]
+fn nobody_is_asked_for_a_proof_who_is_refused_after_it() {
+    let house = house();
+    let mut seat = house.proven("alice");
+    house.portal.ok(&["user", "suspend", "alice@example.test"]);
+    let mut other = Seat::new();
+    assert_eq!(other.enrol(&house, "alice", &house.token()), "user-suspended");
+    assert_eq!(seat.sign_in(&house, "alice"), "user-suspended");
+    house.portal.ok(&["tenant", "set", "acme", "--auto-provisioning", "off"]);
+    assert_eq!(seat.sign_in(&house, "nobody-knows-me"), "user-not-provisioned");
+}
+
+#[test]
 fn a_proof_ends_with_the_registration() {
     let house = house();
     let mut seat = house.proven("alice");

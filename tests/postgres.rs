@@ -14,7 +14,7 @@ use tests::components::trial;
 use tests::postgres::{Cluster, NEEDS, VARIABLE};
 
 /// Test programs, as cargo calls them.
-const PROGRAMS: [&str; 10] = [
+const PROGRAMS: [&str; 13] = [
     "portal",
     "refusals",
     "limits",
@@ -25,6 +25,9 @@ const PROGRAMS: [&str; 10] = [
     "passkeys",
     "scim",
     "services",
+    "impersonation",
+    "proof_people",
+    "copied_key",
 ];
 
 fn main() {
@@ -105,6 +108,12 @@ fn build() -> Vec<serde_json::Value> {
         "scim",
         "--test",
         "services",
+        "--test",
+        "impersonation",
+        "--test",
+        "proof_people",
+        "--test",
+        "copied_key",
     ]);
     for (name, _) in std::env::vars_os() {
         // What cargo tells us about ourselves would make it build again whatever reads that.

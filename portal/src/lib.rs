@@ -37,6 +37,7 @@ mod me;
 pub mod metrics;
 pub mod network;
 mod person_name;
+mod person_sign_on;
 pub mod policy;
 pub mod post_form;
 pub mod proof;

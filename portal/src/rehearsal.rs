@@ -15,8 +15,9 @@ use serde::Deserialize;
 use sqlx::AnyConnection;
 
 use crate::cloud::Cloud;
-use crate::decision::{Case, PersonName, Stop, settle};
+use crate::decision::{PersonName, Stop};
 use crate::issue;
+use crate::person_sign_on::{Case, settle};
 use crate::policy::{Rule, SignOn};
 use crate::random;
 use crate::standing::Standing;

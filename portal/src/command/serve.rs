@@ -279,6 +279,9 @@ async fn sweep(portal: Arc<Portal>) {
         if let Err(error) = crate::browser::forget_old(&portal.store, now).await {
             tracing::warn!(error = &error as &dyn std::error::Error, "can't sweep old sign-ons out");
         }
+        if let Err(error) = crate::proof::forget_old(&portal.store, now).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "can't sweep old proofs out");
+        }
         // Those that were still to end are told for the last time just before.
         let ended = now.plus_seconds(-60);
         let swept =

@@ -10,10 +10,11 @@ use serde_json::{Value, json};
 use sqlx::AnyConnection;
 
 use crate::cloud::Cloud;
-use crate::decision::{PersonName, Stop, find_person, session_index};
+use crate::decision::{PersonName, Stop, session_index};
 use crate::demands::Present;
 use crate::grade::Assurance;
 use crate::groups;
+use crate::person_sign_on::find_person;
 use crate::policy::SignOn;
 use crate::service_answer::ServiceAnswer;
 use crate::service_name;
