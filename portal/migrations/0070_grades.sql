@@ -3,7 +3,7 @@
 -- devices whose claims are believed (`any`), and tenants that give people whom they know to a new device by its claim.
 
 ALTER TABLE tenant ADD COLUMN minimum_claim  TEXT   NOT NULL DEFAULT 'local';
--- Whether a claim is enough to give somebody whom the tenant knows to a device on which they have not signed on before.
+-- Whether a claim is enough to give somebody the tenant knows to a device on which they have not signed on before.
 ALTER TABLE tenant ADD COLUMN known_by_claim BIGINT NOT NULL DEFAULT 0;
 -- For how many days a proof holds.
 ALTER TABLE tenant ADD COLUMN proof_days     BIGINT NOT NULL DEFAULT 90;

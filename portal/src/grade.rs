@@ -40,7 +40,7 @@ impl Grade {
     #[must_use]
     pub const fn meaning(self) -> &'static str {
         match self {
-            Self::Claimed => "the device's word: root on a device can name anybody whom the device may sign in",
+            Self::Claimed => "the device's word: root on a device can name anybody the device may sign in",
             Self::Assigned => "an administrator has assigned the device to the person, and the machine is recognised",
             Self::Proved => "the person has proved who they are once, for this device and this account of it",
             Self::Verified => "the directory or another identity provider vouches for the person in the request itself",

@@ -275,7 +275,7 @@ refusals! {
         "the device token has enrolled as many devices in this hour as it may"
         "nothing: the agent tries again; `token create --per-hour` allows more";
     UserNotListed "user-not-listed" 89 Later Responder/RequestDenied
-        "the device signs in the people only whom its device token lists, and the user is none of them"
+        "the device signs in only the people its device token lists, and the user is none of them"
         "make a device token that lists the user, or one with `--people proven`, and enrol the device with it";
 }
 

@@ -84,7 +84,7 @@ pub async fn of(admin: &Admin, tenant: &str) -> Result<Overview, AdminError> {
     })
 }
 
-/// What is weak about who is believed to be whom.
+/// What is weak about how people are recognised.
 async fn risks(connection: &mut AnyConnection, tenant: &Tenant, now: UtcTime) -> Result<Vec<Risk>, AdminError> {
     let mut risks = Vec::new();
     if tenant.minimum_evidence > Grade::Claimed {
@@ -103,7 +103,7 @@ async fn risks(connection: &mut AnyConnection, tenant: &Tenant, now: UtcTime) ->
     if tokens > 0 {
         risks.push(Risk {
             what: format!("{tokens} device tokens enrol devices whose word is believed (`--people any`)"),
-            worth: "A stolen one buys a device that signs in as people whom the tenant does not know yet.",
+            worth: "A stolen one buys a device that signs in as people the tenant does not know yet.",
             next_action: "Make tokens with `--people proven`, or `listed`, and revoke these.",
         });
     }

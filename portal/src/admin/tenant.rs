@@ -21,7 +21,7 @@ pub struct Settings {
     pub minimum_evidence: Option<Grade>,
     /// The least kind of the claim that a device may make about its person.
     pub minimum_claim: Option<EvidenceGrade>,
-    /// Whether a claim is enough to give somebody whom the tenant knows to a device on which they have not signed on before.
+    /// Whether a claim is enough to give somebody the tenant knows to a device on which they have not signed on before.
     pub known_by_claim: Option<bool>,
     /// For how many days a proof holds, 1 to 3,650.
     pub proof_days: Option<u16>,

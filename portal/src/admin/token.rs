@@ -43,7 +43,7 @@ pub struct NewToken {
     pub approval: Approval,
     /// Groups of the devices that it enrols.
     pub groups: Vec<String>,
-    /// Whom its devices may sign in by their word alone.
+    /// The people that its devices may sign in by their word alone.
     pub people: People,
     /// Those people, `user@domain` or a pattern with `*`, where they are listed.
     pub people_names: Vec<String>,

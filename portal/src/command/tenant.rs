@@ -46,7 +46,7 @@ pub(super) struct Settings {
     /// The least kind of the claim that a device may make about its person. It is the device's word: root on the device can write any.
     #[arg(long, value_name = "KIND")]
     minimum_claim: Option<Claim>,
-    /// Whether a device's claim is enough for somebody whom the tenant knows and who has not signed on from the device before. On: root on any
+    /// Whether a device's claim is enough for somebody the tenant knows and who has not signed on from the device before. On: root on any
     /// device whose claims are believed can sign in as any of them.
     #[arg(long, value_name = "ON|OFF")]
     known_by_claim: Option<Switch>,
@@ -73,7 +73,7 @@ enum Switch {
 /// How far the portal itself has checked who somebody is.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(super) enum Grade {
-    /// The device's word is enough: root on a device can name anybody whom the device may sign in.
+    /// The device's word is enough: root on a device can name anybody the device may sign in.
     Claimed,
     /// An administrator has assigned the device to the person.
     Assigned,

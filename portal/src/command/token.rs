@@ -76,7 +76,7 @@ pub(super) struct Create {
     /// A group of the devices that it enrols; may be repeated.
     #[arg(long = "group", value_name = "GROUP")]
     groups: Vec<String>,
-    /// Whom the devices that it enrols may sign in by their word alone. `proven`: nobody; people prove who they are, once for each device, and
+    /// The people that its devices may sign in by their word alone. `proven`: nobody; people prove who they are, once for each device, and
     /// are signed in silently from then on. `any`: zero touch; a stolen token then buys a device that signs in as anybody of the tenant's domains
     /// whom the tenant does not know yet.
     #[arg(long, value_name = "WHO", default_value = "proven")]
@@ -150,9 +150,9 @@ enum Platform {
 enum People {
     /// Nobody: people prove who they are, once for each device.
     Proven,
-    /// The people whom the token lists, and nobody else.
+    /// The people the token lists, and nobody else.
     Listed,
-    /// Anybody whom the tenant does not know yet.
+    /// Anybody the tenant does not know yet.
     Any,
 }
 

@@ -59,7 +59,7 @@ pub struct Device {
     pub fingerprint: String,
     /// Groups that its token gave it.
     pub groups: Vec<String>,
-    /// Whom it may sign in by its word alone, as its token says.
+    /// The people that it may sign in by its word alone, as its token says.
     #[serde(serialize_with = "as_text")]
     pub people: People,
     /// The person who first used it.
@@ -383,7 +383,7 @@ pub async fn page(
     select.page(connection, limit, Device::from_row, place).await
 }
 
-/// How many registered devices of the tenant are believed about who their person is, whoever that is.
+/// How many registered devices of the tenant are believed about who their person is.
 ///
 /// # Errors
 /// [`StoreError::Statement`].

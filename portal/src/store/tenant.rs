@@ -29,7 +29,7 @@ pub struct Tenant {
     /// The least kind of a claim that a device may make about its person.
     #[serde(serialize_with = "as_text")]
     pub minimum_claim: EvidenceGrade,
-    /// Whether a claim is enough to give somebody whom the tenant knows to a device on which they have not signed on before.
+    /// Whether a claim is enough to give somebody the tenant knows to a device on which they have not signed on before.
     pub known_by_claim: bool,
     /// For how many days a proof holds.
     pub proof_days: i64,

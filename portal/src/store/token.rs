@@ -45,15 +45,15 @@ impl FromStr for Approval {
     }
 }
 
-/// Whom the devices that a token enrols may sign in by their word alone.
+/// The people that the devices of a token may sign in by their word alone.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum People {
     /// Nobody: people prove who they are, once for each device.
     #[default]
     Proven,
-    /// The people whom the token lists, and nobody else.
+    /// The people the token lists, and nobody else.
     Listed,
-    /// Anybody: a stolen token then buys a device that names whom it likes, as far as the tenant does not know them.
+    /// Anybody: a stolen token then buys a device that names anybody the tenant does not know.
     Any,
 }
 
@@ -108,7 +108,7 @@ pub struct Token {
     pub approval: Approval,
     /// Groups of the devices that it enrols.
     pub groups: Vec<String>,
-    /// Whom the devices that it enrols may sign in by their word alone.
+    /// The people that its devices may sign in by their word alone.
     #[serde(serialize_with = "as_text")]
     pub people: People,
     /// Those people by name, `user@domain`, where they are listed.
@@ -425,7 +425,7 @@ pub async fn page(
     select.page(connection, limit, Token::from_row, place).await
 }
 
-/// How many of the tenant's tokens still enrol at `now` devices that are believed about who their person is, whoever that is.
+/// How many of the tenant's tokens still enrol at `now` devices that are believed about who their person is.
 ///
 /// # Errors
 /// [`StoreError::Statement`].

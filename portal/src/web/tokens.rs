@@ -198,7 +198,7 @@ fn new_token(fields: &Fields) -> Result<NewToken, AdminError> {
         groups: list("groups"),
         people: match fields.text("people") {
             "" => People::Proven,
-            given => given.parse().map_err(|()| invalid("people", "whom devices may sign in"))?,
+            given => given.parse().map_err(|()| invalid("people", "the people that devices may sign in"))?,
         },
         people_names: fields
             .raw("people_names")

@@ -226,7 +226,7 @@ pub(super) mod tokens {
             None => People::Proven,
             Some(Ok(people)) => people,
             Some(Err(())) => {
-                let wanted = "whom devices may sign in: `proven`, `listed` or `any`";
+                let wanted = "the people that devices may sign in: `proven`, `listed` or `any`";
                 let given = given.people.unwrap_or_default();
                 return Err(AdminError::Invalid { field: "people", given, wanted }.into());
             }
