@@ -42,7 +42,7 @@ impl Standing {
     }
 
     /// Whose name can't be told, or who may not be signed in.
-    #[cfg(any(target_os = "linux", test))]
+    #[cfg(target_os = "linux")]
     pub(super) fn nobody(because: impl Into<String>) -> Self {
         Self { doubtful: true, ..Self::local(because) }
     }
