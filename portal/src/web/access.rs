@@ -7,6 +7,7 @@ use std::sync::Arc;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::Response;
 
 use super::PageError;
 use super::fields::Fields;
@@ -127,4 +128,12 @@ pub(super) fn set_cookie(name: &str, value: &str) -> HeaderValue {
     let text = format!("{name}={value}; Path=/; Secure; HttpOnly; SameSite=Lax{end}");
     // Our values are hexadecimal or base64url.
     HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static(""))
+}
+
+/// Has the browser keep the cookie `name` for so many `seconds`; 0 takes it away. For this host over TLS only, out of reach of scripts.
+pub(super) fn keep_cookie(response: &mut Response, (name, value): (&str, &str), (same_site, seconds): (&str, i64)) {
+    let text = format!("{name}={value}; Path=/; Secure; HttpOnly; SameSite={same_site}; Max-Age={seconds}");
+    if let Ok(text) = HeaderValue::from_str(&text) {
+        response.headers_mut().append(header::SET_COOKIE, text);
+    }
 }

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::extract::{Path, RawQuery, Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use saml::refusal::RefusalCode;
 
-use super::access::{SESSION_COOKIE, cookie, set_cookie};
+use super::access::{SESSION_COOKIE, cookie, keep_cookie, set_cookie};
 use super::fields::Fields;
 use super::sign_in::{self, inside};
 use super::{PageError, go};
@@ -50,10 +50,7 @@ pub(super) async fn leave(
         Leaving::Redirect(url) => uncached(Redirect::to(&url).into_response()),
         Leaving::Post(form) => post_page(SIGNING_IN, form),
     };
-    let kept = format!("{CONSOLE_COOKIE}={browser}; Path=/; Secure; HttpOnly; SameSite=None; Max-Age={LIFE_SECONDS}");
-    if let Ok(kept) = HeaderValue::from_str(&kept) {
-        response.headers_mut().append(header::SET_COOKIE, kept);
-    }
+    keep_cookie(&mut response, (CONSOLE_COOKIE, &browser), ("None", LIFE_SECONDS));
     Ok(response)
 }
 
@@ -75,10 +72,7 @@ pub(super) async fn receive(
         Ok(signed_in) => {
             let mut response = uncached(go(inside(&signed_in.next)));
             response.headers_mut().append(header::SET_COOKIE, set_cookie(SESSION_COOKIE, &signed_in.secret));
-            let gone = format!("{CONSOLE_COOKIE}=; Path=/; Secure; HttpOnly; SameSite=None; Max-Age=0");
-            if let Ok(gone) = HeaderValue::from_str(&gone) {
-                response.headers_mut().append(header::SET_COOKIE, gone);
-            }
+            keep_cookie(&mut response, (CONSOLE_COOKIE, ""), ("None", 0));
             Ok(response)
         }
         Err(error) => refused(&portal, &headers, error).await,

@@ -6,11 +6,11 @@ use std::time::Instant;
 use askama::Template;
 use axum::extract::{FromRequest, FromRequestParts, Path, RawQuery, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use saml::refusal::RefusalCode;
 
-use super::access::{FORM_TOKEN, cookie, read_form, set_cookie};
+use super::access::{FORM_TOKEN, cookie, keep_cookie, read_form, set_cookie};
 use super::assets::Links;
 use super::fields::Fields;
 use super::passkeys::{AskPage, new_passkey};
@@ -32,7 +32,7 @@ const RETURN_COOKIE: &str = "__Host-countersign-me-return";
 /// The cookie with the tenant in which the browser was before. It says nothing about a person.
 const TENANT_COOKIE: &str = "__Host-countersign-tenant";
 /// For how long a browser keeps that, in seconds: half a year.
-const TENANT_SECONDS: u32 = 15_552_000;
+const TENANT_SECONDS: i64 = 15_552_000;
 
 #[derive(Template)]
 #[template(path = "me_start.html")]
@@ -172,7 +172,7 @@ pub(super) async fn page(
     match me::begin(&portal, &tenant, arrival).await {
         Ok((to, secret)) => {
             let mut response = uncached(Redirect::to(&to).into_response());
-            keep(&mut response, RETURN_COOKIE, &secret, ("None", Some(LIFE_SECONDS)));
+            keep_cookie(&mut response, (RETURN_COOKIE, &secret), ("None", LIFE_SECONDS));
             Ok(response)
         }
         Err(NotBegun::Failed(error)) => Err(error.into()),
@@ -198,20 +198,12 @@ pub(super) async fn receive(
         Ok(signed_in) => {
             let mut response = uncached(go("/me"));
             response.headers_mut().append(header::SET_COOKIE, set_cookie(SESSION_COOKIE, &signed_in.secret));
-            keep(&mut response, RETURN_COOKIE, "", ("None", Some(0)));
-            keep(&mut response, TENANT_COOKIE, &signed_in.tenant_id, ("Lax", Some(TENANT_SECONDS.into())));
+            keep_cookie(&mut response, (RETURN_COOKIE, ""), ("None", 0));
+            keep_cookie(&mut response, (TENANT_COOKIE, &signed_in.tenant_id), ("Lax", TENANT_SECONDS));
             Ok(response)
         }
         Err(NotBegun::Failed(error)) => Err(error.into()),
         Err(error) => Ok(not_begun(error)),
-    }
-}
-
-fn keep(response: &mut Response, name: &str, value: &str, (same_site, seconds): (&str, Option<i64>)) {
-    let end = seconds.map(|seconds| format!("; Max-Age={seconds}")).unwrap_or_default();
-    let text = format!("{name}={value}; Path=/; Secure; HttpOnly; SameSite={same_site}{end}");
-    if let Ok(text) = HeaderValue::from_str(&text) {
-        response.headers_mut().append(header::SET_COOKIE, text);
     }
 }
 
