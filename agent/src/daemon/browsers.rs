@@ -23,7 +23,7 @@ impl Daemon {
         self.browsers.follow(ports, move |ask| mailbox.send(Mail::Browser(ask)).is_ok());
     }
 
-    /// Somebody asks to be signed in. Whoever asks gets their own identity, administrators too.
+    /// Somebody asks to be signed in. The asker gets their own identity, administrators too.
     pub(super) fn sign_in_asked(&mut self, service: Option<String>, peer: &Peer, connection: Connection) {
         let own = self.people.values().find(|person| peer.owns(&person.session));
         let Some(own) = own else {
