@@ -511,7 +511,7 @@ fn whoever_may_change_the_tenants_services_gets_no_further_by_that() {
     let entity = house.portal.json(&["admin", "idp", "list", "--json"])[0]["kind"]["devices"]["service"].clone();
     let entity = entity.as_str().expect("text");
     let request = AuthnRequest {
-        destination: Some(format!("{}/saml/sso", house.portal.url())),
+        destination: Some(format!("{}/sso", house.portal.issuer_url())),
         ..AuthnRequest::new(MessageId::from_random(platform::random::bytes()), now(), entity_id(entity))
     };
     let query = saml::binding::redirect::unsigned_query(
@@ -519,7 +519,11 @@ fn whoever_may_change_the_tenants_services_gets_no_further_by_that() {
         &request.to_unsigned_xml(),
         None,
     );
-    assert_eq!(house.pages().get(&format!("/saml/sso?{query}")).status, 400, "nobody else begins in the pages' name");
+    assert_eq!(
+        house.pages().get(&format!("{}/sso?{query}", house.portal.issuer_path())).status,
+        400,
+        "nobody else begins in the pages' name"
+    );
     for change in [&["service", "remove", entity][..], &["service", "set", entity, "--attribute", "a=text:b"]] {
         let refused = house.portal.run(change);
         assert!(String::from_utf8_lossy(&refused.stderr).contains("this portal's administration"), "{refused:?}");

@@ -70,7 +70,7 @@ impl House {
 
     /// The page of the portal that a service's `query` leads to.
     fn begun(&self, query: &str) -> String {
-        let answer = self.pages().get(&format!("/saml/sso?{query}"));
+        let answer = self.pages().get(&format!("{}/sso?{query}", self.portal.issuer_path()));
         assert_eq!(answer.status, 303, "{}", answer.body);
         answer.header("location").to_owned()
     }
@@ -162,8 +162,10 @@ fn a_service_that_lets_nobody_be_asked_gets_its_browser_back() {
     service.register_at(&house.portal, house.dir.path());
     let request = AuthnRequest { is_passive: true, ..OwnService::request(&house.portal) };
     let mut browser = house.pages();
-    let asked =
-        browser.get(&format!("/saml/sso?{}", service.query(&request, Some("kept")))).header("location").to_owned();
+    let asked = browser
+        .get(&format!("{}/sso?{}", house.portal.issuer_path(), service.query(&request, Some("kept"))))
+        .header("location")
+        .to_owned();
     let page = browser.get(&asked);
     assert_eq!((page.status, page.header("location")), (200, ""));
     assert!(page.body.contains(&format!("action=\"{ACS}\"")), "{}", page.body);
@@ -178,7 +180,10 @@ fn a_service_that_lets_nobody_be_asked_gets_its_browser_back() {
     let device = browser.get(&format!("{begun}&go=1")).header("location").to_owned();
     assert_eq!(outcome(&visit(&device)), "posts");
     let request = AuthnRequest { is_passive: true, ..OwnService::request(&house.portal) };
-    let asked = browser.get(&format!("/saml/sso?{}", service.query(&request, None))).header("location").to_owned();
+    let asked = browser
+        .get(&format!("{}/sso?{}", house.portal.issuer_path(), service.query(&request, None)))
+        .header("location")
+        .to_owned();
     let device = browser.get(&asked).header("location").to_owned();
     assert!(posted(&visit(&device)).contains(&format!("InResponseTo=\"{}\"", request.id)));
 }
@@ -215,7 +220,7 @@ fn a_service_names_the_person_as_it_demands_or_is_told_that_it_cannot() {
         ("urn:oasis:names:tc:SAML:2.0:nameid-format:kerberos", None),
         (NameIdFormat::Persistent.uri(), Some("https://other.example")),
     ] {
-        let answer = house.pages().get(&format!("/saml/sso?{}", demanding(format, qualifier)));
+        let answer = house.pages().get(&format!("{}/sso?{}", house.portal.issuer_path(), demanding(format, qualifier)));
         assert_eq!(answer.status, 200, "{}", answer.body);
         let response = posted(&answer.body);
         assert!(response.contains("urn:oasis:names:tc:SAML:2.0:status:InvalidNameIDPolicy"), "{response}");
@@ -228,7 +233,8 @@ fn who_begins_too_many_sign_ons_without_a_signature_waits_and_a_service_that_sig
     let house = house_of([free_port(), free_port()], &["--unsigned-rate", "1"]);
     let service = OwnService::new();
     service.register_as(&house.portal, house.dir.path(), false);
-    let begin = |pages: &mut Pages, query: String| pages.get(&format!("/saml/sso?{query}"));
+    let path = house.portal.issuer_path();
+    let begin = |pages: &mut Pages, query: String| pages.get(&format!("{path}/sso?{query}"));
     let unsigned = || unsigned_query(Direction::Request, &OwnService::request(&house.portal).to_unsigned_xml(), None);
     let mut pages = house.pages();
     let refused = (0..100).map(|_| begin(&mut pages, unsigned())).find(|answer| answer.status != 303);
@@ -341,7 +347,7 @@ fn a_request_that_is_not_the_services_goes_nowhere() {
     let service = OwnService::new();
     service.register_at(&house.portal, house.dir.path());
     let refused = |query: &str| {
-        let answer = house.pages().get(&format!("/saml/sso?{query}"));
+        let answer = house.pages().get(&format!("{}/sso?{query}", house.portal.issuer_path()));
         assert_eq!(answer.status, 400, "{}", answer.body);
         outcome(&answer.body)
     };

@@ -135,7 +135,7 @@ fn opens_by_redirect() {
     browser.open_until(&service.private(), "You were not signed in");
     assert!(browser.text().contains("signed-out"), "{}", browser.text());
     browser.picture(&pictures.join("browser-signed-out-narrow-dark.png"));
-    browser.open_until(&format!("{}/saml/sso?SAMLRequest=x", house.portal.url()), "You were not signed in");
+    browser.open_until(&format!("{}/sso?SAMLRequest=x", house.portal.issuer_url()), "You were not signed in");
     browser.look(1280, false);
     browser.picture(&pictures.join("browser-request-refused.png"));
 }
@@ -384,7 +384,7 @@ fn two_people() {
     let answer_to = |uid: u32| {
         let now = saml::time::UtcTime::from_unix_millis(platform::clock::unix_millis());
         let request = saml::request::AuthnRequest {
-            destination: Some(format!("{}/saml/sso", house.portal.url())),
+            destination: Some(format!("{}/sso", house.portal.issuer_url())),
             ..saml::request::AuthnRequest::new(
                 saml::name::MessageId::from_random(platform::random::bytes()),
                 now,
@@ -394,7 +394,7 @@ fn two_people() {
         let xml = request.to_unsigned_xml();
         let query = saml::binding::redirect::unsigned_query(saml::binding::redirect::Direction::Request, &xml, None);
         let redirect = |url: &str| curl_as(uid, &["-o", "/dev/null", "-w", "%{redirect_url}", url]);
-        let page = redirect(&format!("{}/saml/sso?{query}", house.portal.url()));
+        let page = redirect(&format!("{}/sso?{query}", house.portal.issuer_url()));
         let page = curl_as(uid, &[&redirect(&format!("{page}&go=1"))]);
         let Some((_, value)) = page.split_once("name=\"SAMLResponse\" value=\"") else { return page };
         let encoded = value.split('"').next().expect("a value");

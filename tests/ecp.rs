@@ -107,7 +107,7 @@ fn is_private(path: &Path) -> bool {
 /// The envelope with which a service answers that wants to be told at `url`; `named` stands in its signed request.
 fn envelope(service: &OwnService, house: &House, url: &str, named: Option<&str>) -> String {
     let request = AuthnRequest {
-        destination: Some(format!("{}/saml/ecp", house.portal.url())),
+        destination: Some(format!("{}/ecp", house.portal.issuer_url())),
         acs_url: named.map(str::to_owned),
         protocol_binding: Some(Binding::Paos.uri().to_owned()),
         ..OwnService::request(&house.portal)
@@ -194,7 +194,7 @@ fn no_request() {
     assert!(exit == Some(1) && error.contains("starts with `https://`"), "{error}");
     // The portal says what it can't read in the words of SOAP.
     let https = Https::trusting(&house.portal.authority.ca);
-    let answer = https.post_soap(&format!("{}/saml/ecp", house.portal.url()), "<x/>");
+    let answer = https.post_soap(&format!("{}/ecp", house.portal.issuer_url()), "<x/>");
     assert_eq!((answer.status, code(&answer).as_str()), (400, "malformed"));
 }
 

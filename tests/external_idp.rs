@@ -104,14 +104,14 @@ impl House {
     }
 
     fn request(&self, service: &str) -> AuthnRequest {
-        let destination = Some(format!("{}/saml/sso", self.portal.url()));
+        let destination = Some(format!("{}/sso", self.portal.issuer_url()));
         AuthnRequest { destination, ..AuthnRequest::new(new_id(), now(), entity_id(service)) }
     }
 
     /// The portal's page that the service's `request` leads to, as a path.
     fn begun(&self, pages: &mut Pages, request: &AuthnRequest) -> String {
         let query = unsigned_query(Direction::Request, &request.to_unsigned_xml(), Some("their \"state\""));
-        let answer = pages.get(&format!("/saml/sso?{query}"));
+        let answer = pages.get(&format!("{}/sso?{query}", self.portal.issuer_path()));
         assert_eq!(answer.status, 303, "{}", answer.body);
         answer.header("location").to_owned()
     }

@@ -122,17 +122,33 @@ fn who_was_away_while_both_keys_were_listed_follows_at_the_next_keep_alive() {
 fn a_key_for_services_is_listed_before_it_signs() {
     let (_dir, portal, mut serving, _agent) = pair();
     let https = Https::trusting(&portal.authority.ca);
+    let path = portal.issuer_path();
     let listed = || {
-        let metadata = https.get(&format!("{}/saml/metadata", portal.url())).body;
+        let metadata = https.get(&format!("{}{path}/metadata", portal.url())).body;
         let parts = metadata.split("<ds:X509Certificate>").skip(1);
         parts.map(|part| part.split('<').next().unwrap_or_default().to_owned()).collect::<Vec<_>>()
     };
     let before = listed();
-    let (old, new) = add(&portal, &mut serving, "service");
+    let changed = |line: &str| line.contains("the signing keys have changed");
+    let of_acme = || {
+        let list = portal.ok(&["key", "list"]);
+        let rows = list.lines().map(str::to_owned).collect::<Vec<_>>();
+        rows.into_iter()
+            .find(|row| row.ends_with("acme"))
+            .expect("its key")
+            .split(' ')
+            .next()
+            .expect("an id")
+            .to_owned()
+    };
+    let old = of_acme();
+    portal.ok(&["key", "add", "--for", "service", "--tenant", "acme"]);
+    serving.wait_for(changed);
     let both = listed();
     assert_eq!((before.len(), both.len()), (1, 2));
     assert_eq!(both[0], before[0], "the one that signs comes first");
-    retire(&portal, &mut serving, &old, &new);
+    portal.ok(&["key", "retire", &old, "--in", "0s"]);
+    serving.wait_for(changed);
     assert_eq!(listed(), both[1..]);
 }
 

@@ -16,6 +16,7 @@ use saml::diagnostics::{self, DEVICE_HEADER, SIGNATURE_HEADER, UploadProof};
 use saml::logout::{LogoutRequest, UnverifiedLogoutResponse};
 use saml::name::{Attribute, EntityId, MessageId, NameId, NameIdFormat};
 use saml::refusal::{Refusal, RefusalCode};
+use saml::rejection::RejectionReason;
 use saml::request::{AuthnRequest, RequestExpectations};
 use saml::response::{Answer, Assertion, InResponseTo, ResponseExpectations, UnverifiedResponse};
 use saml::time::UtcTime;
@@ -25,6 +26,7 @@ use crate::device::{self, Device};
 use crate::device_state::{MetadataUnusable, PinnedPortal};
 use crate::identity;
 use crate::key_rotation;
+use crate::service_issuers::ServiceIssuers;
 use crate::session::{self, Session};
 use crate::sign_in::{Corrections, SKEW_SECONDS, SignInError};
 use crate::steps::Steps;
@@ -166,6 +168,32 @@ async fn agree(device: &mut Device, steps: &Steps) -> Option<BreakGlassKey> {
     agreed.then_some(key)
 }
 
+/// The portal after it was asked once more who vouches for this device's people towards services, where `error` may come of not knowing: the tenant
+/// has another issuer now, or the issuer another key.
+///
+/// # Errors
+/// `error` itself where it is another, and where the portal says nothing new.
+pub(crate) async fn hear_of_other_issuers(
+    device: &mut Device,
+    portal: PinnedPortal,
+    error: SignInError,
+    steps: &Steps,
+) -> Result<PinnedPortal, SignInError> {
+    let may_be_new = matches!(&error, SignInError::NotTrusted(rejection) if matches!(
+        rejection.reason(),
+        RejectionReason::WrongIssuer | RejectionReason::SignatureMismatch | RejectionReason::AlgorithmNotForKey
+    ));
+    if !may_be_new || portal.enrolled_by.is_none() || tell_alive(device, &Said::default(), steps).await.is_err() {
+        return Err(error);
+    }
+    let later = enrolled_at(device)?;
+    if later.service_issuers == portal.service_issuers && later.keys_digest() == portal.keys_digest() {
+        return Err(error);
+    }
+    tracing::info!("the portal has told who vouches for people towards services now");
+    Ok(later)
+}
+
 /// The exchange itself, signed by the present key; it says `said` besides.
 ///
 /// # Errors
@@ -222,6 +250,7 @@ fn note_listing(device: &mut Device, assertion: &Assertion) -> Result<(), SignIn
     let mut portal = enrolled_at(device)?;
     portal.known_as = told(assertion, DEVICE_ID).map(str::to_owned);
     portal.key_since = told(assertion, KEY_SINCE).map(str::to_owned);
+    portal.service_issuers = ServiceIssuers::told(assertion);
     Ok(device.state.pin(portal)?)
 }
 

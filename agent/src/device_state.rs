@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::break_glass::BreakGlass;
 use crate::failure::FailureCode;
 use crate::golden_image::MachineMark;
+use crate::service_issuers::ServiceIssuers;
 
 /// The file in the state directory.
 const FILE: &str = "device.json";
@@ -85,6 +86,9 @@ pub struct PinnedPortal {
     /// Since when the portal has this device's key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_since: Option<String>,
+    /// Who vouches for this device's people towards services.
+    #[serde(default, skip_serializing_if = "ServiceIssuers::is_empty")]
+    pub service_issuers: ServiceIssuers,
 }
 
 /// The state can't be used.
@@ -434,6 +438,7 @@ impl PinnedPortal {
             enrolled_by: None,
             known_as: None,
             key_since: None,
+            service_issuers: ServiceIssuers::default(),
         })
     }
 
@@ -447,8 +452,8 @@ impl PinnedPortal {
                 "is of another identity provider than the one that this device enrolled with",
             ));
         }
-        let Self { enrolled_by, known_as, key_since, .. } = self;
-        Ok(Self { enrolled_by, known_as, key_since, ..later })
+        let Self { enrolled_by, known_as, key_since, service_issuers, .. } = self;
+        Ok(Self { enrolled_by, known_as, key_since, service_issuers, ..later })
     }
 
     /// What tells the set of its signing keys from another, as the portal computes it.
@@ -497,6 +502,7 @@ mod tests {
 
     fn portal() -> PinnedPortal {
         PinnedPortal {
+            service_issuers: ServiceIssuers::default(),
             cloud_url: "https://cloud.example.net".to_owned(),
             entity_id: "urn:x".to_owned(),
             soap_url: "https://cloud.example.net/saml/soap".to_owned(),

@@ -4,7 +4,6 @@
 
 use platform::session::UserSession;
 use saml::binding::ecp::{PaosRequest, consumer_url_fault, response_envelope};
-use saml::device::ECP_PATH;
 use saml::name::MessageId;
 use saml::rejection::{Rejection, RejectionReason};
 use saml::request::UnverifiedRequest;
@@ -43,7 +42,7 @@ pub async fn relay(
     let asked = PaosRequest::parse(from_service.as_bytes()).map_err(SignInError::ServiceNotUnderstood)?;
     let request = UnverifiedRequest::parse_soap(asked.for_identity_provider().as_bytes());
     let request_id = request.map_err(SignInError::ServiceNotUnderstood)?.claimed_id().clone();
-    let url = format!("{}{ECP_PATH}", device.config.cloud_url);
+    let url = portal.service_issuers.ecp_url(&device.config.cloud_url, asked.for_identity_provider());
     let answer = device.transport.exchange(&url, asked.for_identity_provider().to_owned()).await?;
     let transaction = begun(device, portal, (&url, &request_id), &answer)?;
     let to = asked.response_consumer_url().to_owned();

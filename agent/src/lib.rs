@@ -25,6 +25,7 @@ pub mod local_account;
 pub mod logs;
 pub mod machine;
 pub mod sealed_text;
+pub mod service_issuers;
 pub mod session;
 pub mod sign_in;
 pub mod standing;

@@ -11,7 +11,7 @@ use platform::session::UserSession;
 use saml::device::{DeviceStatement, Enrolment, Evidence, PROOF_CODE, SERVICES};
 use saml::name::{Attribute, EntityId, MessageId, NameIdFormat};
 use saml::refusal::{Refusal, RefusalCode};
-use saml::rejection::Rejection;
+use saml::rejection::{Rejection, RejectionReason};
 use saml::request::{AuthnRequest, Comparison, NameIdPolicy, RequestedAuthnContext};
 use saml::response::{Answer, Assertion, InResponseTo, ResponseExpectations, UnverifiedResponse};
 use saml::token::{EnrolmentProof, TokenId};
@@ -19,12 +19,14 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 
 use crate::browser::Transaction;
+use crate::conversation::hear_of_other_issuers;
 use crate::device::{self, Device};
 use crate::device_state::{DeviceStateError, MetadataUnusable, PinnedPortal};
 use crate::failure::FailureCode;
 use crate::golden_image::GoldenImageError;
 use crate::identity::{self, Identity};
 use crate::machine::Way;
+use crate::service_issuers::ServiceIssuers;
 use crate::session::Session;
 use crate::steps::Steps;
 use crate::transport::TransportError;
@@ -234,7 +236,7 @@ pub enum Granted {
 /// The services that a person may open.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct ServiceList {
-    /// The portal's entity ID, by which services know it.
+    /// The entity ID of the issuer by which services know the portal.
     pub identity_provider: String,
     /// By entity ID.
     pub services: Vec<ListedService>,
@@ -259,7 +261,8 @@ impl ServiceList {
         let attribute = assertion.attributes.iter().find(|attribute| attribute.name == SERVICES);
         let values = attribute.into_iter().flat_map(|attribute| &attribute.values);
         let services = values.filter_map(|value| serde_json::from_str(value).ok()).collect();
-        Self { identity_provider: assertion.issuer.to_string(), services }
+        let issuer = ServiceIssuers::told(assertion).first().map(str::to_owned);
+        Self { identity_provider: issuer.unwrap_or_else(|| assertion.issuer.to_string()), services }
     }
 }
 
@@ -331,11 +334,26 @@ pub async fn sign_in(
     let identity = Identity::of(&session, &device.config.user_domain, device.config.user_name.as_ref())?;
     steps.done("user", || format!("{} ({})", identity.name_id.value, identity.reason));
     device.key(steps).await?;
+    let portal = device.portal(steps).await?;
+    if portal.enrolled_by.is_none() && wanted.service().is_some() {
+        // Only the device's own session says who vouches for its people towards services.
+        exchange(device, &identity, &Wanted::Session, steps).await?;
+    }
+    exchange(device, &identity, wanted, steps).await
+}
+
+/// Asks the portal until it answers for good.
+async fn exchange(
+    device: &mut Device,
+    identity: &Identity,
+    wanted: &Wanted,
+    steps: &Steps,
+) -> Result<Granted, SignInError> {
     let mut portal = device.portal(steps).await?;
     let mut corrections = Corrections::default();
     loop {
         let key = device.key(steps).await?;
-        let request = number_and_fill(device, &key, (&identity, &portal), wanted, steps)?;
+        let request = number_and_fill(device, &key, (identity, &portal), wanted, steps)?;
         let to_sign = request.clone();
         let signed = match device::sign(&key, move |signer| to_sign.sign(signer)).await {
             Ok(signed) => signed,
@@ -351,12 +369,19 @@ pub async fn sign_in(
         let verdict = match verify(device, &portal, &request, wanted, &answer) {
             Ok(verdict) => verdict,
             Err(error) => {
-                portal = device.follow_keys_after(error, portal).await?;
+                portal = if wanted.service().is_some() {
+                    hear_of_other_issuers(device, portal, error, steps).await?
+                } else {
+                    device.follow_keys_after(error, portal).await?
+                };
                 verify(device, &portal, &request, wanted, &answer)?
             }
         };
         match verdict {
-            Verdict::Granted(granted) => {
+            Verdict::Granted(granted, issuers) => {
+                if let Some(issuers) = issuers {
+                    portal.service_issuers = issuers;
+                }
                 steps.done("response-verified", || identity.name_id.value.clone());
                 settle(device, portal, &request, steps)?;
                 return Ok(granted);
@@ -503,7 +528,8 @@ fn evidence(identity: &Identity, wanted: &Wanted) -> Evidence {
 
 /// An answer that is the portal's, and is for this request.
 enum Verdict {
-    Granted(Granted),
+    /// With what it says of the issuers for services, if it is the device's own.
+    Granted(Granted, Option<ServiceIssuers>),
     Refused(Refusal),
 }
 
@@ -516,7 +542,7 @@ fn verify(
     answer: &[u8],
 ) -> Result<Verdict, SignInError> {
     let response = UnverifiedResponse::parse_soap(answer).map_err(SignInError::NotUnderstood)?;
-    let issuer = portal.issuer().ok_or(MetadataUnusable("has no entity ID"))?;
+    let cloud = portal.issuer().ok_or(MetadataUnusable("has no entity ID"))?;
     let xml = response.xml().to_owned();
     // A service knows nothing of our request: a Response for it names its own request, which only the portal has seen, or none. A refusal names
     // ours all the same. Where a Response goes that no service has asked for is the portal's to say: what the envelope claims has to be what
@@ -535,6 +561,14 @@ fn verify(
             (claimed_destination.as_deref(), InResponseTo::Unsolicited)
         }
     };
+    let (issuer, keys) = if is_ours {
+        (cloud, portal.keys())
+    } else {
+        let claimed = response.claimed_issuer().unwrap_or(cloud);
+        let unknown = || SignInError::NotTrusted(RejectionReason::WrongIssuer.into());
+        let keys = portal.service_keys(&claimed).ok_or_else(unknown)?;
+        (claimed, keys)
+    };
     let expect = ResponseExpectations {
         issuer: &issuer,
         audience: service.unwrap_or(&request.issuer),
@@ -543,19 +577,23 @@ fn verify(
         now: device.clock.now(),
         max_skew_seconds: SKEW_SECONDS,
     };
-    match response.verify(&portal.keys(), &expect).map_err(SignInError::NotTrusted)? {
+    match response.verify(&keys, &expect).map_err(SignInError::NotTrusted)? {
         Answer::Verified(assertion) if service.is_some() => {
             let acs_url = assertion.assertion().recipient.clone();
-            Ok(Verdict::Granted(Granted::ForService(ServiceResponse { acs_url, xml })))
+            Ok(Verdict::Granted(Granted::ForService(ServiceResponse { acs_url, xml }), None))
         }
         Answer::Verified(assertion) if matches!(wanted, Wanted::Services) => {
-            Ok(Verdict::Granted(Granted::Services(ServiceList::of(assertion.assertion()))))
+            let assertion = assertion.assertion();
+            Ok(Verdict::Granted(Granted::Services(ServiceList::of(assertion)), Some(ServiceIssuers::told(assertion))))
         }
-        Answer::Verified(assertion) => Ok(Verdict::Granted(Granted::Session(Session::opened_by(&assertion)))),
-        // The portal tells the service itself what can't be done for it; that is signed, and for its registered address.
+        Answer::Verified(assertion) => {
+            let issuers = ServiceIssuers::told(assertion.assertion());
+            Ok(Verdict::Granted(Granted::Session(Session::opened_by(&assertion)), Some(issuers)))
+        }
+        // The portal tells the service itself what can not be done for it; that is signed, and for its registered address.
         Answer::Refused(_) if !is_ours && matches!(wanted, Wanted::Begun(_)) => {
             let acs_url = recipient.unwrap_or_default().to_owned();
-            Ok(Verdict::Granted(Granted::ForService(ServiceResponse { acs_url, xml })))
+            Ok(Verdict::Granted(Granted::ForService(ServiceResponse { acs_url, xml }), None))
         }
         Answer::Refused(refused) => {
             let refusal = refused.refusal().cloned();

@@ -15,9 +15,10 @@ use saml::rejection::{Rejection, RejectionReason};
 use saml::request::{AuthnRequest, RequestExpectations, ServiceAlgorithms, UnverifiedRequest};
 use saml::time::UtcTime;
 
-use crate::cloud::Cloud;
+use crate::cloud::IssuerNames;
 use crate::demands::Demands;
 use crate::external;
+use crate::issuer_address::IssuerAddress;
 use crate::logout;
 use crate::policy::FirstVisit;
 use crate::random;
@@ -27,6 +28,7 @@ use crate::sign_on::{Arrival, Portal, REQUEST_LIFE_SECONDS, SKEW_SECONDS};
 use crate::store::audit::{self, Entry};
 use crate::store::browser::{self, Browser};
 use crate::store::browser_sign_on::{self, BrowserSignOn, Scope};
+use crate::store::issuer::Issuer;
 use crate::store::service_provider::{self, ServiceProvider};
 use crate::store::signing_key::Purpose;
 use crate::store::{Store, StoreError, external_sign_on, proof, tenant};
@@ -163,12 +165,18 @@ impl Message {
     }
 }
 
-/// Takes a service's request; returns the sign-on that has begun with it. What a device brings along is begun and sent on at once.
+/// Takes a service's request that has come to `address`; returns the sign-on that has begun with it. What a device brings along is begun and sent on at once.
 ///
 /// # Errors
 /// [`NotBegun`]; a refusal for a registered service has its row in the audit.
-pub async fn begin(portal: &Portal, incoming: Incoming<'_>, arrival: Arrival) -> Result<Begun, NotBegun> {
-    let (way, now) = (Way::of(&portal.cloud, &incoming), arrival.now);
+pub async fn begin(
+    portal: &Portal,
+    incoming: Incoming<'_>,
+    address: &IssuerAddress,
+    arrival: Arrival,
+) -> Result<Begun, NotBegun> {
+    let names = address.names(&portal.cloud);
+    let (way, now) = (Way::of(&names, &incoming), arrival.now);
     let (message, issuer, relay_state) = match incoming {
         Incoming::Redirect(query) => {
             let message = RedirectedRequest::parse(query)?;
@@ -189,7 +197,7 @@ pub async fn begin(portal: &Portal, incoming: Incoming<'_>, arrival: Arrival) ->
             (Message::Brought(message), issuer, None)
         }
     };
-    let service = service_provider::by_entity_id(&mut *portal.store.read().await?, issuer.as_str()).await?;
+    let service = address.service(&mut *portal.store.read().await?, issuer.as_str()).await?;
     let unknown = || NotBegun::Refused(RefusalCode::ServiceUnknown, issuer.to_string());
     let service = service.ok_or_else(unknown)?;
     let expect = RequestExpectations {
@@ -216,7 +224,7 @@ pub async fn begin(portal: &Portal, incoming: Incoming<'_>, arrival: Arrival) ->
         }
         Err(error) => return Err(error),
     };
-    let mut demands = Demands::of(&asked.request, portal.cloud.entity_id());
+    let mut demands = Demands::of(&asked.request, &names.entity_id);
     let (name_format, unnameable) = match service_name::demanded(asked.request.name_id_policy.as_ref(), &service) {
         Ok(format) => (format, None),
         Err(what) => (None, Some(Unable::Name(what))),
@@ -227,10 +235,10 @@ pub async fn begin(portal: &Portal, incoming: Incoming<'_>, arrival: Arrival) ->
     }
     match demands.unable.clone() {
         // Where a program asks for the page, the answer goes the way that every answer goes to it.
-        Some(unable) if !way.is_sent_on => Ok(Begun::Answer(asked.answer(unable))),
+        Some(unable) if !way.is_sent_on => Ok(Begun::Answer(asked.answer((address.issuer(), service.tenant_id), unable))),
         Some(_) | None => {
             let deadline = way.is_sent_on.then(|| now.plus_seconds(DEVICE_LIFE_SECONDS));
-            let kept = Kept { name_format, demands, deadline, now };
+            let kept = Kept { issuer: address.issuer(), name_format, demands, deadline, now };
             Ok(Begun::SignOn(Box::new(keep(portal, service, asked, kept).await?)))
         }
     }
@@ -238,6 +246,8 @@ pub async fn begin(portal: &Portal, incoming: Incoming<'_>, arrival: Arrival) ->
 
 /// What is kept of a request besides what it says itself.
 struct Kept {
+    /// Who answers the service.
+    issuer: Issuer,
     name_format: Option<NameIdFormat>,
     demands: Demands,
     deadline: Option<UtcTime>,
@@ -255,9 +265,9 @@ struct Asked {
 }
 
 impl Asked {
-    fn answer(self, unable: Unable) -> ServiceAnswer {
+    fn answer(self, (issuer, tenant_id): (Issuer, String), unable: Unable) -> ServiceAnswer {
         let Self { request, acs_url, relay_state, .. } = self;
-        ServiceAnswer { request_id: request.id, acs_url, relay_state, unable }
+        ServiceAnswer { tenant_id, issuer, request_id: request.id, acs_url, relay_state, unable }
     }
 }
 
@@ -272,14 +282,14 @@ struct Way<'a> {
 }
 
 impl<'a> Way<'a> {
-    fn of(cloud: &'a Cloud, incoming: &Incoming<'_>) -> Self {
+    fn of(names: &'a IssuerNames, incoming: &Incoming<'_>) -> Self {
         match incoming {
             Incoming::Redirect(_) | Incoming::Post { .. } => {
-                Self { destinations: vec![cloud.sso_url()], binding: Binding::Post, is_sent_on: false }
+                Self { destinations: vec![&names.sso_url], binding: Binding::Post, is_sent_on: false }
             }
             // The service does not know where its client will go with it, and takes one of the addresses in the metadata.
             Incoming::Ecp(_) => Self {
-                destinations: vec![cloud.ecp_url(), cloud.soap_url(), cloud.sso_url()],
+                destinations: vec![&names.ecp_url, &names.soap_url, &names.sso_url],
                 binding: Binding::Paos,
                 is_sent_on: true,
             },
@@ -357,12 +367,13 @@ async fn keep(
     portal: &Portal,
     service: ServiceProvider,
     asked: Asked,
-    Kept { name_format, demands, deadline, now }: Kept,
+    Kept { issuer, name_format, demands, deadline, now }: Kept,
 ) -> Result<BrowserSignOn, NotBegun> {
     let id = MessageId::from_random(random::bytes().map_err(|_| StoreError::Stopping)?);
     let row = BrowserSignOn {
         id,
         tenant_id: service.tenant_id,
+        issuer,
         service: service.entity_id,
         request_id: asked.request.id,
         acs_url: asked.acs_url,
@@ -489,20 +500,21 @@ async fn prove(portal: &Portal, begun: &BrowserSignOn, browser_id: &str) -> Resu
     let asked = proof::by_transaction(&mut *portal.store.read().await?, begun.id.as_str()).await?;
     let Some(asked) = asked.filter(|asked| asked.used_at.is_none()) else { return Ok(None) };
     if begun.is_passive {
-        let BrowserSignOn { request_id, acs_url, relay_state, .. } = begun.clone();
-        return Ok(Some(Next::Answer(ServiceAnswer { request_id, acs_url, relay_state, unable: Unable::Passive })));
+        let BrowserSignOn { tenant_id, issuer, request_id, acs_url, relay_state, .. } = begun.clone();
+        let unable = Unable::Passive;
+        return Ok(Some(Next::Answer(ServiceAnswer { tenant_id, issuer, request_id, acs_url, relay_state, unable })));
     }
     Ok(Some(Next::Prove(asked.id)))
 }
 
 /// Core §3.4.1: a service that lets nobody be asked gets its browser back. The sign-on is over with that.
 async fn end_passive(portal: &Portal, begun: BrowserSignOn, now: UtcTime) -> Result<ServiceAnswer, StoreError> {
-    let BrowserSignOn { id, request_id, acs_url, relay_state, .. } = begun;
+    let BrowserSignOn { id, tenant_id, issuer, request_id, acs_url, relay_state, .. } = begun;
     let used = portal
         .store
         .write(move |connection| Box::pin(async move { browser_sign_on::use_up(connection, &id, now).await }));
     used.await?;
-    Ok(ServiceAnswer { request_id, acs_url, relay_state, unable: Unable::Passive })
+    Ok(ServiceAnswer { tenant_id, issuer, request_id, acs_url, relay_state, unable: Unable::Passive })
 }
 
 /// Whether the tenant's policy sends browsers to their device that were never there.

@@ -2,6 +2,8 @@
 
 use saml::name::EntityId;
 
+use crate::store::issuer::Issuer;
+
 /// Where the portal is reached, and what it is called.
 #[derive(Clone, Debug)]
 pub struct Cloud {
@@ -15,6 +17,21 @@ pub struct Cloud {
     slo_url: String,
     console_entity_id: EntityId,
     console_acs_url: String,
+}
+
+/// Names and addresses of one issuer, as services know it.
+#[derive(Clone, Debug)]
+pub struct IssuerNames {
+    /// Its entity ID, which is also the address of its metadata.
+    pub entity_id: EntityId,
+    /// Where services send people's browsers.
+    pub sso_url: String,
+    /// Where services send people's browsers that end a session.
+    pub slo_url: String,
+    /// Where devices bring what services that speak ECP ask for.
+    pub ecp_url: String,
+    /// What its metadata names for the SOAP binding.
+    pub soap_url: String,
 }
 
 /// A public URL that can't be one.
@@ -70,6 +87,37 @@ impl Cloud {
             console_acs_url: format!("{base}/saml/admin/acs"),
             base,
         })
+    }
+
+    /// Names and addresses of an issuer of the tenant with the id `tenant_id`.
+    #[must_use]
+    pub fn issuer(&self, issuer: Issuer, tenant_id: &str) -> IssuerNames {
+        match issuer {
+            Issuer::Shared => IssuerNames {
+                entity_id: self.entity_id.clone(),
+                sso_url: self.sso_url.clone(),
+                slo_url: self.slo_url.clone(),
+                ecp_url: self.ecp_url.clone(),
+                soap_url: self.soap_url.clone(),
+            },
+            Issuer::Own => {
+                let below = format!("{}{}{tenant_id}", self.base, saml::device::TENANTS_PATH);
+                IssuerNames {
+                    entity_id: own_entity_id(&below),
+                    sso_url: format!("{below}/sso"),
+                    slo_url: format!("{below}/slo"),
+                    ecp_url: format!("{below}/ecp"),
+                    soap_url: format!("{below}/ecp"),
+                }
+            }
+        }
+    }
+
+    /// Whether this is one of the portal's own identity providers, the cloud's or a tenant's.
+    #[must_use]
+    pub fn is_own_issuer(&self, entity_id: &EntityId) -> bool {
+        let below = entity_id.as_str().strip_prefix(&self.base);
+        *entity_id == self.entity_id || below.is_some_and(|rest| rest.starts_with(saml::device::TENANTS_PATH))
     }
 
     /// `https://host[:port]`.
@@ -133,6 +181,14 @@ impl Cloud {
     }
 }
 
+#[expect(
+    clippy::expect_used,
+    reason = "an address of the portal's that is an entity ID stays one with a random id in it"
+)]
+fn own_entity_id(below: &str) -> EntityId {
+    format!("{below}/metadata").parse().expect("the portal's addresses are entity IDs")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -150,6 +206,18 @@ mod tests {
             assert_eq!(Cloud::new(given).unwrap().base(), "https://cloud.example.net", "{given}");
         }
         assert_eq!(Cloud::new("https://a.example:08443").unwrap().base(), "https://a.example:8443");
+    }
+
+    #[test]
+    fn a_tenant_has_names_of_its_own() {
+        let cloud = Cloud::new("https://cloud.example.net").unwrap();
+        let (own, shared) = (cloud.issuer(Issuer::Own, "0a1b"), cloud.issuer(Issuer::Shared, "0a1b"));
+        assert_eq!(own.entity_id.as_str(), "https://cloud.example.net/saml/t/0a1b/metadata");
+        assert_eq!(own.sso_url, "https://cloud.example.net/saml/t/0a1b/sso");
+        assert_eq!(shared.entity_id, *cloud.entity_id());
+        assert!(cloud.is_own_issuer(&own.entity_id) && cloud.is_own_issuer(&shared.entity_id));
+        let elsewhere = "https://cloud.example.net.evil.test/saml/t/0a1b/metadata".parse().unwrap();
+        assert!(!cloud.is_own_issuer(&elsewhere));
     }
 
     #[test]

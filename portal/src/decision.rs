@@ -26,6 +26,7 @@ use crate::sign_on::{REQUEST_LIFE_SECONDS, SKEW_SECONDS};
 use crate::standing;
 use crate::store::audit::{self, Entry};
 use crate::store::device::{Device, DeviceState};
+use crate::store::issuer::Issuer;
 use crate::store::proof::ProofRequest;
 use crate::store::service_provider::ServiceProvider;
 use crate::store::{
@@ -90,6 +91,10 @@ pub struct Grant {
     pub device_id: EntityId,
     /// Since when it has its key, where the device itself is signed in.
     pub key_since: Option<UtcTime>,
+    /// Whose device it is.
+    pub tenant_id: String,
+    /// The issuer that vouches for the person towards a service.
+    pub issuer: Issuer,
     /// The person.
     pub subject: NameId,
     /// How far the portal has checked who they are, which travels on.
@@ -117,6 +122,10 @@ pub struct Grant {
 /// What a service waits for that has begun the sign-on.
 #[derive(Clone, Debug)]
 pub struct Awaited {
+    /// Whose service waits.
+    pub tenant_id: String,
+    /// The issuer that it has asked.
+    pub issuer: Issuer,
     /// The ID of its request.
     pub request_id: MessageId,
     /// The registered address where it waits.
@@ -346,6 +355,8 @@ async fn begun_by_service(
         return Err(RefusalCode::SignOnOver.into());
     }
     Ok(Some(Awaited {
+        tenant_id: begun.tenant_id,
+        issuer: begun.issuer,
         request_id: begun.request_id,
         acs_url: begun.acs_url,
         browser_id: begun.browser_id,
@@ -391,6 +402,8 @@ async fn keep_alive(
         device: content.issuer.clone(),
         key_since: Some(standing.device.key_since),
         device_id: standing.device.id,
+        tenant_id: tenant.id,
+        issuer: tenant.issuer,
         subject,
         assurance: Assurance::claimed(statement.evidence.grade),
         authn_context: None,

@@ -173,7 +173,7 @@ async fn same_person(
     }
     if may_be(&NameIdFormat::Transient) {
         let name = NameId { format: NameIdFormat::Transient, value: asked.value.clone() };
-        let sessions = service_session::of_name(connection, &service.entity_id, &name).await?;
+        let sessions = service_session::of_name(connection, &service.tenant_id, &service.entity_id, &name).await?;
         if sessions.iter().any(|session| session.person == person.name_id) {
             return Ok(as_asked(&asked.value));
         }

@@ -12,6 +12,7 @@ use saml::request::UnverifiedRequest;
 
 use crate::browser::{self, Begun, Incoming, NotBegun};
 use crate::decision::Decision;
+use crate::issuer_address::IssuerAddress;
 use crate::metrics::Outcome;
 use crate::sign_on::{Answer, Arrival, Portal, busy, issue_off_thread, seconds};
 use crate::store::browser_sign_on::BrowserSignOn;
@@ -19,7 +20,7 @@ use crate::store::signing_key::Purpose;
 
 /// Answers a service's request, in the envelope that its client has taken the header off: with a request of the portal's own, signed for agents,
 /// or with a refusal that is signed as well.
-pub async fn begin(portal: &Arc<Portal>, body: &[u8], arrival: Arrival) -> Answer {
+pub async fn begin(portal: &Arc<Portal>, body: &[u8], address: &IssuerAddress, arrival: Arrival) -> Answer {
     let Some(_permit) = portal.admission.enter() else {
         return busy(portal, arrival.instant);
     };
@@ -31,7 +32,7 @@ pub async fn begin(portal: &Arc<Portal>, body: &[u8], arrival: Arrival) -> Answe
         }
     };
     let asked = request.claimed_id().clone();
-    match browser::begin(portal, Incoming::Ecp(request), arrival).await.map_err(NotBegun::in_words) {
+    match browser::begin(portal, Incoming::Ecp(request), address, arrival).await.map_err(NotBegun::in_words) {
         Ok(Begun::SignOn(begun)) => for_device(portal, &begun, arrival),
         Ok(Begun::Answer(answer)) => {
             tracing::info!(unable = ?answer.unable, "refused what a service demands");
@@ -59,7 +60,8 @@ pub async fn begin(portal: &Arc<Portal>, body: &[u8], arrival: Arrival) -> Answe
 
 /// The portal's own request: who brought the service's may end it within a minute.
 fn for_device(portal: &Portal, begun: &BrowserSignOn, arrival: Arrival) -> Answer {
-    let request = browser::request_to_device(portal, begun, portal.cloud.ecp_url().to_owned(), arrival.now);
+    let names = portal.cloud.issuer(begun.issuer, &begun.tenant_id);
+    let request = browser::request_to_device(portal, begun, names.ecp_url, arrival.now);
     match request.sign(portal.keys.now().identity(Purpose::Agent).signer) {
         Ok(signed) => Answer { status: 200, body: signed.to_soap(), retry_after: None, outcome: Outcome::Granted },
         Err(error) => {

@@ -69,6 +69,19 @@ pub fn make_private_directory(path: &Path) -> Result<(), FileError> {
     builder.create(path).map_err(error)
 }
 
+/// Removes the file at `path`, if there is one.
+///
+/// # Errors
+/// [`FileError`].
+pub fn remove(path: &Path) -> Result<(), FileError> {
+    match fs::remove_file(path) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+            Err(FileError { doing: "remove", path: path.to_owned(), source })
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Whether there is anything at `path`.
 #[must_use]
 pub fn exists(path: &Path) -> bool {

@@ -1,5 +1,7 @@
 //! Issuing: turns a decision into a signed Response.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use saml::key::SignError;
 use saml::metadata::SpMetadata;
 use saml::name::{Attribute, EntityId, MessageId, NameIdFormat};
@@ -13,6 +15,7 @@ use crate::random;
 use crate::service_answer;
 use crate::sign_on::Portal;
 use crate::signing::SigningKeys;
+use crate::store::issuer::Issuer;
 use crate::store::service_provider::{ServiceProvider, may_receive};
 use crate::store::signing_key::Purpose;
 
@@ -39,9 +42,11 @@ pub fn issue(portal: &Portal, decision: Decision, now: UtcTime) -> Result<String
     let id = || random::bytes().map(MessageId::from_random).map_err(SignError::new);
     match decision {
         Decision::Granted(grant) => {
-            let purpose = if grant.service.is_some() { Purpose::Service } else { Purpose::Agent };
-            let response = granted((portal, &keys), *grant, [id()?, id()?], now);
-            response.sign(&keys.identity(purpose))
+            let identity = match &grant.service {
+                Some(service) => keys.issuer(grant.issuer, &service.tenant_id)?,
+                None => keys.identity(Purpose::Agent),
+            };
+            granted((portal, &keys), *grant, [id()?, id()?], now).sign(&identity)
         }
         Decision::Unable { answer, .. } => service_answer::sign(portal, *answer, now).map(|(_, response)| response),
         Decision::Refused { in_response_to, code, elsewhere, retry_after } => {
@@ -66,7 +71,8 @@ pub fn issue(portal: &Portal, decision: Decision, now: UtcTime) -> Result<String
 
 fn granted((portal, keys): (&Portal, &SigningKeys), mut grant: Grant, ids: [MessageId; 2], now: UtcTime) -> Response {
     if let Some(service) = grant.service.take() {
-        return for_service(portal.cloud.entity_id(), (grant, &service), ids, now);
+        let issuer = portal.cloud.issuer(grant.issuer, &service.tenant_id).entity_id;
+        return for_service(&issuer, (grant, &service), ids, now);
     }
     let addressed = Addressed {
         recipient: grant.device.as_str().to_owned(),
@@ -106,6 +112,7 @@ fn told(portal: &Portal, keys: &SigningKeys, grant: &mut Grant) -> Vec<Attribute
     let ports = Some((saml::device::SIGN_ON_PORTS, ports)).filter(|(_, ports)| !ports.is_empty());
     let services = grant.services.iter().map(described).collect::<Vec<_>>();
     let services = Some((saml::device::SERVICES, services)).filter(|(_, services)| !services.is_empty());
+    let issuers = issuers(portal, keys, grant);
     let groups = Some((GROUPS, std::mem::take(&mut grant.groups))).filter(|(_, groups)| !groups.is_empty());
     // Only the answer to a keep-alive: a device that is heard every few minutes learns of other keys soon enough.
     let keys = (grant.subject.format == NameIdFormat::Entity)
@@ -116,13 +123,29 @@ fn told(portal: &Portal, keys: &SigningKeys, grant: &mut Grant) -> Vec<Attribute
     own.into_iter()
         .chain(ports)
         .chain(services)
+        .chain(issuers)
         .chain(groups)
         .chain(keys)
         .chain(since)
         .chain(life)
         .chain(std::mem::take(&mut grant.told).into_iter().map(|(name, value)| (name, vec![value])))
+        .filter(|(_, values)| !values.is_empty())
         .map(|(name, values)| attribute(name, values))
         .collect()
+}
+
+/// The issuers whose Responses a device may take to services, and the certificates of the tenant's own, which the signature of the device's own
+/// session vouches for.
+fn issuers(portal: &Portal, keys: &SigningKeys, grant: &Grant) -> [(&'static str, Vec<String>); 2] {
+    let name = |issuer| portal.cloud.issuer(issuer, &grant.tenant_id).entity_id.to_string();
+    let names = match grant.issuer {
+        // Its services may have been given the new metadata already.
+        Issuer::Shared => vec![name(Issuer::Shared), name(Issuer::Own)],
+        Issuer::Own => vec![name(Issuer::Own)],
+    };
+    let certificates = keys.issuer_certificates(Issuer::Own, &grant.tenant_id);
+    let certificates = certificates.iter().map(|der| STANDARD.encode(der)).collect();
+    [(saml::device::SERVICE_ISSUERS, names), (saml::device::SERVICE_CERTIFICATES, certificates)]
 }
 
 /// Whom a Response is for.

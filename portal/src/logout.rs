@@ -13,7 +13,7 @@ use std::time::Duration;
 use saml::binding::soap;
 use saml::logout::{LogoutRequest, UnverifiedLogoutResponse};
 use saml::metadata::{Binding, SpMetadata};
-use saml::name::{EntityId, MessageId};
+use saml::name::MessageId;
 use saml::rejection::{Rejection, RejectionReason};
 use saml::request::{RequestExpectations, ServiceAlgorithms};
 use saml::time::UtcTime;
@@ -24,7 +24,6 @@ use crate::sign_on::{Portal, REQUEST_LIFE_SECONDS, SKEW_SECONDS};
 use crate::store::audit::{self, Entry};
 use crate::store::service_provider::{self, ServiceProvider, may_receive};
 use crate::store::service_session::{self, SIGNED_OUT, ServiceSession};
-use crate::store::signing_key::Purpose;
 use crate::store::{Store, StoreError};
 use crate::{clock, random};
 
@@ -125,7 +124,7 @@ async fn end_due(portal: &Portal) -> Result<(), StoreError> {
 }
 
 async fn end_one(portal: &Portal, session: ServiceSession, again: UtcTime) -> Result<(), StoreError> {
-    let service = registered(&portal.store, &session.service).await?;
+    let service = registered(&portal.store, &session).await?;
     let Some((service, metadata)) = service else { return done(&portal.store, session, "not-possible").await };
     let ways = Ways::of(&metadata);
     let Some(address) = &ways.soap else {
@@ -148,13 +147,19 @@ fn note(session: &ServiceSession, error: &Untold) {
     tracing::warn!(service, error = error as &dyn std::error::Error, "a service could not be told that a session ends");
 }
 
-/// The service with its metadata, if both are there.
-async fn registered(store: &Store, service: &EntityId) -> Result<Option<(ServiceProvider, SpMetadata)>, StoreError> {
-    let service = service_provider::by_entity_id(&mut *store.read().await?, service.as_str()).await?;
-    Ok(service.and_then(|service| {
-        let metadata = SpMetadata::parse(service.metadata.as_bytes()).ok()?;
-        Some((service, metadata))
-    }))
+/// The service of `session` with its metadata, if both are there.
+async fn registered(
+    store: &Store,
+    session: &ServiceSession,
+) -> Result<Option<(ServiceProvider, SpMetadata)>, StoreError> {
+    let (tenant, service) = (&session.tenant_id, session.service.as_str());
+    let service = service_provider::by_entity_id(&mut *store.read().await?, tenant, service).await?;
+    Ok(service.and_then(described))
+}
+
+fn described(service: ServiceProvider) -> Option<(ServiceProvider, SpMetadata)> {
+    let metadata = SpMetadata::parse(service.metadata.as_bytes()).ok()?;
+    Some((service, metadata))
 }
 
 /// The session is over for the portal; the audit keeps how.
@@ -186,7 +191,7 @@ fn request(portal: &Portal, session: &ServiceSession, destination: &str, now: Ut
         id: MessageId::from_random(random::bytes().ok()?),
         issue_instant: now,
         destination: Some(destination.to_owned()),
-        issuer: portal.cloud.entity_id().clone(),
+        issuer: portal.cloud.issuer(session.issuer, &session.tenant_id).entity_id,
         not_on_or_after: Some(now.plus_seconds(REQUEST_LIFE_SECONDS)),
         reason: Some(format!("urn:oasis:names:tc:SAML:2.0:logout:{reason}")),
         name_id: session.name_id.clone(),
@@ -200,7 +205,9 @@ async fn tell(
     session: &ServiceSession,
 ) -> Result<(), Untold> {
     let request = request(portal, session, address, clock::now()).ok_or(Untold::Sign)?;
-    let signed = request.sign(&portal.keys.now().identity(Purpose::Service)).map_err(|_| Untold::Sign)?;
+    let keys = portal.keys.now();
+    let identity = keys.issuer(session.issuer, &session.tenant_id).map_err(|_| Untold::Sign)?;
+    let signed = request.sign(&identity).map_err(|_| Untold::Sign)?;
     let (status, answer) = portal.client.exchange(address, soap::envelope(&signed)).await?;
     if status != 200 {
         return Err(Untold::Status(status));
@@ -210,8 +217,8 @@ async fn tell(
         return Err(Rejection::from(RejectionReason::WrongIssuer).into());
     }
     // Over SOAP an answer goes nowhere but back; what some write there is one of the portal's addresses.
-    let cloud = &portal.cloud;
-    let destinations = [cloud.slo_url(), cloud.soap_url(), cloud.sso_url(), cloud.entity_id().as_str()];
+    let names = portal.cloud.issuer(session.issuer, &session.tenant_id);
+    let destinations = [names.slo_url.as_str(), &names.soap_url, &names.sso_url, names.entity_id.as_str()];
     let expect = expecting(&destinations, clock::now());
     let response = match response.clone().accept_from_channel(&expect) {
         Err(rejection) if rejection.reason() == RejectionReason::NoPinnedKey => {

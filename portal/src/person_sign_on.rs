@@ -51,6 +51,11 @@ pub(crate) async fn settle(connection: &mut AnyConnection, case: Case<'_>) -> Re
     let provisions = check_domain(connection, &tenant, &name).await?;
     evidence::check(evidence, &name.local_part, tenant.minimum_claim)?;
     let service = asked_service(connection, cloud, content.respond_to.as_ref(), &tenant).await?;
+    // An entity ID names a service within its tenant: a sign-on that another tenant's service of that name began is not this one's.
+    if awaited.as_ref().is_some_and(|awaited| awaited.tenant_id != tenant.id) {
+        return Err(RefusalCode::ServiceUnknown.into());
+    }
+    let issuer = awaited.as_ref().map_or(tenant.issuer, |awaited| awaited.issuer);
     let known = person::with_device(connection, &name.name_id, standing.device.id.as_str()).await?;
     let subject = Subject {
         tenant: &tenant,
@@ -154,6 +159,7 @@ pub(crate) async fn settle(connection: &mut AnyConnection, case: Case<'_>) -> Re
         let session = ServiceSession {
             id: session_index.clone(),
             tenant_id: tenant.id.clone(),
+            issuer,
             service: service.entity_id.clone(),
             person: person.name_id.clone(),
             opened_by: device.id.clone(),
@@ -171,6 +177,8 @@ pub(crate) async fn settle(connection: &mut AnyConnection, case: Case<'_>) -> Re
         device: content.issuer.clone(),
         device_id: device.id,
         key_since: None,
+        tenant_id: tenant.id,
+        issuer,
         subject,
         assurance,
         authn_context: told,
@@ -262,8 +270,7 @@ async fn asked_service(
     if let Some(own_page) = me::service(cloud, entity_id, tenant) {
         return Ok(Some(own_page));
     }
-    let service = service_provider::by_entity_id(connection, entity_id.as_str()).await?;
-    let service = service.filter(|service| service.tenant_id == tenant.id);
+    let service = service_provider::by_entity_id(connection, &tenant.id, entity_id.as_str()).await?;
     Ok(Some(service.ok_or(RefusalCode::ServiceUnknown)?))
 }
 

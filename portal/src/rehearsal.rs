@@ -116,7 +116,8 @@ async fn play(connection: &mut AnyConnection, cloud: &Cloud, scene: Scene, now: 
     };
     let mut grant = settle(connection, case).await?;
     let service = grant.service.take().unwrap_or(service);
-    Ok(issue::for_service(cloud.entity_id(), (grant, &service), [id()?, id()?], now))
+    let issuer = cloud.issuer(grant.issuer, &grant.tenant_id).entity_id;
+    Ok(issue::for_service(&issuer, (grant, &service), [id()?, id()?], now))
 }
 
 /// Evidence as it is kept.

@@ -12,11 +12,15 @@ use crate::decision::Awaited;
 use crate::post_form::PostForm;
 use crate::random;
 use crate::sign_on::Portal;
-use crate::store::signing_key::Purpose;
+use crate::store::issuer::Issuer;
 
 /// An answer to a service, which its browser takes there.
 #[derive(Clone, Debug)]
 pub struct ServiceAnswer {
+    /// Whose service it is.
+    pub tenant_id: String,
+    /// The issuer that it has asked.
+    pub issuer: Issuer,
     /// The service's request.
     pub request_id: MessageId,
     /// The registered address that the answer goes to.
@@ -113,8 +117,14 @@ impl Unable {
 impl Awaited {
     /// The answer to a service that waits for a device. What goes back untouched has come to the device with the portal's request.
     pub(crate) fn unable(&self, unable: Unable) -> Box<ServiceAnswer> {
-        let (request_id, acs_url) = (self.request_id.clone(), self.acs_url.clone());
-        Box::new(ServiceAnswer { request_id, acs_url, relay_state: None, unable })
+        Box::new(ServiceAnswer {
+            tenant_id: self.tenant_id.clone(),
+            issuer: self.issuer,
+            request_id: self.request_id.clone(),
+            acs_url: self.acs_url.clone(),
+            relay_state: None,
+            unable,
+        })
     }
 }
 
@@ -138,9 +148,10 @@ pub fn sign(portal: &Portal, answer: ServiceAnswer, now: UtcTime) -> Result<(Str
         issue_instant: now,
         destination: Some(answer.acs_url.clone()),
         in_response_to: Some(answer.request_id),
-        issuer: portal.cloud.entity_id().clone(),
+        issuer: portal.cloud.issuer(answer.issuer, &answer.tenant_id).entity_id,
         status: answer.unable.status(),
         assertion: None,
     };
-    Ok((answer.acs_url, response.sign(&portal.keys.now().identity(Purpose::Service))?))
+    let keys = portal.keys.now();
+    Ok((answer.acs_url, response.sign(&keys.issuer(answer.issuer, &answer.tenant_id)?)?))
 }

@@ -5,6 +5,7 @@
 //! skipped, and [`sign_on`] shows them all. What is believed is only ever read from a [`VerifiedRequest`].
 
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
@@ -46,6 +47,8 @@ pub struct Portal {
     pub store: Store,
     /// What signs.
     pub keys: CurrentKeys,
+    /// Where the private halves are.
+    pub keys_dir: PathBuf,
     /// The cloud's names and addresses.
     pub cloud: Cloud,
     /// After how many seconds a device is wanted to be heard again.

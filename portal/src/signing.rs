@@ -4,7 +4,11 @@
 //!
 //! Of each purpose the oldest key that has not retired signs, and every one that has not retired is listed: a key that is added
 //! is known everywhere before it signs, and takes over at the moment when the one before it retires.
+//!
+//! The keys of a tenant's own issuer are kept in the same way. One whose file is not on this machine stops that tenant's services here, and nobody
+//! else's.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -12,12 +16,13 @@ use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair};
 use ring::rand::SystemRandom;
 use rsa::pkcs8::EncodePrivateKey as _;
 use rustls::pki_types::PrivatePkcs8KeyDer;
-use saml::key::{Pkcs8Signer, SignatureAlgorithm, Signer, VerifyingKey};
+use saml::key::{Pkcs8Signer, SignError, SignatureAlgorithm, Signer, VerifyingKey};
 use saml::response::SigningIdentity;
 use saml::time::UtcTime;
 
 use crate::files::{self, FileError};
 use crate::random::{self, NoRandomness};
+use crate::store::issuer::Issuer;
 use crate::store::signing_key::{self, Purpose, SigningKey};
 use crate::store::{Store, StoreError};
 
@@ -30,6 +35,11 @@ pub enum SigningError {
     /// There is none yet.
     #[error("the portal has no {0} signing key; make them with `countersign-portal key create`")]
     Missing(Purpose),
+    /// A tenant's issuer has none on this machine.
+    #[error(
+        "the tenant with the id {0} has no signing key on this machine; `countersign-portal key create` makes one where there is none, and copies of `keys` bring one here"
+    )]
+    MissingOfTenant(String),
     /// A private key does not belong to its certificate, or can't be used.
     #[error("the signing key `{path}` can't be used; bring the right file back from a backup")]
     Unusable {
@@ -54,10 +64,20 @@ pub enum SigningError {
 
 /// The keys of one moment: those that sign, loaded, and those that are listed.
 pub struct SigningKeys {
-    service: LoadedKey,
-    agent: LoadedKey,
+    service: Arc<LoadedKey>,
+    agent: Arc<LoadedKey>,
+    /// The cloud's own.
     listed: Vec<SigningKey>,
     digest: String,
+    /// By the tenant's id.
+    tenants: HashMap<String, TenantKeys>,
+}
+
+/// The keys of a tenant's own issuer.
+struct TenantKeys {
+    /// The one that signs, where it is on this machine.
+    signs: Option<Arc<LoadedKey>>,
+    listed: Vec<SigningKey>,
 }
 
 /// The keys that hold now; they change while the portal serves.
@@ -82,10 +102,15 @@ impl CurrentKeys {
     /// As [`SigningKeys::load`]; then the keys stay as they were.
     pub async fn follow(&self, store: &Store, directory: &Path, now: UtcTime) -> Result<bool, SigningError> {
         let listed = listed(store, now).await?;
-        if self.now().listed == listed {
+        let former = self.now();
+        let is_same = former.is_of(&listed);
+        if is_same && former.is_whole() {
             return Ok(false);
         }
-        let keys = SigningKeys::of(listed, directory)?;
+        let keys = SigningKeys::of(listed, directory, Some(&former))?;
+        if is_same && !keys.is_whole() {
+            return Ok(false);
+        }
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
         Ok(true)
     }
@@ -98,6 +123,7 @@ async fn listed(store: &Store, now: UtcTime) -> Result<Vec<SigningKey>, StoreErr
 }
 
 struct LoadedKey {
+    id: String,
     signer: Box<dyn Signer>,
     certificate: Vec<u8>,
 }
@@ -109,29 +135,97 @@ impl SigningKeys {
     /// [`SigningError::Missing`] before `key create`; [`SigningError::File`] and [`SigningError::Unusable`] where the
     /// private half is not there or is another's.
     pub async fn load(store: &Store, directory: &Path, now: UtcTime) -> Result<Self, SigningError> {
-        Self::of(listed(store, now).await?, directory)
+        Self::of(listed(store, now).await?, directory, None)
     }
 
-    fn of(listed: Vec<SigningKey>, directory: &Path) -> Result<Self, SigningError> {
+    fn of(keys: Vec<SigningKey>, directory: &Path, former: Option<&Self>) -> Result<Self, SigningError> {
+        let load = |key: &SigningKey| match former.and_then(|former| former.loaded(&key.id)) {
+            Some(loaded) => Ok(Arc::clone(loaded)),
+            None => LoadedKey::load(key, directory).map(Arc::new),
+        };
+        let (listed, of_tenants): (Vec<_>, Vec<_>) = keys.into_iter().partition(|key| key.tenant_id.is_none());
         let oldest = |purpose| listed.iter().find(|key| key.purpose == purpose).ok_or(SigningError::Missing(purpose));
-        let (service, agent) = (oldest(Purpose::Service)?, oldest(Purpose::Agent)?);
-        let certificates = listed.iter().map(|key| key.certificate.as_slice());
-        Ok(Self {
-            service: LoadedKey::load(service, directory)?,
-            agent: LoadedKey::load(agent, directory)?,
-            digest: saml::device::signing_keys_digest(certificates),
-            listed,
-        })
+        let (service, agent) = (load(oldest(Purpose::Service)?)?, load(oldest(Purpose::Agent)?)?);
+        let mut tenants: HashMap<String, TenantKeys> = HashMap::new();
+        for key in of_tenants {
+            let Some(tenant_id) = key.tenant_id.clone() else { continue };
+            let of_tenant = tenants.entry(tenant_id).or_insert(TenantKeys { signs: None, listed: Vec::new() });
+            if of_tenant.listed.is_empty() {
+                let is_told = former.is_some_and(|former| former.every().any(|other| other.id == key.id));
+                let loaded = load(&key).inspect_err(|error| {
+                    if !is_told {
+                        unusable_of_tenant(&key, error);
+                    }
+                });
+                of_tenant.signs = loaded.ok();
+            }
+            of_tenant.listed.push(key);
+        }
+        let digest = saml::device::signing_keys_digest(listed.iter().map(|key| key.certificate.as_slice()));
+        Ok(Self { service, agent, listed, digest, tenants })
+    }
+
+    /// Whether these are the keys in `keys`.
+    fn is_of(&self, keys: &[SigningKey]) -> bool {
+        self.every().count() == keys.len()
+            && keys.iter().all(|key| self.listed_of(key.tenant_id.as_deref()).contains(key))
+    }
+
+    /// Whether every key that signs is on this machine.
+    fn is_whole(&self) -> bool {
+        self.tenants.values().all(|of_tenant| of_tenant.signs.is_some())
+    }
+
+    fn every(&self) -> impl Iterator<Item = &SigningKey> {
+        self.listed.iter().chain(self.tenants.values().flat_map(|of_tenant| &of_tenant.listed))
+    }
+
+    fn listed_of(&self, tenant_id: Option<&str>) -> &[SigningKey] {
+        let Some(tenant_id) = tenant_id else { return &self.listed };
+        self.tenants.get(tenant_id).map_or(&[], |of_tenant| &of_tenant.listed)
+    }
+
+    fn loaded(&self, id: &str) -> Option<&Arc<LoadedKey>> {
+        let of_tenants = self.tenants.values().filter_map(|of_tenant| of_tenant.signs.as_ref());
+        [&self.service, &self.agent].into_iter().chain(of_tenants).find(|key| key.id == id)
     }
 
     /// The keys that are listed and whose private half is not in `directory`: it can't sign when its turn comes.
     #[must_use]
     pub fn without_file(&self, directory: &Path) -> Vec<&str> {
-        let missing = self.listed.iter().filter(|key| !key_path(directory, &key.id).exists());
+        let missing = self.every().filter(|key| !key_path(directory, &key.id).exists());
         missing.map(|key| key.id.as_str()).collect()
     }
 
-    /// The identifier of the key that signs for `purpose`.
+    /// What signs for services as `issuer` of the tenant with the id `tenant_id`.
+    ///
+    /// # Errors
+    /// A [`SignError`] of [`SigningError::MissingOfTenant`].
+    pub fn issuer(&self, issuer: Issuer, tenant_id: &str) -> Result<SigningIdentity<'_>, SignError> {
+        if issuer == Issuer::Shared {
+            return Ok(self.identity(Purpose::Service));
+        }
+        let key = self.tenants.get(tenant_id).and_then(|of_tenant| of_tenant.signs.as_deref());
+        let key = key.ok_or_else(|| SignError::new(SigningError::MissingOfTenant(tenant_id.to_owned())))?;
+        Ok(SigningIdentity { signer: &*key.signer, certificate_der: &key.certificate })
+    }
+
+    /// DER of the certificates of that issuer's keys, as its metadata lists them: the one that signs first; none where it has no key.
+    #[must_use]
+    pub fn issuer_certificates(&self, issuer: Issuer, tenant_id: &str) -> Vec<Vec<u8>> {
+        match issuer {
+            Issuer::Shared => self.certificates(Some(Purpose::Service)),
+            Issuer::Own => self.listed_of(Some(tenant_id)).iter().map(|key| key.certificate.clone()).collect(),
+        }
+    }
+
+    /// The identifier of the key that signs as that tenant's own issuer; none where it has no key.
+    #[must_use]
+    pub fn tenant_key_id(&self, tenant_id: &str) -> Option<&str> {
+        self.listed_of(Some(tenant_id)).first().map(|key| key.id.as_str())
+    }
+
+    /// The identifier of the cloud's key that signs for `purpose`.
     #[must_use]
     pub fn id(&self, purpose: Purpose) -> &str {
         let key = self.listed.iter().find(|key| key.purpose == purpose);
@@ -184,7 +278,7 @@ impl LoadedKey {
         if signer.verifying_key().ok().as_ref() != Some(&certified) {
             return Err(unusable("it does not belong to its certificate".to_owned()));
         }
-        Ok(Self { signer: Box::new(signer), certificate: key.certificate.clone() })
+        Ok(Self { id: key.id.clone(), signer: Box::new(signer), certificate: key.certificate.clone() })
     }
 }
 
@@ -207,7 +301,7 @@ pub fn create(purpose: Purpose, directory: &Path, common_name: &str, now: UtcTim
     let id = random::row_id()?;
     files::make_private_directory(directory)?;
     files::write_new_private(&key_path(directory, &id), &pair.serialize_der())?;
-    Ok(SigningKey { id, purpose, certificate, created_at: now, retires_at: None })
+    Ok(SigningKey { id, purpose, tenant_id: None, certificate, created_at: now, retires_at: None })
 }
 
 fn self_signed(pair: &KeyPair, common_name: &str, now: UtcTime) -> Result<Vec<u8>, rcgen::Error> {
@@ -219,6 +313,23 @@ fn self_signed(pair: &KeyPair, common_name: &str, now: UtcTime) -> Result<Vec<u8
     params.not_before = rcgen::date_time_ymd(year, 1, 1);
     params.not_after = rcgen::date_time_ymd(year + 10, 12, 31);
     Ok(params.self_signed(pair)?.der().to_vec())
+}
+
+fn unusable_of_tenant(key: &SigningKey, error: &SigningError) {
+    let tenant = key.tenant_id.as_deref().unwrap_or_default();
+    tracing::warn!(
+        tenant,
+        key = key.id,
+        error = error as &dyn std::error::Error,
+        "a tenant's services get no answer here"
+    );
+}
+
+/// Deletes the private half of a key that was made and is not kept.
+pub(crate) fn discard(directory: &Path, id: &str) {
+    if let Err(error) = files::remove(&key_path(directory, id)) {
+        tracing::warn!(key = id, error = &error as &dyn std::error::Error, "a key that nobody needs was left");
+    }
 }
 
 fn key_path(directory: &Path, id: &str) -> PathBuf {

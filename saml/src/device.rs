@@ -40,6 +40,13 @@ pub const PROVE_PATH: &str = "/prove";
 
 /// Path under the portal's address where a device brings the requests of services that speak ECP.
 pub const ECP_PATH: &str = "/saml/ecp";
+/// Below this path at the portal each tenant has an issuer of its own: `/saml/t/ID/metadata`, `/saml/t/ID/ecp`.
+pub const TENANTS_PATH: &str = "/saml/t/";
+/// The attribute of the device's own session and of the answer to its keep-alive: entity IDs of the issuers that vouch for its people towards
+/// services, the one first that answers where no service has asked.
+pub const SERVICE_ISSUERS: &str = "urn:countersign:1.0:service-issuers";
+/// The attribute beside it: base64 of the DER of the certificates of the tenant's own issuer.
+pub const SERVICE_CERTIFICATES: &str = "urn:countersign:1.0:service-certificates";
 
 /// Name of the attribute that tells a device since when its present key is registered.
 pub const KEY_SINCE: &str = "urn:countersign:1.0:device-key:since";

@@ -89,7 +89,7 @@ impl OwnService {
     #[must_use]
     pub fn request(portal: &Portal) -> AuthnRequest {
         AuthnRequest {
-            destination: Some(format!("{}/saml/sso", portal.url())),
+            destination: Some(format!("{}/sso", portal.issuer_url())),
             ..AuthnRequest::new(
                 MessageId::from_random(platform::random::bytes()),
                 UtcTime::from_unix_millis(clock::unix_millis()),

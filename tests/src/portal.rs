@@ -155,10 +155,33 @@ impl Portal {
         ]);
     }
 
-    /// What it says of itself to services.
+    /// What the issuer of `acme` says of itself to services.
     #[must_use]
     pub fn metadata(&self) -> String {
-        Https::trusting(&self.authority.ca).get(&format!("{}/saml/metadata", self.url())).body
+        Https::trusting(&self.authority.ca).get(&format!("{}/metadata", self.issuer_url())).body
+    }
+
+    /// Below which address `acme` has an issuer of its own.
+    #[must_use]
+    pub fn issuer_url(&self) -> String {
+        format!("{}{}", self.url(), self.issuer_path())
+    }
+
+    /// The same without the host.
+    #[must_use]
+    pub fn issuer_path(&self) -> String {
+        self.issuer_path_of("acme")
+    }
+
+    /// The same for another tenant.
+    ///
+    /// # Panics
+    /// Where there is no such tenant.
+    #[must_use]
+    pub fn issuer_path_of(&self, tenant: &str) -> String {
+        let tenants = self.json(&["tenant", "list", "--json"]);
+        let found = tenants.as_array().expect("a list").iter().find(|row| row["name"] == tenant).expect("the tenant");
+        format!("/saml/t/{}", found["id"].as_str().expect("an id"))
     }
 
     /// The command that serves it.

@@ -166,8 +166,8 @@ pub async fn remove(admin: &Admin, name: &str) -> Result<(), AdminError> {
                 let row = named(connection, &given).await?;
                 sessions::delete_of_idp(connection, &row.id).await?;
                 administrator_idp::delete(connection, &row.id).await?;
-                if let Kind::Devices { service, .. } = &row.kind {
-                    service_provider::delete(connection, service).await?;
+                if let Kind::Devices { tenant_id, service, .. } = &row.kind {
+                    service_provider::delete(connection, tenant_id, service).await?;
                 }
                 Ok(Done { tenant_id: row.tenant_id, detail: json!({ "id": row.id }), value: () })
             })

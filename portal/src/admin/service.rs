@@ -13,14 +13,17 @@ use crate::rehearsal::{self, Rehearsal, Scene};
 use crate::service_settings::ServiceSettings;
 use crate::store::administrator_idp::{self, AdministratorIdp, Kind};
 use crate::store::device;
+use crate::store::issuer::Issuer;
 use crate::store::person::{self, UsesOf};
 use crate::store::service_provider::{self, ServiceProvider};
+use crate::store::tenant;
 use crate::web_client::WebClient;
 
 /// Registers a service by its metadata. Assertions go to the address that it names for POST, and nowhere else.
 ///
 /// # Errors
-/// [`AdminError::Metadata`], [`AdminError::NotFound`] of the tenant, [`AdminError::Duplicate`].
+/// [`AdminError::Metadata`], [`AdminError::NotFound`] of the tenant, [`AdminError::Duplicate`]; [`AdminError::Invalid`] where the tenant has the
+/// shared issuer and the entity ID can't be registered with it.
 pub async fn add(admin: &Admin, tenant: &str, given: Given) -> Result<ServiceProvider, AdminError> {
     let tenant_id = admin.tenant_id(tenant).await?;
     let document = one_entity(&given.document, Role::ServiceProvider, given.entity_id.as_deref())?;
@@ -38,6 +41,7 @@ pub async fn add(admin: &Admin, tenant: &str, given: Given) -> Result<ServicePro
     admin
         .change("service.add", (Noun::Service, &name), move |connection| {
             Box::pin(async move {
+                check_shared(connection, &row).await?;
                 service_provider::insert(connection, &row).await?;
                 let detail = json!({ "acs": row.acs_url, "from": row.metadata_url });
                 Ok(Done { tenant_id: Some(row.tenant_id.clone()), detail, value: row })
@@ -46,20 +50,74 @@ pub async fn add(admin: &Admin, tenant: &str, given: Given) -> Result<ServicePro
         .await
 }
 
+/// At the address that tenants share a service is known by its entity ID alone, so that two of them can't have the same one.
+async fn check_shared(connection: &mut AnyConnection, row: &ServiceProvider) -> Result<(), AdminError> {
+    let tenant = tenant::by_id(connection, &row.tenant_id).await?;
+    if tenant.is_none_or(|tenant| tenant.issuer == Issuer::Own) {
+        return Ok(());
+    }
+    let other = service_provider::shared(connection, row.entity_id.as_str()).await?;
+    if other.is_none_or(|other| other.tenant_id == row.tenant_id) {
+        return Ok(());
+    }
+    let wanted = "an entity ID that can be registered at the address that tenants share; with an issuer of the tenant's own any can, \
+                  see `countersign-portal tenant set --issuer own`";
+    Err(AdminError::Invalid { field: "entity_id", given: row.entity_id.to_string(), wanted })
+}
+
+/// One of the services in reach.
+#[derive(Clone, Copy, Debug)]
+pub struct Which<'a> {
+    /// Its entity ID.
+    pub entity_id: &'a str,
+    /// The name of its tenant; none: the one in reach that has such a service.
+    pub tenant: Option<&'a str>,
+}
+
+impl Which<'_> {
+    /// Where to look for it, with the actor's reach.
+    async fn place(self, admin: &Admin) -> Result<Place, AdminError> {
+        let tenant_id = match self.tenant {
+            Some(name) => Some(admin.tenant_id(name).await?),
+            None => admin.reach.clone(),
+        };
+        Ok(Place { entity_id: self.entity_id.to_owned(), tenant_id })
+    }
+}
+
+/// An entity ID, and the tenant that alone is meant, if one is.
+struct Place {
+    entity_id: String,
+    tenant_id: Option<String>,
+}
+
+impl Place {
+    /// The one service there.
+    async fn find(&self, connection: &mut AnyConnection) -> Result<ServiceProvider, AdminError> {
+        let mut found = service_provider::all_of(connection, &self.entity_id).await?;
+        found.retain(|row| self.tenant_id.as_ref().is_none_or(|tenant_id| *tenant_id == row.tenant_id));
+        if found.len() > 1 {
+            let wanted = "a service of one tenant: several have one of this entity ID, so name the tenant too";
+            return Err(AdminError::Invalid { field: "entity_id", given: self.entity_id.clone(), wanted });
+        }
+        found.pop().ok_or_else(|| AdminError::missing(Noun::Service, &self.entity_id))
+    }
+}
+
 /// Puts other metadata of the same service in the place of what there is; its settings stay.
 ///
 /// # Errors
 /// [`AdminError::Metadata`], also where it is another service's; [`AdminError::NotFound`].
-pub async fn set_metadata(admin: &Admin, entity_id: &str, given: Given) -> Result<ServiceProvider, AdminError> {
-    let document = one_entity(&given.document, Role::ServiceProvider, Some(entity_id))?;
+pub async fn set_metadata(admin: &Admin, which: Which<'_>, given: Given) -> Result<ServiceProvider, AdminError> {
+    let document = one_entity(&given.document, Role::ServiceProvider, Some(which.entity_id))?;
     let (described_id, acs_url) = described(&document, admin.now)?;
-    if described_id.as_str() != entity_id {
+    if described_id.as_str() != which.entity_id {
         return Err(AdminError::Metadata(format!(
             "it is of another service, `{described_id}`; add that one by itself"
         )));
     }
     let metadata = String::from_utf8_lossy(&document).into_owned();
-    change(admin, "service.metadata", entity_id, |row| {
+    change(admin, "service.metadata", which, |row| {
         let detail = json!({ "acs": acs_url, "from": given.url, "changed": row.metadata != metadata });
         Ok((ServiceProvider { acs_url, metadata, metadata_url: given.url, ..row }, detail))
     })
@@ -70,15 +128,15 @@ pub async fn set_metadata(admin: &Admin, entity_id: &str, given: Given) -> Resul
 ///
 /// # Errors
 /// [`AdminError::Invalid`] where it was not, and as [`set_metadata`].
-pub async fn refresh(admin: &Admin, client: &WebClient, entity_id: &str) -> Result<ServiceProvider, AdminError> {
-    let row = by_entity_id(admin, entity_id).await?;
+pub async fn refresh(admin: &Admin, client: &WebClient, which: Which<'_>) -> Result<ServiceProvider, AdminError> {
+    let row = one(admin, which).await?;
     let unfetched = || AdminError::Invalid {
         field: "entity_id",
-        given: entity_id.to_owned(),
+        given: which.entity_id.to_owned(),
         wanted: "a service whose metadata was fetched: give an address or a file",
     };
     let url = row.metadata_url.ok_or_else(unfetched)?;
-    set_metadata(admin, entity_id, Given::fetch(admin, Right::Services, (client, &url)).await?).await
+    set_metadata(admin, which, Given::fetch(admin, Right::Services, (client, &url)).await?).await
 }
 
 /// Changes who may open a service and what it is told, by `edit`, in the transaction that read it.
@@ -87,10 +145,10 @@ pub async fn refresh(admin: &Admin, client: &WebClient, entity_id: &str) -> Resu
 /// [`AdminError::Invalid`], [`AdminError::NotFound`].
 pub async fn set(
     admin: &Admin,
-    entity_id: &str,
+    which: Which<'_>,
     edit: impl FnOnce(ServiceSettings) -> ServiceSettings + Send + 'static,
 ) -> Result<ServiceProvider, AdminError> {
-    change(admin, "service.set", entity_id, |row| {
+    change(admin, "service.set", which, |row| {
         let settings = edit(row.settings);
         settings.check().map_err(|(field, given, wanted)| AdminError::Invalid { field, given, wanted })?;
         let detail = json!({ "settings": settings });
@@ -102,14 +160,14 @@ pub async fn set(
 async fn change(
     admin: &Admin,
     action: &'static str,
-    entity_id: &str,
+    which: Which<'_>,
     edit: impl FnOnce(ServiceProvider) -> Result<(ServiceProvider, Value), AdminError> + Send + 'static,
 ) -> Result<ServiceProvider, AdminError> {
-    let service = entity_id.to_owned();
+    let place = which.place(admin).await?;
     admin
-        .change(action, (Noun::Service, entity_id), move |connection| {
+        .change(action, (Noun::Service, which.entity_id), move |connection| {
             Box::pin(async move {
-                let (row, detail) = edit(changeable(connection, &service).await?)?;
+                let (row, detail) = edit(changeable(connection, &place).await?)?;
                 service_provider::update(connection, &row).await?;
                 Ok(Done { tenant_id: Some(row.tenant_id.clone()), detail, value: row })
             })
@@ -118,15 +176,18 @@ async fn change(
 }
 
 /// The service, where it is the tenant's to change: the portal's own pages are changed by those who administer administrators.
-async fn changeable(connection: &mut AnyConnection, entity_id: &str) -> Result<ServiceProvider, AdminError> {
-    let of_pages = |idp: &AdministratorIdp| matches!(&idp.kind, Kind::Devices { service, .. } if service == entity_id);
+async fn changeable(connection: &mut AnyConnection, place: &Place) -> Result<ServiceProvider, AdminError> {
+    let row = place.find(connection).await?;
+    let of_pages = |idp: &AdministratorIdp| {
+        matches!(&idp.kind, Kind::Devices { tenant_id, service, .. }
+            if *service == place.entity_id && *tenant_id == row.tenant_id)
+    };
     if administrator_idp::list(connection).await?.iter().any(of_pages) {
         let wanted =
             "a service of the tenant's own: it is this portal's administration, see `countersign-portal admin idp`";
-        return Err(AdminError::Invalid { field: "entity_id", given: entity_id.to_owned(), wanted });
+        return Err(AdminError::Invalid { field: "entity_id", given: place.entity_id.clone(), wanted });
     }
-    let row = service_provider::by_entity_id(connection, entity_id).await?;
-    row.ok_or_else(|| AdminError::missing(Noun::Service, entity_id))
+    Ok(row)
 }
 
 /// Who the metadata is of, and where Responses go.
@@ -162,13 +223,13 @@ pub fn notes(service: &ServiceProvider) -> Vec<String> {
 ///
 /// # Errors
 /// [`AdminError::NotFound`].
-pub async fn remove(admin: &Admin, entity_id: &str) -> Result<(), AdminError> {
-    let service = entity_id.to_owned();
+pub async fn remove(admin: &Admin, which: Which<'_>) -> Result<(), AdminError> {
+    let place = which.place(admin).await?;
     admin
-        .change("service.remove", (Noun::Service, entity_id), move |connection| {
+        .change("service.remove", (Noun::Service, which.entity_id), move |connection| {
             Box::pin(async move {
-                let row = changeable(connection, &service).await?;
-                service_provider::delete(connection, &service).await?;
+                let row = changeable(connection, &place).await?;
+                service_provider::delete(connection, &row.tenant_id, row.entity_id.as_str()).await?;
                 Ok(Done { tenant_id: Some(row.tenant_id), detail: json!({}), value: () })
             })
         })
@@ -204,11 +265,14 @@ pub async fn of_tenant(admin: &Admin, tenant: &str) -> Result<Vec<ServiceProvide
 pub async fn test(
     admin: &Admin,
     cloud: &Cloud,
-    entity_id: &str,
+    which: Which<'_>,
     (user, device): (&str, Option<&str>),
 ) -> Result<Rehearsal, AdminError> {
-    let service = by_entity_id(admin, entity_id).await?;
+    let service = one(admin, which).await?;
     let person = user::by_name(admin, user).await?;
+    if person.tenant_id != service.tenant_id {
+        return Err(AdminError::missing(Noun::User, user));
+    }
     let mut connection = admin.store.read().await?;
     let used = person::uses(&mut connection, UsesOf::Person(&person.id)).await?;
     let used = used.iter().find(|used| device.is_none_or(|device| used.device_id == device));
@@ -225,12 +289,12 @@ pub async fn test(
     Ok(rehearsal::rehearse(&admin.store, cloud, scene, admin.now).await?)
 }
 
-/// The service with that entity ID.
+/// The service.
 ///
 /// # Errors
-/// [`AdminError::NotFound`], [`AdminError::Forbidden`].
-pub async fn by_entity_id(admin: &Admin, entity_id: &str) -> Result<ServiceProvider, AdminError> {
+/// [`AdminError::NotFound`], [`AdminError::Forbidden`], [`AdminError::Invalid`] where several in reach go by that entity ID.
+pub async fn one(admin: &Admin, which: Which<'_>) -> Result<ServiceProvider, AdminError> {
     admin.demand(Right::Read)?;
-    let row = service_provider::by_entity_id(&mut *admin.store.read().await?, entity_id).await?;
-    admin.within(row, |service| &service.tenant_id, Noun::Service, entity_id)
+    let place = which.place(admin).await?;
+    place.find(&mut *admin.store.read().await?).await
 }

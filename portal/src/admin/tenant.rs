@@ -2,12 +2,15 @@
 
 use saml::device::EvidenceGrade;
 use serde_json::json;
+use sqlx::AnyConnection;
 
 use super::{Admin, AdminError, Done, Noun};
 use crate::grade::Grade;
 use crate::identity_provider::{Kind, Provider, Providers};
 use crate::policy::Policy;
 use crate::random;
+use crate::store::issuer::Issuer;
+use crate::store::service_provider;
 use crate::store::tenant::{self, Tenant};
 
 /// What a tenant changes; what is none stays.
@@ -31,9 +34,12 @@ pub struct Settings {
     pub devices_per_user: Option<u16>,
     /// Life of an agent's own session, in seconds, 60 to 604,800.
     pub session_seconds: Option<u32>,
+    /// Which issuer vouches for its people towards services that have not asked another.
+    pub issuer: Option<Issuer>,
 }
 
-/// Adds the tenant `name`, with settings that let its people sign on.
+/// Adds the tenant `name`, with settings that let its people sign on. The key of its issuer is made by
+/// [`super::key::create_missing_of_tenants`].
 ///
 /// # Errors
 /// [`AdminError::Invalid`] where the name can't stand in an address, [`AdminError::Duplicate`].
@@ -60,6 +66,7 @@ pub async fn create(admin: &Admin, name: &str) -> Result<Tenant, AdminError> {
         policy: Policy::default(),
         providers: Providers::default(),
         provider_version: 0,
+        issuer: Issuer::Own,
         created_at: admin.now,
     };
     admin
@@ -89,13 +96,16 @@ pub async fn set(admin: &Admin, name: &str, settings: Settings) -> Result<Tenant
         let wanted = "for how long a proof holds: 1 to 3650 days";
         return Err(AdminError::Invalid { field: "proof_days", given: days.to_string(), wanted });
     }
-    let tenant = name.to_owned();
+    let (tenant, is_confined) = (name.to_owned(), admin.reach.is_some());
     admin
         .change("tenant.set", (Noun::Tenant, name), move |connection| {
             Box::pin(async move {
                 let row = tenant::by_name(connection, &tenant).await?;
                 let mut row = row.ok_or_else(|| AdminError::missing(Noun::Tenant, &tenant))?;
                 check_proof_idps(&row, &settings)?;
+                if settings.issuer == Some(Issuer::Shared) && row.issuer == Issuer::Own {
+                    check_shared(connection, &row, is_confined).await?;
+                }
                 apply(&mut row, &settings);
                 tenant::update_settings(connection, &row).await?;
                 Ok(Done { tenant_id: Some(row.id.clone()), detail: detail(&row), value: row })
@@ -119,6 +129,20 @@ fn check_proof_idps(row: &Tenant, settings: &Settings) -> Result<(), AdminError>
     }
 }
 
+/// A tenant goes back to the issuer that others share only where none of its services has the name of one of theirs.
+async fn check_shared(connection: &mut AnyConnection, row: &Tenant, is_confined: bool) -> Result<(), AdminError> {
+    let refused = |wanted| AdminError::Invalid { field: "issuer", given: "shared".to_owned(), wanted };
+    if is_confined {
+        return Err(refused("`own`: only owners of the whole cloud take a tenant back to the shared issuer"));
+    }
+    for service in service_provider::of_tenant(connection, &row.id, i64::MAX).await? {
+        if service_provider::shared(connection, service.entity_id.as_str()).await?.is_some() {
+            return Err(refused("`own`: a tenant with the shared issuer has a service of the same entity ID"));
+        }
+    }
+    Ok(())
+}
+
 fn apply(row: &mut Tenant, settings: &Settings) {
     row.idp_enabled = settings.idp_enabled.unwrap_or(row.idp_enabled);
     row.auto_provisioning = settings.auto_provisioning.unwrap_or(row.auto_provisioning);
@@ -131,6 +155,7 @@ fn apply(row: &mut Tenant, settings: &Settings) {
     }
     row.devices_per_user = settings.devices_per_user.map_or(row.devices_per_user, i64::from);
     row.session_seconds = settings.session_seconds.map_or(row.session_seconds, i64::from);
+    row.issuer = settings.issuer.unwrap_or(row.issuer);
 }
 
 fn detail(row: &Tenant) -> serde_json::Value {
@@ -144,6 +169,7 @@ fn detail(row: &Tenant) -> serde_json::Value {
         "proof_idps": row.proof_idps,
         "devices_per_user": row.devices_per_user,
         "session_seconds": row.session_seconds,
+        "issuer": row.issuer.to_string(),
     })
 }
 

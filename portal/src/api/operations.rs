@@ -65,9 +65,13 @@ const AUDIT: &[(&str, &str)] = &[
     ("actor", "who did it"),
     ("subject", "whom or what it was done to"),
 ];
-const ENTITY: &[(&str, &str)] = &[("entity_id", "the service's entity ID")];
+const ENTITY: &[(&str, &str)] = &[
+    ("entity_id", "the service's entity ID"),
+    ("tenant", "its tenant, where several have a service of that entity ID"),
+];
 const TEST: &[(&str, &str)] = &[
     ("entity_id", "the service's entity ID"),
+    ("tenant", "its tenant, where several have a service of that entity ID"),
     ("user", "`user@domain`"),
     ("device", "one of their devices; the one that they have used last where it is not given"),
 ];

@@ -82,7 +82,7 @@ fn answers() -> Value {
             "id": text(), "name": text(), "idp_enabled": { "type": "boolean" }, "auto_provisioning": { "type": "boolean" },
             "minimum_evidence": grades(), "minimum_claim": claims(), "known_by_claim": { "type": "boolean" },
             "proof_days": { "type": "integer" }, "proof_idps": texts(), "devices_per_user": { "type": "integer" },
-            "session_seconds": { "type": "integer" }, "created_at": time(),
+            "session_seconds": { "type": "integer" }, "created_at": time(), "issuer": { "enum": ["own", "shared"] },
         })),
         "TenantList": list("Tenant"),
         "Domain": object(json!({ "name": text(), "tenant_id": text(), "created_at": time() })),
@@ -220,7 +220,7 @@ fn settled() -> Value {
         })),
         "CopiedKeyList": list("CopiedKey"),
         "SigningKey": object(json!({
-            "id": text(), "purpose": { "enum": ["service", "agent"] }, "created_at": time(), "retires_at": maybe("string"),
+            "id": text(), "purpose": { "enum": ["service", "agent"] }, "tenant_id": maybe("string"), "created_at": time(), "retires_at": maybe("string"),
             "certificate": { "type": "string", "contentEncoding": "base64" },
         })),
         "SigningKeyList": list("SigningKey"),
@@ -236,6 +236,7 @@ fn bodies() -> Value {
             "proof_days": { "type": "integer", "minimum": 1, "maximum": 3650 }, "proof_idps": texts(),
             "devices_per_user": { "type": "integer", "minimum": 1, "maximum": 65535 },
             "session_seconds": { "type": "integer", "minimum": 60, "maximum": 604_800 },
+            "issuer": { "enum": ["own", "shared"] },
         }), &[]),
         "NewToken": given(json!({
             "description": text(), "domains": texts(), "platforms": texts(), "networks": texts(), "groups": texts(),

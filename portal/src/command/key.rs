@@ -18,6 +18,9 @@ pub(super) enum Key {
         /// Whom it signs for.
         #[arg(long = "for", value_name = "PURPOSE", value_parser = purpose)]
         purpose: Purpose,
+        /// The tenant whose own issuer is to sign with it; not given: the cloud.
+        #[arg(long)]
+        tenant: Option<String>,
     },
     /// Have a key stop signing and being listed after a time in which everybody learns of the next one.
     Retire {
@@ -35,15 +38,19 @@ impl Key {
     pub(super) async fn run(self, context: &Context) -> Result<String, CommandError> {
         match self {
             Self::Create => {
-                let made = admin::key::create_missing(&context.admin, &context.keys_dir()).await?;
+                let mut made = admin::key::create_missing(&context.admin, &context.keys_dir()).await?;
+                made.extend(
+                    admin::key::create_missing_of_tenants(&context.admin, &context.keys_dir(), |_| true).await?,
+                );
                 if made.is_empty() {
                     return Ok("the portal has its signing keys already\n".to_owned());
                 }
                 let line = |key: &SigningKey| format!("made the {} signing key {}\n", key.purpose, key.id);
                 Ok(made.iter().map(line).collect())
             }
-            Self::Add { purpose } => {
-                let key = admin::key::add(&context.admin, &context.keys_dir(), purpose).await?;
+            Self::Add { purpose, tenant } => {
+                let asked = (purpose, tenant.as_deref());
+                let key = admin::key::add(&context.admin, &context.keys_dir(), asked).await?;
                 Ok(format!("{}\n", key.id))
             }
             Self::Retire { id, after } => {
@@ -54,9 +61,17 @@ impl Key {
             }
             Self::List => {
                 let keys = admin::key::list(&context.admin).await?;
+                let tenants = admin::tenant::list(&context.admin).await?;
+                let whose = |key: &SigningKey| {
+                    let tenant = tenants.iter().find(|tenant| Some(&tenant.id) == key.tenant_id.as_ref());
+                    tenant.map_or_else(String::new, |tenant| tenant.name.clone())
+                };
                 let now = context.admin.now;
                 let signs = |key: &SigningKey| {
-                    let oldest = keys.iter().find(|other| other.purpose == key.purpose && other.holds(now));
+                    let is_beside = |other: &SigningKey| {
+                        other.purpose == key.purpose && other.tenant_id == key.tenant_id && other.holds(now)
+                    };
+                    let oldest = keys.iter().find(|other| is_beside(other));
                     oldest.is_some_and(|oldest| oldest.id == key.id)
                 };
                 let state = |key: &SigningKey| match (key.holds(now), signs(key)) {
@@ -67,10 +82,10 @@ impl Key {
                 let row = |key: &SigningKey| {
                     let retires = key.retires_at.map(|at| at.to_string()).unwrap_or_default();
                     let (purpose, created) = (key.purpose.to_string(), key.created_at.to_string());
-                    [key.id.clone(), purpose, state(key).to_owned(), created, retires]
+                    [key.id.clone(), purpose, state(key).to_owned(), created, retires, whose(key)]
                 };
                 let rows: Vec<_> = keys.iter().map(row).collect();
-                Ok(table(["KEY", "SIGNS FOR", "STATE", "CREATED", "RETIRES"], &rows))
+                Ok(table(["KEY", "SIGNS FOR", "STATE", "CREATED", "RETIRES", "TENANT"], &rows))
             }
         }
     }

@@ -16,16 +16,19 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tracing_subscriber::EnvFilter;
 
 use super::{CommandError, Context};
+use crate::admin::Admin;
 use crate::admission::Admission;
 use crate::cloud::Cloud;
 use crate::connections::Connections;
 use crate::metrics::Metrics;
 use crate::sign_on::{Portal, Rates};
 use crate::signing::{CurrentKeys, SigningKeys};
+use crate::store::issuer::Issuer;
 use crate::store::signing_key::Purpose;
+use crate::store::tenant::Tenant;
 use crate::store::{diagnostics, seen_request, service_session};
 use crate::web_client::{Reach, WebClient};
-use crate::{clock, door, files, logout};
+use crate::{admin, clock, door, files, logout};
 
 /// How long requests that are being answered may take after SIGTERM.
 const GRACE: Duration = Duration::from_millis(700);
@@ -131,6 +134,8 @@ impl Serve {
     pub(super) async fn run(self, context: &Context) -> Result<String, CommandError> {
         start_log(self.log, self.log_json);
         let cloud = Cloud::new(&self.public_url)?;
+        let is_own = |tenant: &Tenant| tenant.issuer == Issuer::Own;
+        admin::key::create_missing_of_tenants(&context.admin, &context.keys_dir(), is_own).await?;
         let keys = SigningKeys::load(&context.admin.store, &context.keys_dir(), clock::now()).await?;
         let tls = tls(&self.tls_certificate, &self.tls_key)?;
         let ca = self.service_ca_file.as_deref().map(files::read).transpose()?;
@@ -142,6 +147,7 @@ impl Serve {
         let portal = Arc::new(Portal {
             store: context.admin.store.clone(),
             keys: CurrentKeys::new(keys),
+            keys_dir: context.keys_dir(),
             cloud,
             keep_alive_seconds: self.keep_alive,
             key_life_seconds: self.key_life.as_secs(),
@@ -166,8 +172,9 @@ impl Serve {
         }
         let sweeping = tokio::spawn(sweep(Arc::clone(&portal)));
         let cleaning = tokio::spawn(clean_up(Arc::clone(&portal)));
-        let following = tokio::spawn(follow_keys(Arc::clone(&portal), context.keys_dir()));
+        let following = tokio::spawn(follow_keys(Arc::clone(&portal)));
         let ending = tokio::spawn(logout::end_sessions(Arc::clone(&portal)));
+        let making = tokio::spawn(make_keys(context.admin.clone(), context.keys_dir()));
         tracing::info!(%address, public_url = portal.cloud.base(), "serving");
 
         let server = axum_server::from_tcp(listener).map_err(|error| serving(error.into()))?;
@@ -179,6 +186,7 @@ impl Serve {
         cleaning.abort();
         following.abort();
         ending.abort();
+        making.abort();
         served.map_err(|error| failed("serve".to_owned(), error.into()))?;
         tracing::info!("stopped");
         Ok(String::new())
@@ -289,24 +297,35 @@ async fn sweep(portal: Arc<Portal>) {
         if let Err(error) = swept.await {
             tracing::warn!(error = &error as &dyn std::error::Error, "can't sweep ended sessions of services out");
         }
-        if let Err(error) = crate::admin::account::forget_ended_sessions(&portal.store, now).await {
+        if let Err(error) = admin::account::forget_ended_sessions(&portal.store, now).await {
             tracing::warn!(error = &error as &dyn std::error::Error, "can't sweep ended sessions out");
         }
     }
 }
 
+/// Makes the keys of tenants that are older than issuers of their own, so that their services can be given the new metadata before it holds.
+async fn make_keys(admin: Admin, directory: PathBuf) {
+    match admin::key::create_missing_of_tenants(&admin, &directory, |_| true).await {
+        Ok(made) if made.is_empty() => {}
+        Ok(made) => tracing::info!(made = made.len(), "made the keys of tenants that had no issuer of their own"),
+        Err(error) => {
+            tracing::error!(error = &error as &dyn std::error::Error, "can't make the keys of tenants' own issuers");
+        }
+    }
+}
+
 /// Takes up signing keys that were added or have retired.
-async fn follow_keys(portal: Arc<Portal>, directory: PathBuf) {
+async fn follow_keys(portal: Arc<Portal>) {
     let mut ticks = tokio::time::interval(FOLLOW_KEYS);
     loop {
         ticks.tick().await;
-        match portal.keys.follow(&portal.store, &directory, clock::now()).await {
+        match portal.keys.follow(&portal.store, &portal.keys_dir, clock::now()).await {
             Ok(false) => {}
             Ok(true) => {
                 let keys = portal.keys.now();
                 let (service, agent) = (keys.id(Purpose::Service), keys.id(Purpose::Agent));
                 tracing::info!(service, agent, "the signing keys have changed");
-                for key in keys.without_file(&directory) {
+                for key in keys.without_file(&portal.keys_dir) {
                     tracing::warn!(
                         key,
                         "the private half of a signing key is not on this machine: copy it here before its turn comes"
@@ -332,7 +351,7 @@ async fn clean_up(portal: Arc<Portal>) {
         if let Err(error) = forgotten {
             tracing::warn!(error = &error as &dyn std::error::Error, "can't delete old diagnostics");
         }
-        match crate::admin::device::clean_up(&portal.store, clock::now()).await {
+        match admin::device::clean_up(&portal.store, clock::now()).await {
             Ok(0) => {}
             Ok(removed) => tracing::info!(removed, "removed devices that were not heard for long"),
             Err(error) => {

@@ -7,6 +7,7 @@ use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 use super::metadata::{CaFile, client};
 use super::{CommandError, Context};
 use crate::admin::metadata::Given;
+use crate::admin::service::Which;
 use crate::admin::{self, Right};
 use crate::cloud::Cloud;
 use crate::files;
@@ -28,6 +29,9 @@ pub(super) enum Service {
     Show {
         /// Its entity ID.
         entity_id: String,
+        /// The tenant, where several have a service of that entity ID.
+        #[arg(long)]
+        tenant: Option<String>,
         /// As JSON.
         #[arg(long)]
         json: bool,
@@ -40,6 +44,9 @@ pub(super) enum Service {
     Test {
         /// Its entity ID.
         entity_id: String,
+        /// The tenant, where several have a service of that entity ID.
+        #[arg(long)]
+        tenant: Option<String>,
         /// `user@domain`.
         #[arg(long)]
         user: String,
@@ -54,6 +61,9 @@ pub(super) enum Service {
     Remove {
         /// Its entity ID.
         entity_id: String,
+        /// The tenant, where several have a service of that entity ID.
+        #[arg(long)]
+        tenant: Option<String>,
     },
 }
 
@@ -86,6 +96,9 @@ pub(super) struct Add {
 pub(super) struct Update {
     /// Its entity ID.
     entity_id: String,
+    /// The tenant, where several have a service of that entity ID.
+    #[arg(long)]
+    tenant: Option<String>,
     /// Its metadata.
     #[arg(long, value_name = "FILE", conflicts_with = "metadata_url")]
     metadata: Option<PathBuf>,
@@ -103,6 +116,9 @@ pub(super) struct Update {
 pub(super) struct Set {
     /// Its entity ID.
     entity_id: String,
+    /// The tenant, where several have a service of that entity ID.
+    #[arg(long)]
+    tenant: Option<String>,
     /// How people are named where the service's request demands nothing.
     #[arg(long, value_name = "FORMAT")]
     name_id_format: Option<Format>,
@@ -202,30 +218,36 @@ impl Service {
                 Ok(noted(&added) + &registered)
             }
             Self::List { json } => list(context, json).await,
-            Self::Show { entity_id, json } => {
-                let service = admin::service::by_entity_id(&context.admin, &entity_id).await?;
+            Self::Show { entity_id, tenant, json } => {
+                let service = admin::service::one(&context.admin, which(&entity_id, tenant.as_deref())).await?;
                 Ok(if json { super::json(&service) } else { shown(&service) })
             }
             Self::Set(set) => {
-                let entity_id = set.entity_id.clone();
-                let service = admin::service::set(&context.admin, &entity_id, |settings| set.edit(settings)).await?;
+                let (entity_id, tenant) = (set.entity_id.clone(), set.tenant.clone());
+                let which = which(&entity_id, tenant.as_deref());
+                let service = admin::service::set(&context.admin, which, |settings| set.edit(settings)).await?;
                 Ok(shown(&service))
             }
             Self::Update(update) => {
                 let service = update.run(context).await?;
                 Ok(noted(&service) + &format!("{}: Responses go to {}\n", service.entity_id, service.acs_url))
             }
-            Self::Test { entity_id, user, device, public_url } => {
+            Self::Test { entity_id, tenant, user, device, public_url } => {
                 let (cloud, asked) = (Cloud::new(&public_url)?, (user.as_str(), device.as_deref()));
-                let rehearsal = admin::service::test(&context.admin, &cloud, &entity_id, asked).await?;
+                let which = which(&entity_id, tenant.as_deref());
+                let rehearsal = admin::service::test(&context.admin, &cloud, which, asked).await?;
                 Ok(rehearsal.lines().into_iter().map(|(name, value)| format!("{name}: {value}\n")).collect())
             }
-            Self::Remove { entity_id } => {
-                admin::service::remove(&context.admin, &entity_id).await?;
+            Self::Remove { entity_id, tenant } => {
+                admin::service::remove(&context.admin, which(&entity_id, tenant.as_deref())).await?;
                 Ok(format!("{entity_id} receives no more assertions\n"))
             }
         }
     }
+}
+
+fn which<'a>(entity_id: &'a str, tenant: Option<&'a str>) -> Which<'a> {
+    Which { entity_id, tenant }
 }
 
 impl Add {
@@ -245,7 +267,7 @@ impl Add {
 
 impl Update {
     async fn run(self, context: &Context) -> Result<ServiceProvider, CommandError> {
-        let (admin, id) = (&context.admin, &self.entity_id);
+        let (admin, id) = (&context.admin, which(&self.entity_id, self.tenant.as_deref()));
         if let Some(file) = &self.metadata {
             return Ok(admin::service::set_metadata(admin, id, Given::document(&files::read(file)?)).await?);
         }

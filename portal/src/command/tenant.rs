@@ -6,6 +6,7 @@ use saml::device::EvidenceGrade;
 use super::{CommandError, Context};
 use crate::admin;
 use crate::grade;
+use crate::store::issuer::Issuer;
 use crate::store::tenant::Tenant as Row;
 use crate::table::table;
 
@@ -62,6 +63,30 @@ pub(super) struct Settings {
     /// Life of an agent's own session, in seconds.
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(60..=604_800))]
     session_seconds: Option<u32>,
+    /// Which issuer vouches for its people towards services: `own`, or the cloud's `shared` one. Says what services have to be given, and changes
+    /// nothing before `--services-know` is given too.
+    #[arg(long, value_name = "ISSUER")]
+    issuer: Option<IssuerGiven>,
+    /// The tenant's services have the metadata of that issuer: change it now.
+    #[arg(long, requires = "issuer")]
+    services_know: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum IssuerGiven {
+    /// The tenant's own, with keys and metadata of its own.
+    Own,
+    /// The cloud's, which tenants share that are older than their own.
+    Shared,
+}
+
+impl From<IssuerGiven> for Issuer {
+    fn from(given: IssuerGiven) -> Self {
+        match given {
+            IssuerGiven::Own => Self::Own,
+            IssuerGiven::Shared => Self::Shared,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -119,11 +144,16 @@ impl Tenant {
     pub(super) async fn run(self, context: &Context) -> Result<String, CommandError> {
         match self {
             Self::Create { name } => {
-                admin::tenant::create(&context.admin, &name).await?;
+                let made = admin::tenant::create(&context.admin, &name).await?;
+                admin::key::create_missing_of_tenants(&context.admin, &context.keys_dir(), |row| row.id == made.id)
+                    .await?;
                 Ok(format!("made the tenant {name}\n"))
             }
             Self::List { json } => list(context, json).await,
             Self::Set { name, settings } => {
+                if let Some(said) = announced(context, &name, &settings).await? {
+                    return Ok(said);
+                }
                 admin::tenant::set(&context.admin, &name, settings.into()).await?;
                 Ok(format!("changed the tenant {name}\n"))
             }
@@ -146,8 +176,31 @@ impl From<Settings> for admin::tenant::Settings {
                 .map(|names| names.into_iter().filter(|name| name != "none").collect()),
             devices_per_user: given.devices_per_user,
             session_seconds: given.session_seconds,
+            issuer: given.issuer.map(Issuer::from),
         }
     }
+}
+
+/// What another issuer asks of the tenant's services, where nobody has said yet that they know; then nothing is changed.
+async fn announced(context: &Context, name: &str, settings: &Settings) -> Result<Option<String>, CommandError> {
+    let Some(wanted) = settings.issuer.map(Issuer::from).filter(|_| !settings.services_know) else { return Ok(None) };
+    let tenant = admin::tenant::named(&context.admin, name).await?;
+    let services = admin::service::of_tenant(&context.admin, name).await?;
+    if tenant.issuer == wanted || services.is_empty() {
+        return Ok(None);
+    }
+    let path = match wanted {
+        Issuer::Own => format!("{}{}/metadata", saml::device::TENANTS_PATH, tenant.id),
+        Issuer::Shared => "/saml/metadata".to_owned(),
+    };
+    let listed: String = services.iter().map(|service| format!("  {}\n", service.entity_id)).collect();
+    Ok(Some(format!(
+        "nothing is changed yet\n\
+         With the {wanted} issuer these services take no more assertions before they have its metadata, at `{path}` of the portal's address:\n\
+         {listed}\
+         It answers there already: give it to each of them, update the agents, then say\n  \
+         countersign-portal tenant set {name} --issuer {wanted} --services-know\n"
+    )))
 }
 
 async fn list(context: &Context, json: bool) -> Result<String, CommandError> {
@@ -165,6 +218,7 @@ async fn list(context: &Context, json: bool) -> Result<String, CommandError> {
             if tenant.known_by_claim { "by claim" } else { "by proof" }.to_owned(),
             tenant.devices_per_user.to_string(),
             format!("{} s", tenant.session_seconds),
+            tenant.issuer.to_string(),
         ]
     };
     let rows: Vec<_> = tenants.iter().map(row).collect();
@@ -177,6 +231,7 @@ async fn list(context: &Context, json: bool) -> Result<String, CommandError> {
             "KNOWN USER, NEW DEVICE",
             "DEVICES PER USER",
             "SESSION",
+            "ISSUER",
         ],
         &rows,
     ))

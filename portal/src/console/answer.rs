@@ -24,8 +24,7 @@ use crate::store::administrator_idp::{self, AdministratorIdp, Kind, SignOn};
 use crate::store::administrator_session::{self as sessions, Session};
 use crate::store::audit::{self, Entry};
 use crate::store::service_session::{self, ServiceSession};
-use crate::store::signing_key::Purpose;
-use crate::store::{StoreError, person, seen_request};
+use crate::store::{StoreError, person, seen_request, tenant};
 
 type Refusal = (RefusalCode, String);
 
@@ -55,14 +54,26 @@ pub(crate) async fn answer(
     let over = || NotBegun::Refused(RefusalCode::SignOnOver, "this answers no request of these pages".to_owned());
     let sent = sent.ok_or_else(over)?;
     let idp = administrator_idp::by_id(&mut *portal.store.read().await?, &sent.idp_id).await?.ok_or_else(over)?;
-    match check(portal, response, (&sent, &idp, browser), now) {
+    let known = match known(portal, &idp, now).await? {
+        Ok(known) => known,
+        Err(refusal) => return Err(refuse(portal, (&idp, &sent), refusal, now).await?),
+    };
+    match check(portal, response, (&sent, &idp, browser), (known, now)) {
         Ok(assertion) => decide(portal, Question { sent, idp, assertion, now }).await,
-        Err((code, why)) => {
-            let entry = entry(&idp, &sent, ("", &code.to_string()), json!({ "why": why }), now);
-            portal.store.write(move |connection| Box::pin(audit::append(connection, entry))).await?;
-            Err(NotBegun::Refused(code, why))
-        }
+        Err(refusal) => Err(refuse(portal, (&idp, &sent), refusal, now).await?),
     }
+}
+
+/// A refusal, once it is in the audit.
+async fn refuse(
+    portal: &Portal,
+    (idp, sent): (&AdministratorIdp, &SignOn),
+    (code, why): Refusal,
+    now: UtcTime,
+) -> Result<NotBegun, StoreError> {
+    let entry = entry(idp, sent, ("", &code.to_string()), json!({ "why": why }), now);
+    portal.store.write(move |connection| Box::pin(audit::append(connection, entry))).await?;
+    Ok(NotBegun::Refused(code, why))
 }
 
 /// Believes the Response if it is from whom the request went to, for these pages, this request and this browser.
@@ -70,7 +81,7 @@ fn check(
     portal: &Portal,
     response: UnverifiedResponse,
     (sent, idp, browser): (&SignOn, &AdministratorIdp, Option<&str>),
-    now: UtcTime,
+    ((issuer, keys), now): ((EntityId, Vec<VerifyingKey>), UtcTime),
 ) -> Result<Assertion, Refusal> {
     let refused = |code, why: &str| Err((code, why.to_owned()));
     let held = browser.map(hash_of).unwrap_or_default();
@@ -83,7 +94,6 @@ fn check(
     if now > sent.created_at.plus_seconds(LIFE_SECONDS) {
         return refused(RefusalCode::SignOnOver, "it took too long");
     }
-    let (issuer, keys) = known(portal, idp, now)?;
     let audience = audience(&portal.cloud, idp)?;
     let expect = ResponseExpectations {
         issuer: &issuer,
@@ -97,22 +107,39 @@ fn check(
 }
 
 /// Who has to have signed, and with which keys.
-fn known(portal: &Portal, idp: &AdministratorIdp, now: UtcTime) -> Result<(EntityId, Vec<VerifyingKey>), Refusal> {
+async fn known(
+    portal: &Portal,
+    idp: &AdministratorIdp,
+    now: UtcTime,
+) -> Result<Result<(EntityId, Vec<VerifyingKey>), Refusal>, StoreError> {
     match &idp.kind {
-        Kind::External { metadata, .. } => {
-            let metadata = usable(metadata, now).map_err(|why| (RefusalCode::IdpDisabled, why))?;
-            let keys = metadata.signing_keys().map_err(|error| (RefusalCode::BadSignature, error.to_string()))?;
-            Ok((metadata.entity_id, keys))
-        }
-        Kind::Devices { .. } => Ok((portal.cloud.entity_id().clone(), own_keys(portal)?)),
+        Kind::Devices { tenant_id, .. } => own_issuer(portal, tenant_id).await,
+        Kind::External { metadata, .. } => Ok(known_from_metadata(metadata, now)),
     }
 }
 
-/// The keys with which the portal signs for services, to check what it has said itself.
-pub(crate) fn own_keys(portal: &Portal) -> Result<Vec<VerifyingKey>, Refusal> {
-    let certificates = portal.keys.now().certificates(Some(Purpose::Service));
+fn known_from_metadata(metadata: &str, now: UtcTime) -> Result<(EntityId, Vec<VerifyingKey>), Refusal> {
+    let metadata = usable(metadata, now).map_err(|why| (RefusalCode::IdpDisabled, why))?;
+    let keys = metadata.signing_keys().map_err(|error| (RefusalCode::BadSignature, error.to_string()))?;
+    Ok((metadata.entity_id, keys))
+}
+
+/// The issuer for services of the tenant with the id `tenant_id`, and its keys: the portal checks what it has signed itself.
+///
+/// # Errors
+/// [`StoreError`].
+pub(crate) async fn own_issuer(
+    portal: &Portal,
+    tenant_id: &str,
+) -> Result<Result<(EntityId, Vec<VerifyingKey>), Refusal>, StoreError> {
+    let tenant = tenant::by_id(&mut *portal.store.read().await?, tenant_id).await?;
+    let Some(tenant) = tenant else {
+        return Ok(Err((RefusalCode::IdpDisabled, "its tenant was removed".to_owned())));
+    };
+    let certificates = portal.keys.now().issuer_certificates(tenant.issuer, tenant_id);
     let keys: Result<_, _> = certificates.iter().map(|one| VerifyingKey::from_certificate_der(one)).collect();
-    keys.map_err(|error| (RefusalCode::BadSignature, error.to_string()))
+    let keys = keys.map_err(|error| (RefusalCode::BadSignature, error.to_string()));
+    Ok(keys.map(|keys| (portal.cloud.issuer(tenant.issuer, tenant_id).entity_id, keys)))
 }
 
 /// What the pages are called there.
@@ -236,8 +263,9 @@ async fn grant(
     seen.name = subject(&assertion.subject).ok_or(RefusalCode::IdpName)?;
     let (is_fresh, opened) = match &idp.kind {
         Kind::External { .. } => {
-            let names_us =
-                |id: &EntityId| [cloud.entity_id(), cloud.sp_entity_id(), cloud.console_entity_id()].contains(&id);
+            let names_us = |id: &EntityId| {
+                cloud.is_own_issuer(id) || [cloud.sp_entity_id(), cloud.console_entity_id()].contains(&id)
+            };
             if assertion.authenticating_authorities.iter().any(names_us) {
                 return Err(RefusalCode::SignOnLoop.into());
             }

@@ -16,6 +16,7 @@ use crate::store::StoreError;
 use crate::store::administrator_idp::{self, AdministratorIdp, Kind, SignOn};
 use crate::store::browser_sign_on::{self, BrowserSignOn, Scope};
 use crate::store::service_provider;
+use crate::store::tenant;
 
 /// Where a browser comes from and goes on to.
 pub(crate) struct Journey {
@@ -110,11 +111,15 @@ async fn for_device(
     sign_on: &SignOn,
     idp: &AdministratorIdp,
 ) -> Result<BrowserSignOn, NotBegun> {
-    let registered = service_provider::by_entity_id(&mut *portal.store.read().await?, service).await?;
+    let (registered, tenant) = {
+        let mut connection = portal.store.read().await?;
+        let registered = service_provider::by_entity_id(&mut connection, tenant_id, service).await?;
+        (registered, tenant::by_id(&mut connection, tenant_id).await?)
+    };
     let ours = portal.cloud.console_acs_url();
-    let registered = registered.filter(|row| row.tenant_id == tenant_id && row.acs_url == ours);
-    let service: EntityId = match registered {
-        Some(row) => row.entity_id,
+    let registered = registered.filter(|row| row.acs_url == ours).zip(tenant);
+    let (service, issuer): (EntityId, _) = match registered {
+        Some((row, tenant)) => (row.entity_id, tenant.issuer),
         None => {
             let why = format!(
                 "`{}` is not among the tenant's services any more; an owner removes it and adds it again",
@@ -126,6 +131,7 @@ async fn for_device(
     Ok(BrowserSignOn {
         id: new_id()?,
         tenant_id: tenant_id.to_owned(),
+        issuer,
         service,
         request_id: sign_on.id.clone(),
         acs_url: ours.to_owned(),

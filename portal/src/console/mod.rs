@@ -13,7 +13,7 @@ use saml::name::NameIdFormat;
 
 use crate::cloud::Cloud;
 
-pub(crate) use answer::{answer, own_keys};
+pub(crate) use answer::{answer, own_issuer};
 pub(crate) use leaving::{Journey, begin};
 
 /// For how long an answer is awaited, in seconds: people type passwords there.

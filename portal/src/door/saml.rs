@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::body::Body;
-use axum::extract::{ConnectInfo, Request, State};
+use axum::extract::{ConnectInfo, Path, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use saml::binding::soap::{self, FaultCode};
@@ -15,8 +15,10 @@ use saml::time::UtcTime;
 
 use super::body::{self, NoBody};
 use crate::clock;
+use crate::cloud::IssuerNames;
 use crate::ecp;
 use crate::farewell::farewell;
+use crate::issuer_address::IssuerAddress;
 use crate::metrics::Outcome;
 use crate::network;
 use crate::sign_on::{Answer, Arrival, Portal, sign_on};
@@ -42,7 +44,24 @@ pub(super) async fn soap(State(portal): State<Arc<Portal>>, request: Request) ->
 
 /// `POST /saml/ecp`: what a service that speaks ECP asks for (Profiles §4.2), brought along by a device.
 pub(super) async fn ecp(State(portal): State<Arc<Portal>>, request: Request) -> Response {
-    exchange(portal, request, |portal, body, arrival| async move { ecp::begin(&portal, &body, arrival).await }).await
+    bring(portal, IssuerAddress::Shared, request).await
+}
+
+/// `POST /saml/t/{tenant}/ecp`: the same for a service that knows the tenant's own issuer.
+pub(super) async fn ecp_of_tenant(
+    State(portal): State<Arc<Portal>>,
+    Path(tenant): Path<String>,
+    request: Request,
+) -> Response {
+    let Some(address) = IssuerAddress::of_tenant(&tenant) else { return StatusCode::NOT_FOUND.into_response() };
+    bring(portal, address, request).await
+}
+
+async fn bring(portal: Arc<Portal>, address: IssuerAddress, request: Request) -> Response {
+    let begin = |portal: Arc<Portal>, body: Vec<u8>, arrival| async move {
+        ecp::begin(&portal, &body, &address, arrival).await
+    };
+    exchange(portal, request, begin).await
 }
 
 /// Reads a request of the SOAP binding, and writes what `answer` says to it.
@@ -93,14 +112,38 @@ pub(crate) fn client(portal: &Portal, request: &Request) -> Option<IpAddr> {
 ///
 /// Only RSA keys are listed: a service provider that meets a kind of key it does not know may refuse the whole document.
 pub(super) async fn metadata(State(portal): State<Arc<Portal>>) -> Response {
-    let mut metadata = describe(&portal, portal.keys.now().certificates(Some(Purpose::Service)), None);
-    // Each service's own metadata says whether its requests have to be signed.
-    metadata.want_authn_requests_signed = false;
-    let in_browsers = |binding| Endpoint { binding, location: portal.cloud.sso_url().to_owned() };
-    metadata.slo.push(Endpoint { binding: Binding::Redirect, location: portal.cloud.slo_url().to_owned() });
-    if !portal.sign_on_ports.is_empty() {
-        metadata.sso.splice(0..0, [in_browsers(Binding::Redirect), in_browsers(Binding::Post)]);
+    let names = IssuerAddress::Shared.names(&portal.cloud);
+    for_services(&portal, names, portal.keys.now().certificates(Some(Purpose::Service)))
+}
+
+/// `GET /saml/t/{tenant}/metadata`: the tenant's own issuer as its services see it.
+pub(super) async fn metadata_of_tenant(State(portal): State<Arc<Portal>>, Path(tenant): Path<String>) -> Response {
+    let Some(address) = IssuerAddress::of_tenant(&tenant) else { return StatusCode::NOT_FOUND.into_response() };
+    match portal.own_certificates(&tenant).await {
+        Ok(Some(certificates)) => for_services(&portal, address.names(&portal.cloud), certificates),
+        Ok(None) => StatusCode::NOT_FOUND.into_response(),
+        Err(error) => {
+            tracing::error!(error = &error as &dyn std::error::Error, "could not describe a tenant's issuer");
+            StatusCode::SERVICE_UNAVAILABLE.into_response()
+        }
     }
+}
+
+fn for_services(portal: &Portal, names: IssuerNames, signing_certificates: Vec<Vec<u8>>) -> Response {
+    let in_browsers = |binding| Endpoint { binding, location: names.sso_url.clone() };
+    let mut sso = vec![Endpoint { binding: Binding::Soap, location: names.soap_url.clone() }];
+    if !portal.sign_on_ports.is_empty() {
+        sso.splice(0..0, [in_browsers(Binding::Redirect), in_browsers(Binding::Post)]);
+    }
+    let metadata = IdpMetadata {
+        sso,
+        entity_id: names.entity_id,
+        valid_until: None,
+        signing_certificates,
+        slo: vec![Endpoint { binding: Binding::Redirect, location: names.slo_url }],
+        // Each service's own metadata says whether its requests have to be signed.
+        want_authn_requests_signed: false,
+    };
     xml(StatusCode::OK, METADATA, metadata.to_xml())
 }
 

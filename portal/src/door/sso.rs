@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use askama::Template;
-use axum::extract::{RawQuery, Request, State};
+use axum::extract::{Path, RawQuery, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use saml::refusal::RefusalCode;
@@ -16,6 +16,7 @@ use super::saml::{client, read};
 use crate::advice;
 use crate::browser::{self, Begun, Incoming, Next, NotBegun};
 use crate::external::{self, Wish};
+use crate::issuer_address::IssuerAddress;
 use crate::logout::{self, Back};
 use crate::post_form::PostForm;
 use crate::service_answer::{self, ServiceAnswer};
@@ -85,15 +86,40 @@ pub(super) async fn redirect(State(portal): State<Arc<Portal>>, request: Request
         return answer;
     }
     let address = client(&portal, &request);
-    begin(&portal, Incoming::Redirect(request.uri().query().unwrap_or_default()), address).await
+    begin(&portal, Incoming::Redirect(request.uri().query().unwrap_or_default()), &IssuerAddress::Shared, address).await
+}
+
+/// `GET /saml/t/{tenant}/sso`: the same to the tenant's own issuer.
+pub(super) async fn redirect_to_tenant(
+    State(portal): State<Arc<Portal>>,
+    Path(tenant): Path<String>,
+    request: Request,
+) -> Response {
+    let Some(to) = IssuerAddress::of_tenant(&tenant) else { return StatusCode::NOT_FOUND.into_response() };
+    let address = client(&portal, &request);
+    begin(&portal, Incoming::Redirect(request.uri().query().unwrap_or_default()), &to, address).await
 }
 
 /// `POST /saml/sso`: the POST binding (Bindings §3.5).
 pub(super) async fn post(State(portal): State<Arc<Portal>>, request: Request) -> Response {
+    posted(&portal, &IssuerAddress::Shared, request).await
+}
+
+/// `POST /saml/t/{tenant}/sso`: the same to the tenant's own issuer.
+pub(super) async fn post_to_tenant(
+    State(portal): State<Arc<Portal>>,
+    Path(tenant): Path<String>,
+    request: Request,
+) -> Response {
+    let Some(to) = IssuerAddress::of_tenant(&tenant) else { return StatusCode::NOT_FOUND.into_response() };
+    posted(&portal, &to, request).await
+}
+
+async fn posted(portal: &Arc<Portal>, to: &IssuerAddress, request: Request) -> Response {
     if let Some(answer) = no_visit(request.headers()) {
         return answer;
     }
-    let address = client(&portal, &request);
+    let address = client(portal, &request);
     let Some(body) = read(request.into_body()).await else {
         return refused_request(
             RefusalCode::Malformed,
@@ -106,15 +132,16 @@ pub(super) async fn post(State(portal): State<Arc<Portal>>, request: Request) ->
         return refused_request(RefusalCode::Malformed, "the form has to have one SAMLRequest".to_owned());
     };
     let relay_state = states.first().map(String::as_str);
-    begin(&portal, Incoming::Post { request: given, relay_state }, address).await
+    begin(portal, Incoming::Post { request: given, relay_state }, to, address).await
 }
 
 /// From here on the browser asks by itself: what a service's own page sends along has no cookie of ours.
-async fn begin(portal: &Arc<Portal>, incoming: Incoming<'_>, address: Option<IpAddr>) -> Response {
+async fn begin(portal: &Arc<Portal>, incoming: Incoming<'_>, to: &IssuerAddress, address: Option<IpAddr>) -> Response {
     let Some(_permit) = portal.admission.enter() else {
         return failed(RefusalCode::Busy);
     };
-    match browser::begin(portal, incoming, Arrival { address, instant: Instant::now(), now: clock::now() }).await {
+    let arrival = Arrival { address, instant: Instant::now(), now: clock::now() };
+    match browser::begin(portal, incoming, to, arrival).await {
         Ok(Begun::SignOn(begun)) => {
             uncached(Redirect::to(&format!("/saml/sso/continue?transaction={}", begun.id)).into_response())
         }
@@ -195,10 +222,30 @@ pub(super) async fn log_out(
     headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Response {
+    logged_out(&portal, &IssuerAddress::Shared, &headers, query).await
+}
+
+/// `GET /saml/t/{tenant}/slo`: the same to the tenant's own issuer.
+pub(super) async fn log_out_of_tenant(
+    State(portal): State<Arc<Portal>>,
+    Path(tenant): Path<String>,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let Some(to) = IssuerAddress::of_tenant(&tenant) else { return StatusCode::NOT_FOUND.into_response() };
+    logged_out(&portal, &to, &headers, query).await
+}
+
+async fn logged_out(
+    portal: &Arc<Portal>,
+    to: &IssuerAddress,
+    headers: &HeaderMap,
+    query: Option<String>,
+) -> Response {
     let Some(_permit) = portal.admission.enter() else {
         return failed(RefusalCode::Busy);
     };
-    match logout::receive(&portal, query.as_deref().unwrap_or_default(), clock::now()).await {
+    match logout::receive(portal, query.as_deref().unwrap_or_default(), to, clock::now()).await {
         Ok(Back::SignOn(id)) => {
             let id: String = form_urlencoded::byte_serialize(id.as_bytes()).collect();
             uncached(Redirect::to(&format!("/saml/sso/continue?transaction={id}")).into_response())

@@ -20,7 +20,6 @@ use crate::random;
 use crate::service_answer;
 use crate::sign_on::{Portal, SKEW_SECONDS};
 use crate::store::external_sign_on::{self, ExternalSignOn};
-use crate::store::signing_key::Purpose;
 use crate::store::{StoreError, tenant};
 
 type Refusal = (RefusalCode, String);
@@ -193,7 +192,7 @@ fn issue(portal: &Portal, granted: Granted, now: UtcTime) -> Result<PostForm, Si
     let assertion = Assertion {
         id: id()?,
         issue_instant: now,
-        issuer: portal.cloud.entity_id().clone(),
+        issuer: portal.cloud.issuer(begun.issuer, &begun.tenant_id).entity_id,
         subject: session.name_id,
         recipient: begun.acs_url.clone(),
         in_response_to: Some(begun.request_id),
@@ -208,7 +207,7 @@ fn issue(portal: &Portal, granted: Granted, now: UtcTime) -> Result<PostForm, Si
         attributes,
     };
     let response = carrying(id()?, assertion);
-    let signed = response.sign(&portal.keys.now().identity(Purpose::Service))?;
+    let signed = response.sign(&portal.keys.now().issuer(begun.issuer, &begun.tenant_id)?)?;
     Ok(PostForm {
         action: begun.acs_url,
         field: "SAMLResponse",

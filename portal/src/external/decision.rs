@@ -157,8 +157,8 @@ async fn grant(connection: &mut AnyConnection, question: &Question, subject: &mu
     if begun.scope.force_authn && is_stale {
         return Err(RefusalCode::IdpRefused.into());
     }
-    let service = service_provider::by_entity_id(connection, begun.service.as_str()).await?;
-    let service = service.filter(|service| service.tenant_id == tenant.id).ok_or(RefusalCode::ServiceUnknown)?;
+    let service = service_provider::by_entity_id(connection, &tenant.id, begun.service.as_str()).await?;
+    let service = service.filter(|_| begun.tenant_id == tenant.id).ok_or(RefusalCode::ServiceUnknown)?;
     let facts = Facts::new();
     tenant.policy.check(&SignOn {
         domain: &name.domain,
@@ -176,8 +176,14 @@ async fn grant(connection: &mut AnyConnection, question: &Question, subject: &mu
     let present = Present { person: &person, service: &service, context: &assertion.authn_context };
     let heeded = begun.demands.heed(connection, present).await?;
     let heeded = heeded.map_err(|unable| {
-        let (request_id, acs_url) = (begun.request_id.clone(), begun.acs_url.clone());
-        Stop::Unable(Box::new(ServiceAnswer { request_id, acs_url, relay_state: begun.relay_state.clone(), unable }))
+        Stop::Unable(Box::new(ServiceAnswer {
+            tenant_id: begun.tenant_id.clone(),
+            issuer: begun.issuer,
+            request_id: begun.request_id.clone(),
+            acs_url: begun.acs_url.clone(),
+            relay_state: begun.relay_state.clone(),
+            unable,
+        }))
     })?;
     if !is_known {
         person::insert(connection, &person).await?;
@@ -200,6 +206,7 @@ async fn grant(connection: &mut AnyConnection, question: &Question, subject: &mu
     let session = ServiceSession {
         id: session_index()?,
         tenant_id: tenant.id,
+        issuer: begun.issuer,
         service: service.entity_id,
         person: person.name_id.clone(),
         opened_by: assertion.issuer.clone(),
@@ -239,7 +246,7 @@ pub(super) fn person_name(subject: &NameId) -> Option<PersonName> {
 
 /// Whether this portal had a part in what it is told: as identity provider, or as a service provider that had asked.
 pub(super) fn names_this_portal(cloud: &Cloud, assertion: &Assertion) -> bool {
-    assertion.authenticating_authorities.iter().any(|id| id == cloud.entity_id() || id == cloud.sp_entity_id())
+    assertion.authenticating_authorities.iter().any(|id| cloud.is_own_issuer(id) || id == cloud.sp_entity_id())
 }
 
 /// An identity provider speaks for the domains that are mapped to it, or left to it; says whether it may provision somebody.

@@ -185,12 +185,14 @@ async fn prepare(
     let since = now.plus_seconds(-CIRCLE_SECONDS);
     let earlier = external_sign_on::unanswered(&mut connection, (browser_id, entity_id.as_str()), since).await?;
     drop(connection);
-    let is_itself = entity_id == *portal.cloud.entity_id();
+    let is_itself = portal.cloud.is_own_issuer(&entity_id);
     if is_itself || goes_in_a_circle(begun, &endpoint, &earlier, now) {
         return Ok(Err((RefusalCode::SignOnLoop, format!("`{name}` would ask this portal again"))));
     }
     let id = MessageId::from_random(random::bytes().map_err(|_| StoreError::Stopping)?);
-    let service = service_provider::by_entity_id(&mut *portal.store.read().await?, begun.service.as_str()).await?;
+    let mut connection = portal.store.read().await?;
+    let service = service_provider::by_entity_id(&mut connection, &begun.tenant_id, begun.service.as_str()).await?;
+    drop(connection);
     let allowed = service.map(|service| service.settings.authn_contexts).unwrap_or_default();
     let leaving = leave(portal, (begun, &allowed), (&id, &endpoint), now)?;
     let row = ExternalSignOn {
@@ -312,6 +314,7 @@ mod tests {
         BrowserSignOn {
             id: MessageId::from_random([1; 20]),
             tenant_id: "t".to_owned(),
+            issuer: crate::store::issuer::Issuer::Own,
             service: service.parse().unwrap(),
             request_id: MessageId::from_random([2; 20]),
             acs_url: acs_url.to_owned(),

@@ -68,7 +68,7 @@ pub(crate) async fn leave(
     let tenant = tenant.ok_or_else(|| closed("its tenant is gone".to_owned()))?;
     let (entity_id, endpoint) = destination(&tenant, name, now).map_err(closed)?;
     let browser_id = asked.waiting.browser_id.clone().unwrap_or_default();
-    if entity_id == *portal.cloud.entity_id() {
+    if portal.cloud.is_own_issuer(&entity_id) {
         return Err(NotBegun::Refused(RefusalCode::SignOnLoop, format!("`{name}` is this portal itself")));
     }
     let id = MessageId::from_random(random::bytes().map_err(|_| StoreError::Stopping)?);

@@ -1,5 +1,7 @@
 //! What a device has said about the person: verified like any service's Response, and a session at their own page.
 
+use saml::key::VerifyingKey;
+use saml::name::EntityId;
 use saml::refusal::RefusalCode;
 use saml::response::{Assertion, InResponseTo, ResponseExpectations, UnverifiedResponse};
 use saml::time::UtcTime;
@@ -10,7 +12,7 @@ use super::{LIFE_SECONDS, acs_url, ends_at, name};
 use crate::admin::account::{hash_of, new_secret};
 use crate::admin::password::same;
 use crate::browser::NotBegun;
-use crate::console::own_keys;
+use crate::console::own_issuer;
 use crate::external::believe;
 use crate::grade::Grade;
 use crate::sign_on::{Portal, SKEW_SECONDS};
@@ -47,7 +49,11 @@ pub(crate) async fn answer(
     let sent = person_session::sign_on(&mut *portal.store.read().await?, id.as_str()).await?;
     let over = || NotBegun::Refused(RefusalCode::SignOnOver, "this answers no request of this page".to_owned());
     let sent = sent.ok_or_else(over)?;
-    let assertion = match check(portal, response, (&sent, browser), now) {
+    let checked = match own_issuer(portal, &sent.tenant_id).await? {
+        Ok(known) => check(portal, response, (&sent, browser), (known, now)),
+        Err(refusal) => Err(refusal),
+    };
+    let assertion = match checked {
         Ok(assertion) => assertion,
         Err((code, why)) => {
             let entry = entry(&sent, ("", &code.to_string()), json!({ "why": why }), now);
@@ -88,7 +94,7 @@ fn check(
     portal: &Portal,
     response: UnverifiedResponse,
     (sent, browser): (&PersonSignOn, Option<&str>),
-    now: UtcTime,
+    ((issuer, keys), now): ((EntityId, Vec<VerifyingKey>), UtcTime),
 ) -> Result<Assertion, Refusal> {
     let refused = |code, why: &str| Err((code, why.to_owned()));
     let held = browser.map(hash_of).unwrap_or_default();
@@ -105,14 +111,14 @@ fn check(
         return refused(RefusalCode::ServiceUnknown, "its tenant has no page");
     };
     let expect = ResponseExpectations {
-        issuer: portal.cloud.entity_id(),
+        issuer: &issuer,
         audience: &audience,
         recipient: &acs_url(&portal.cloud),
         in_response_to: InResponseTo::Exactly(&sent.id),
         now,
         max_skew_seconds: SKEW_SECONDS,
     };
-    believe(response, &own_keys(portal)?, &expect)
+    believe(response, &keys, &expect)
 }
 
 /// Grade, end and name of the session that the device has opened.

@@ -136,7 +136,7 @@ pub(crate) async fn begin(portal: &Portal, tenant: &Tenant, arrival: Arrival) ->
     let (secret, browser) = new_secret().map_err(|_| StoreError::Stopping)?;
     let sign_on =
         PersonSignOn { id: new_id()?, tenant_id: tenant.id.clone(), browser, created_at: arrival.now, used_at: None };
-    let begun = for_device(portal, service, &sign_on)?;
+    let begun = for_device(portal, tenant, service, &sign_on)?;
     let to = format!("/saml/sso/continue?transaction={}&go=1", begun.id);
     let kept = portal.store.write(move |connection| {
         Box::pin(async move {
@@ -153,10 +153,16 @@ fn new_id() -> Result<MessageId, StoreError> {
 }
 
 /// A sign-on that the page begins as a service. It is not passed on to another identity provider: there is no device behind its answer.
-fn for_device(portal: &Portal, service: EntityId, sign_on: &PersonSignOn) -> Result<BrowserSignOn, StoreError> {
+fn for_device(
+    portal: &Portal,
+    tenant: &Tenant,
+    service: EntityId,
+    sign_on: &PersonSignOn,
+) -> Result<BrowserSignOn, StoreError> {
     Ok(BrowserSignOn {
         id: new_id()?,
         tenant_id: sign_on.tenant_id.clone(),
+        issuer: tenant.issuer,
         service,
         request_id: sign_on.id.clone(),
         acs_url: acs_url(&portal.cloud),

@@ -125,6 +125,7 @@ mod tests {
         let waiting = BrowserSignOn {
             id: transaction.clone(),
             tenant_id: tenant_id.to_owned(),
+            issuer: crate::store::issuer::Issuer::Own,
             service: "https://wiki.test".parse().unwrap(),
             request_id: MessageId::from_random([2; 20]),
             acs_url: "https://wiki.test/acs".to_owned(),

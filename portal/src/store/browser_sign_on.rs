@@ -6,6 +6,7 @@ use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 
 use super::columns::{Columns, json_text};
+use super::issuer::Issuer;
 use super::{StoreError, doing};
 use crate::demands::Demands;
 
@@ -16,6 +17,8 @@ pub struct BrowserSignOn {
     pub id: MessageId,
     /// Whose service it is.
     pub tenant_id: String,
+    /// The issuer that the service has asked, and that answers it.
+    pub issuer: Issuer,
     /// The service.
     pub service: EntityId,
     /// The ID of the service's request, which the Response answers.
@@ -66,6 +69,7 @@ impl BrowserSignOn {
         Ok(Self {
             id: columns.parsed("id")?,
             tenant_id: columns.text("tenant_id")?,
+            issuer: columns.parsed("issuer")?,
             service: columns.parsed("service")?,
             request_id: columns.parsed("request_id")?,
             acs_url: columns.text("acs_url")?,
@@ -93,8 +97,8 @@ pub async fn insert(connection: &mut AnyConnection, row: &BrowserSignOn) -> Resu
     sqlx::query(
         "INSERT INTO browser_sign_on
              (id, tenant_id, service, request_id, acs_url, relay_state, created_at, deadline, scope, is_passive, name_format,
-              proof_request, demands)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+              proof_request, demands, issuer)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
     )
     .bind(row.id.as_str())
     .bind(&row.tenant_id)
@@ -109,6 +113,7 @@ pub async fn insert(connection: &mut AnyConnection, row: &BrowserSignOn) -> Resu
     .bind(row.name_format.as_ref().map(NameIdFormat::uri))
     .bind(row.proof_request.as_deref())
     .bind(json_text(&row.demands))
+    .bind(row.issuer.to_string())
     .execute(connection)
     .await
     .map_err(doing("keep a sign-on that a service has begun"))?;

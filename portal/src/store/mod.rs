@@ -27,6 +27,7 @@ pub mod directory_filter;
 pub mod domain;
 pub mod domain_realm;
 pub mod external_sign_on;
+pub mod issuer;
 #[cfg(test)]
 mod migration_tests;
 pub mod page;

@@ -55,7 +55,7 @@ pub fn may_receive(url: &str) -> bool {
 /// Adds `service`.
 ///
 /// # Errors
-/// A [`StoreError::Statement`] that [`StoreError::is_duplicate`] where the entity ID is registered already.
+/// A [`StoreError::Statement`] that [`StoreError::is_duplicate`] where the tenant has registered the entity ID already.
 pub async fn insert(connection: &mut AnyConnection, service: &ServiceProvider) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO service_provider (entity_id, tenant_id, acs_url, metadata, created_at, metadata_url, settings)
@@ -80,8 +80,10 @@ pub async fn insert(connection: &mut AnyConnection, service: &ServiceProvider) -
 /// [`StoreError::Statement`].
 pub async fn update(connection: &mut AnyConnection, service: &ServiceProvider) -> Result<(), StoreError> {
     sqlx::query(
-        "UPDATE service_provider SET acs_url = $2, metadata = $3, metadata_url = $4, settings = $5 WHERE entity_id = $1",
+        "UPDATE service_provider SET acs_url = $3, metadata = $4, metadata_url = $5, settings = $6
+         WHERE tenant_id = $1 AND entity_id = $2",
     )
+    .bind(&service.tenant_id)
     .bind(service.entity_id.as_str())
     .bind(&service.acs_url)
     .bind(&service.metadata)
@@ -93,23 +95,62 @@ pub async fn update(connection: &mut AnyConnection, service: &ServiceProvider) -
     Ok(())
 }
 
-/// Removes the service; says whether it was there.
+/// Removes the tenant's service; says whether it was there.
 ///
 /// # Errors
 /// [`StoreError::Statement`].
-pub async fn delete(connection: &mut AnyConnection, entity_id: &str) -> Result<bool, StoreError> {
-    let done =
-        sqlx::query("DELETE FROM service_provider WHERE entity_id = $1").bind(entity_id).execute(connection).await;
+pub async fn delete(connection: &mut AnyConnection, tenant_id: &str, entity_id: &str) -> Result<bool, StoreError> {
+    let done = sqlx::query("DELETE FROM service_provider WHERE tenant_id = $1 AND entity_id = $2")
+        .bind(tenant_id)
+        .bind(entity_id)
+        .execute(connection)
+        .await;
     Ok(done.map_err(doing("remove the service"))?.rows_affected() > 0)
 }
 
-/// The service with that entity ID.
+/// The tenant's service with that entity ID.
 ///
 /// # Errors
 /// [`StoreError::Statement`].
-pub async fn by_entity_id(connection: &mut AnyConnection, id: &str) -> Result<Option<ServiceProvider>, StoreError> {
-    let row = sqlx::query("SELECT * FROM service_provider WHERE entity_id = $1").bind(id).fetch_optional(connection);
-    row.await.map_err(doing("look the service up"))?.as_ref().map(ServiceProvider::from_row).transpose()
+pub async fn by_entity_id(
+    connection: &mut AnyConnection,
+    tenant_id: &str,
+    entity_id: &str,
+) -> Result<Option<ServiceProvider>, StoreError> {
+    let row = sqlx::query("SELECT * FROM service_provider WHERE tenant_id = $1 AND entity_id = $2")
+        .bind(tenant_id)
+        .bind(entity_id)
+        .fetch_optional(connection)
+        .await;
+    row.map_err(doing("look the service up"))?.as_ref().map(ServiceProvider::from_row).transpose()
+}
+
+/// The service with that entity ID of a tenant that the cloud's shared issuer vouches for; among those it is the only one.
+///
+/// # Errors
+/// [`StoreError::Statement`].
+pub async fn shared(connection: &mut AnyConnection, entity_id: &str) -> Result<Option<ServiceProvider>, StoreError> {
+    let row = sqlx::query(
+        "SELECT service_provider.* FROM service_provider JOIN tenant ON tenant.id = service_provider.tenant_id
+         WHERE service_provider.entity_id = $1 AND tenant.issuer = 'shared'
+         ORDER BY service_provider.created_at LIMIT 1",
+    )
+    .bind(entity_id)
+    .fetch_optional(connection)
+    .await;
+    row.map_err(doing("look the service up"))?.as_ref().map(ServiceProvider::from_row).transpose()
+}
+
+/// The services with that entity ID, of any tenant, the oldest first.
+///
+/// # Errors
+/// [`StoreError::Statement`].
+pub async fn all_of(connection: &mut AnyConnection, entity_id: &str) -> Result<Vec<ServiceProvider>, StoreError> {
+    let rows = sqlx::query("SELECT * FROM service_provider WHERE entity_id = $1 ORDER BY created_at, tenant_id")
+        .bind(entity_id)
+        .fetch_all(connection)
+        .await;
+    rows.map_err(doing("look the service up"))?.iter().map(ServiceProvider::from_row).collect()
 }
 
 /// The services of a tenant by entity ID, the first `most` of them.
@@ -134,6 +175,6 @@ pub async fn of_tenant(
 /// # Errors
 /// [`StoreError::Statement`].
 pub async fn list(connection: &mut AnyConnection) -> Result<Vec<ServiceProvider>, StoreError> {
-    let rows = sqlx::query("SELECT * FROM service_provider ORDER BY entity_id").fetch_all(connection).await;
+    let rows = sqlx::query("SELECT * FROM service_provider ORDER BY entity_id, tenant_id").fetch_all(connection).await;
     rows.map_err(doing("list the services"))?.iter().map(ServiceProvider::from_row).collect()
 }

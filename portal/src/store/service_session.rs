@@ -6,6 +6,7 @@ use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 
 use super::columns::Columns;
+use super::issuer::Issuer;
 use super::{StoreError, doing};
 
 /// Why the sessions of somebody end who has signed out; every other reason is the administrator's.
@@ -18,6 +19,8 @@ pub struct ServiceSession {
     pub id: MessageId,
     /// Whose service it is.
     pub tenant_id: String,
+    /// The issuer of the assertion that has opened it.
+    pub issuer: Issuer,
     /// The service.
     pub service: EntityId,
     /// The portal's name for the person.
@@ -43,6 +46,7 @@ impl ServiceSession {
         Ok(Self {
             id: columns.parsed("id")?,
             tenant_id: columns.text("tenant_id")?,
+            issuer: columns.parsed("issuer")?,
             service: columns.parsed("service")?,
             person: columns.text("person")?,
             opened_by: columns.parsed("opened_by")?,
@@ -62,8 +66,8 @@ impl ServiceSession {
 pub async fn insert(connection: &mut AnyConnection, row: &ServiceSession) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO service_session (id, tenant_id, service, person, opened_by, name_id, name_format, browser_id, ends_at,
-             next_try_at, tries)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, 0)",
+             issuer, next_try_at, tries)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0, 0)",
     )
     .bind(row.id.as_str())
     .bind(&row.tenant_id)
@@ -74,6 +78,7 @@ pub async fn insert(connection: &mut AnyConnection, row: &ServiceSession) -> Res
     .bind(row.name_id.format.uri())
     .bind(row.browser_id.as_deref())
     .bind(row.ends_at.unix_millis())
+    .bind(row.issuer.to_string())
     .execute(connection)
     .await
     .map_err(doing("keep a service's session"))?;
@@ -207,21 +212,25 @@ pub async fn open(connection: &mut AnyConnection, id: &str) -> Result<Option<Ser
     row.as_ref().map(ServiceSession::from_row).transpose()
 }
 
-/// The sessions of somebody at a service; `index` chooses one of them.
+/// The sessions of somebody at a service of the tenant.
 ///
 /// # Errors
 /// [`StoreError::Statement`].
 pub async fn of_name(
     connection: &mut AnyConnection,
+    tenant_id: &str,
     service: &EntityId,
     name_id: &NameId,
 ) -> Result<Vec<ServiceSession>, StoreError> {
-    let rows = sqlx::query("SELECT * FROM service_session WHERE service = $1 AND name_id = $2 AND name_format = $3")
-        .bind(service.as_str())
-        .bind(&name_id.value)
-        .bind(name_id.format.uri())
-        .fetch_all(connection)
-        .await;
+    let rows = sqlx::query(
+        "SELECT * FROM service_session WHERE service = $1 AND name_id = $2 AND name_format = $3 AND tenant_id = $4",
+    )
+    .bind(service.as_str())
+    .bind(&name_id.value)
+    .bind(name_id.format.uri())
+    .bind(tenant_id)
+    .fetch_all(connection)
+    .await;
     rows.map_err(doing("look sessions up"))?.iter().map(ServiceSession::from_row).collect()
 }
 

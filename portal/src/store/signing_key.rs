@@ -47,6 +47,8 @@ pub struct SigningKey {
     pub id: String,
     /// What it signs.
     pub purpose: Purpose,
+    /// The tenant whose issuer signs with it; none: the cloud's.
+    pub tenant_id: Option<String>,
     /// DER of the self-signed certificate that carries it in metadata.
     pub certificate: Vec<u8>,
     /// When it was made.
@@ -67,6 +69,7 @@ impl SigningKey {
         Ok(Self {
             id: columns.text("id")?,
             purpose: columns.parsed("purpose")?,
+            tenant_id: columns.optional_text("tenant_id")?,
             certificate: columns.bytes("certificate")?,
             created_at: columns.time("created_at")?,
             retires_at: columns.optional_time("retires_at")?,
@@ -80,12 +83,14 @@ impl SigningKey {
 /// [`StoreError::Statement`].
 pub async fn insert(connection: &mut AnyConnection, key: &SigningKey) -> Result<(), StoreError> {
     sqlx::query(
-        "INSERT INTO signing_key (id, purpose, certificate, state, created_at) VALUES ($1, $2, $3, 'active', $4)",
+        "INSERT INTO signing_key (id, purpose, certificate, state, created_at, tenant_id)
+         VALUES ($1, $2, $3, 'active', $4, $5)",
     )
     .bind(&key.id)
     .bind(key.purpose.to_string())
     .bind(base64_text(&key.certificate))
     .bind(key.created_at.unix_millis())
+    .bind(&key.tenant_id)
     .execute(connection)
     .await
     .map_err(doing("add the signing key"))?;

@@ -10,6 +10,7 @@ use crate::identity_provider::Providers;
 use crate::policy::Policy;
 
 use super::columns::{Columns, json_text};
+use super::issuer::Issuer;
 use super::{StoreError, as_text, doing};
 
 /// A customer of the cloud, with its settings for sign-on.
@@ -46,6 +47,9 @@ pub struct Tenant {
     pub providers: Providers,
     /// How many drafts were activated.
     pub provider_version: i64,
+    /// Which issuer vouches for its people towards services that have not asked another.
+    #[serde(serialize_with = "as_text")]
+    pub issuer: Issuer,
     /// When it was made.
     #[serde(serialize_with = "as_text")]
     pub created_at: UtcTime,
@@ -69,6 +73,7 @@ impl Tenant {
             policy: columns.json::<Policy>("policy")?.upgraded(),
             providers: columns.json("providers")?,
             provider_version: columns.integer("provider_version")?,
+            issuer: columns.parsed("issuer")?,
             created_at: columns.time("created_at")?,
         })
     }
@@ -81,8 +86,8 @@ impl Tenant {
 pub async fn insert(connection: &mut AnyConnection, tenant: &Tenant) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO tenant (id, name, idp_enabled, auto_provisioning, minimum_evidence, devices_per_user, session_seconds, created_at, policy,
-             minimum_claim, known_by_claim, proof_days, proof_idps)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+             minimum_claim, known_by_claim, proof_days, proof_idps, issuer)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
     )
     .bind(&tenant.id)
     .bind(&tenant.name)
@@ -97,6 +102,7 @@ pub async fn insert(connection: &mut AnyConnection, tenant: &Tenant) -> Result<(
     .bind(i64::from(tenant.known_by_claim))
     .bind(tenant.proof_days)
     .bind(json_text(&tenant.proof_idps))
+    .bind(tenant.issuer.to_string())
     .execute(connection)
     .await
     .map_err(doing("add the tenant"))?;
@@ -110,7 +116,7 @@ pub async fn insert(connection: &mut AnyConnection, tenant: &Tenant) -> Result<(
 pub async fn update_settings(connection: &mut AnyConnection, tenant: &Tenant) -> Result<(), StoreError> {
     sqlx::query(
         "UPDATE tenant SET idp_enabled = $2, auto_provisioning = $3, minimum_evidence = $4, devices_per_user = $5, session_seconds = $6, policy = $7,
-             minimum_claim = $8, known_by_claim = $9, proof_days = $10, proof_idps = $11
+             minimum_claim = $8, known_by_claim = $9, proof_days = $10, proof_idps = $11, issuer = $12
          WHERE id = $1",
     )
     .bind(&tenant.id)
@@ -124,6 +130,7 @@ pub async fn update_settings(connection: &mut AnyConnection, tenant: &Tenant) ->
     .bind(i64::from(tenant.known_by_claim))
     .bind(tenant.proof_days)
     .bind(json_text(&tenant.proof_idps))
+    .bind(tenant.issuer.to_string())
     .execute(connection)
     .await
     .map_err(doing("change the tenant"))?;

@@ -12,33 +12,48 @@ use super::fields::Fields;
 use super::view::{Confirm, Frame, When, base};
 use super::{PageError, go, html, page, told};
 use crate::admin::metadata::Given;
-use crate::admin::{AdminError, Right, service, user};
+use crate::admin::service::Which;
+use crate::admin::{AdminError, Right, service, tenant, user};
 use crate::logout::Ways;
 use crate::rehearsal::Ended;
 use crate::service_settings::{NameFormat, ServiceSettings};
 use crate::sign_on::Portal;
+use crate::store::issuer::Issuer;
 use crate::store::person::DeviceUse;
 use crate::store::signing_key::Purpose;
 
 /// What a service needs to know of this identity provider.
 struct IdpFacts {
     metadata: String,
+    /// The address of the tenant's own issuer, where the shared one vouches for its people still.
+    own: Option<String>,
     sso: Option<String>,
     certificate: String,
 }
 
 impl IdpFacts {
-    fn of(portal: &Portal) -> Self {
-        let certificate = certificate(portal);
-        let sso = (!portal.sign_on_ports.is_empty()).then(|| portal.cloud.sso_url().to_owned());
-        Self { metadata: portal.cloud.entity_id().to_string(), sso, certificate }
+    async fn of(visitor: &Visitor, tenant: &str) -> Result<Self, AdminError> {
+        let (portal, tenant) = (&visitor.portal, tenant::named(visitor.admin(), tenant).await?);
+        let names = portal.cloud.issuer(tenant.issuer, &tenant.id);
+        let certificates = portal.keys.now().issuer_certificates(tenant.issuer, &tenant.id);
+        let sso = (!portal.sign_on_ports.is_empty()).then_some(names.sso_url);
+        let own = portal.cloud.issuer(Issuer::Own, &tenant.id).entity_id.to_string();
+        Ok(Self {
+            metadata: names.entity_id.to_string(),
+            own: (tenant.issuer == Issuer::Shared).then_some(own),
+            sso,
+            certificate: pem(certificates.first().map_or(&[], Vec::as_slice)),
+        })
     }
 }
 
-/// The certificate of the key that signs for services and other identity providers, as PEM.
+/// The certificate of the cloud's key that signs for other identity providers, as PEM.
 pub(super) fn certificate(portal: &Portal) -> String {
-    let signing = portal.keys.now().certificates(Some(Purpose::Service)).into_iter().next().unwrap_or_default();
-    let text = base64::engine::general_purpose::STANDARD.encode(signing);
+    pem(&portal.keys.now().certificates(Some(Purpose::Service)).into_iter().next().unwrap_or_default())
+}
+
+fn pem(certificate: &[u8]) -> String {
+    let text = base64::engine::general_purpose::STANDARD.encode(certificate);
     let lines: Vec<_> = text.as_bytes().chunks(64).map(String::from_utf8_lossy).collect();
     format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----", lines.join("\n"))
 }
@@ -111,7 +126,7 @@ pub(super) async fn list(visitor: Visitor, Path(tenant): Path<String>) -> Result
     let page = ListPage {
         frame: Frame::new(&visitor, "Services", Some(&tenant), "/services"),
         rows: service::of_tenant(admin, &tenant).await?.into_iter().map(row).collect(),
-        idp: IdpFacts::of(&visitor.portal),
+        idp: IdpFacts::of(&visitor, &tenant).await?,
         may_change: admin.rights.contain(Right::Services),
     };
     Ok(html(StatusCode::OK, &page))
@@ -127,6 +142,10 @@ fn form_page(visitor: &Visitor, tenant: &str, given: Fields, problem: Option<Str
 pub(super) async fn form(visitor: Visitor, Path(tenant): Path<String>) -> Result<Response, PageError> {
     visitor.admin().demand(Right::Services)?;
     Ok(form_page(&visitor, &tenant, Fields::default(), None))
+}
+
+fn which<'a>(tenant: &'a str, entity_id: &'a str) -> Which<'a> {
+    Which { entity_id, tenant: Some(tenant) }
 }
 
 fn path_of(tenant: &str, id: &str, what: &str) -> String {
@@ -164,10 +183,10 @@ pub(super) async fn update(Path(tenant): Path<String>, posted: Posted) -> Result
     let Posted { visitor, fields } = posted;
     let id = visitor.query.text("id").to_owned();
     let updated = if fields.has("refresh", "1") {
-        service::refresh(visitor.admin(), &visitor.portal.client, &id).await
+        service::refresh(visitor.admin(), &visitor.portal.client, which(&tenant, &id)).await
     } else {
         match given(&visitor, &fields).await {
-            Ok(given) => service::set_metadata(visitor.admin(), &id, given).await,
+            Ok(given) => service::set_metadata(visitor.admin(), which(&tenant, &id), given).await,
             Err(error) => Err(error),
         }
     };
@@ -182,7 +201,7 @@ pub(super) async fn set(Path(tenant): Path<String>, posted: Posted) -> Result<Re
     let Posted { visitor, fields } = posted;
     let id = visitor.query.text("id").to_owned();
     let saved = match settings(&fields) {
-        Ok(settings) => service::set(visitor.admin(), &id, |_| settings).await,
+        Ok(settings) => service::set(visitor.admin(), which(&tenant, &id), |_| settings).await,
         Err(error) => Err(error),
     };
     match saved {
@@ -221,7 +240,7 @@ pub(super) async fn one(visitor: Visitor, Path(tenant): Path<String>) -> Result<
 
 async fn one_page(visitor: &Visitor, tenant: &str, id: &str, problem: Option<String>) -> Result<Response, PageError> {
     let admin = visitor.admin();
-    let row = service::by_entity_id(admin, id).await?;
+    let row = service::one(admin, which(tenant, id)).await?;
     let notes = service::notes(&row);
     let shown = OnePage {
         notes,
@@ -235,7 +254,7 @@ async fn one_page(visitor: &Visitor, tenant: &str, id: &str, problem: Option<Str
         logout: SpMetadata::parse(row.metadata.as_bytes())
             .map_or_else(|_| String::new(), |said| Ways::of(&said).to_string()),
         metadata: row.metadata,
-        idp: IdpFacts::of(&visitor.portal),
+        idp: IdpFacts::of(visitor, tenant).await?,
         may_change: admin.rights.contain(Right::Services),
     };
     Ok(page(shown.problem.as_ref(), &shown))
@@ -257,7 +276,7 @@ struct TestPage {
 /// `GET …/services/test?id=…&user=…&device=…`: what the service would be told.
 pub(super) async fn test(visitor: Visitor, Path(tenant): Path<String>) -> Result<Response, PageError> {
     let (admin, query) = (visitor.admin(), &visitor.query);
-    let service = service::by_entity_id(admin, query.text("id")).await?;
+    let service = service::one(admin, which(&tenant, query.text("id"))).await?;
     let mut shown = TestPage {
         frame: Frame::new(&visitor, "Test a service", Some(&tenant), "/services"),
         id: service.entity_id.to_string(),
@@ -271,13 +290,13 @@ pub(super) async fn test(visitor: Visitor, Path(tenant): Path<String>) -> Result
     if shown.user.is_empty() {
         return Ok(page(None, &shown));
     }
-    if let Err(error) = play(&visitor, &mut shown).await {
+    if let Err(error) = play(&visitor, &tenant, &mut shown).await {
         shown.problem = Some(told(error)?);
     }
     Ok(page(shown.problem.as_ref(), &shown))
 }
 
-async fn play(visitor: &Visitor, shown: &mut TestPage) -> Result<(), AdminError> {
+async fn play(visitor: &Visitor, tenant: &str, shown: &mut TestPage) -> Result<(), AdminError> {
     let admin = visitor.admin();
     let detail = user::detail(admin, &shown.user).await?;
     let name = |used: &DeviceUse| {
@@ -288,7 +307,7 @@ async fn play(visitor: &Visitor, shown: &mut TestPage) -> Result<(), AdminError>
     // Another person's device is chosen no longer when the person is another one.
     let known = shown.devices.iter().any(|(id, _)| *id == shown.device);
     let device = Some(shown.device.as_str()).filter(|_| known);
-    let played = service::test(admin, &visitor.portal.cloud, &shown.id, (&shown.user, device)).await?;
+    let played = service::test(admin, &visitor.portal.cloud, which(tenant, &shown.id), (&shown.user, device)).await?;
     shown.ends_well = Some(matches!(played.ended, Ended::Granted(_)));
     shown.lines = played.lines();
     shown.device = played.scene.device.id.to_string();
@@ -297,7 +316,7 @@ async fn play(visitor: &Visitor, shown: &mut TestPage) -> Result<(), AdminError>
 
 /// `GET …/services/remove?id=…`.
 pub(super) async fn ask(visitor: Visitor, Path(tenant): Path<String>) -> Result<Response, PageError> {
-    let row = service::by_entity_id(visitor.admin(), visitor.query.text("id")).await?;
+    let row = service::one(visitor.admin(), which(&tenant, visitor.query.text("id"))).await?;
     let id = row.entity_id.as_str();
     let frame = Frame::new(&visitor, "Remove a service", Some(&tenant), "/services");
     let (action, back) = (path_of(&tenant, id, "remove"), path_of(&tenant, id, "one"));
@@ -312,6 +331,6 @@ pub(super) async fn ask(visitor: Visitor, Path(tenant): Path<String>) -> Result<
 
 /// `POST …/services/remove?id=…`.
 pub(super) async fn remove(Path(tenant): Path<String>, posted: Posted) -> Result<Response, PageError> {
-    service::remove(posted.visitor.admin(), posted.visitor.query.text("id")).await?;
+    service::remove(posted.visitor.admin(), which(&tenant, posted.visitor.query.text("id"))).await?;
     Ok(go(&format!("{}/services?notice=service-removed", base(&tenant))))
 }

@@ -125,6 +125,7 @@ fn settings(fields: &Fields) -> Result<Settings, AdminError> {
     let devices = fields.text("devices_per_user").parse::<u16>();
     let seconds = fields.text("session_seconds").parse::<u32>();
     Ok(Settings {
+        issuer: None,
         idp_enabled: Some(fields.has("idp", "1")),
         auto_provisioning: Some(fields.has("auto_provisioning", "1")),
         minimum_evidence: Some(evidence.map_err(|()| invalid("minimum_evidence", "a grade"))?),

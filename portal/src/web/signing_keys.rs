@@ -9,7 +9,7 @@ use ring::digest::{SHA256, digest};
 use super::access::Visitor;
 use super::view::{Frame, When};
 use super::{PageError, html};
-use crate::admin::{Right, key};
+use crate::admin::{Right, key, tenant};
 use crate::store::signing_key::{Purpose, SigningKey};
 
 #[derive(Template)]
@@ -21,7 +21,7 @@ struct KeysPage {
 
 struct KeyRow {
     id: String,
-    purpose: &'static str,
+    purpose: String,
     state: &'static str,
     made: When,
     retires: Option<When>,
@@ -33,14 +33,25 @@ pub(super) async fn page(visitor: Visitor) -> Result<Response, PageError> {
     let admin = visitor.admin();
     admin.demand(Right::Keys)?;
     let current = visitor.portal.keys.now();
+    let tenants = tenant::list(admin).await?;
+    let signs = |key: &SigningKey| match &key.tenant_id {
+        None => current.id(key.purpose) == key.id,
+        Some(id) => current.tenant_key_id(id) == Some(&key.id),
+    };
     let row = |key: SigningKey| KeyRow {
-        purpose: match key.purpose {
-            Purpose::Service => "services and other identity providers",
-            Purpose::Agent => "agents",
+        purpose: match (key.purpose, &key.tenant_id) {
+            (Purpose::Service, None) => {
+                "other identity providers, and services of tenants with the shared issuer".to_owned()
+            }
+            (Purpose::Service, Some(id)) => {
+                let tenant = tenants.iter().find(|tenant| tenant.id == *id);
+                format!("services of {}", tenant.map_or("", |tenant| &tenant.name))
+            }
+            (Purpose::Agent, _) => "agents".to_owned(),
         },
         state: if !key.holds(admin.now) {
             "retired"
-        } else if current.id(key.purpose) == key.id {
+        } else if signs(&key) {
             "signs"
         } else {
             "listed"

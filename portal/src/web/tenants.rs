@@ -23,6 +23,7 @@ struct TenantRow {
     name: String,
     idp: &'static str,
     auto: &'static str,
+    issuer: String,
     created: When,
 }
 
@@ -42,6 +43,7 @@ async fn list_page(visitor: &Visitor, given: Fields, problem: Option<String>) ->
         name: tenant.name,
         idp: on(tenant.idp_enabled),
         auto: on(tenant.auto_provisioning),
+        issuer: tenant.issuer.to_string(),
         created: When::new(tenant.created_at, admin.now),
     };
     let list = ListPage {
@@ -63,7 +65,10 @@ pub(super) async fn list(visitor: Visitor) -> Result<Response, PageError> {
 pub(super) async fn create(posted: Posted) -> Result<Response, PageError> {
     let Posted { visitor, fields } = posted;
     match tenant::create(visitor.admin(), fields.text("name")).await {
-        Ok(made) => Ok(go(&base(&made.name))),
+        Ok(made) => {
+            visitor.portal.make_keys_of(visitor.admin(), &made.id).await?;
+            Ok(go(&base(&made.name)))
+        }
         Err(error) => list_page(&visitor, fields, Some(told(error)?)).await,
     }
 }

@@ -80,6 +80,7 @@ pub(super) mod tenants {
         proof_idps: Option<Vec<String>>,
         devices_per_user: Option<u16>,
         session_seconds: Option<u32>,
+        issuer: Option<String>,
     }
 
     pub(in crate::api) async fn list(call: Call) -> Result<Value, Problem> {
@@ -89,7 +90,9 @@ pub(super) mod tenants {
 
     pub(in crate::api) async fn create(call: Call) -> Result<Value, Problem> {
         let new: NewTenant = call.read()?;
-        Ok(json!(tenant::create(&call.admin, &new.name).await?))
+        let made = tenant::create(&call.admin, &new.name).await?;
+        call.portal.make_keys_of(&call.admin, &made.id).await?;
+        Ok(json!(made))
     }
 
     pub(in crate::api) async fn one(call: Call) -> Result<Value, Problem> {
@@ -107,6 +110,10 @@ pub(super) mod tenants {
             let wanted = "a kind of claim: `local`, `managed` or `directory`";
             text.parse().map_err(|_| AdminError::Invalid { field: "minimum_claim", given: text.clone(), wanted })
         };
+        let issuer = |text: String| {
+            let wanted = "an issuer: `own`, or `shared`";
+            text.parse().map_err(|()| AdminError::Invalid { field: "issuer", given: text.clone(), wanted })
+        };
         let settings = Settings {
             idp_enabled: given.idp_enabled,
             auto_provisioning: given.auto_provisioning,
@@ -117,6 +124,7 @@ pub(super) mod tenants {
             proof_idps: given.proof_idps,
             devices_per_user: given.devices_per_user,
             session_seconds: given.session_seconds,
+            issuer: given.issuer.map(issuer).transpose()?,
         };
         Ok(json!(tenant::set(&call.admin, call.part("tenant"), settings).await?))
     }
@@ -480,7 +488,7 @@ pub(super) mod keys {
         call.admin.demand(Right::Read)?;
         let row = |key: crate::store::signing_key::SigningKey| {
             json!({
-                "id": key.id, "purpose": key.purpose.to_string(), "created_at": key.created_at.to_string(),
+                "id": key.id, "purpose": key.purpose.to_string(), "tenant_id": key.tenant_id, "created_at": key.created_at.to_string(),
                 "retires_at": key.retires_at.map(|at| at.to_string()), "certificate": STANDARD.encode(&key.certificate),
             })
         };

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::admin::metadata::Given;
+use crate::admin::service::Which;
 use crate::admin::{AdminError, Right, service};
 use crate::rehearsal::Ended;
 use crate::service_settings::{AttributeRule, NameFormat};
@@ -52,13 +53,19 @@ fn detail(service: &crate::store::service_provider::ServiceProvider) -> Value {
     json!({ "service": service, "metadata": service.metadata })
 }
 
+/// The service that the query names; the tenant is needed only where several in reach have one of that entity ID.
+fn which(call: &Call) -> Which<'_> {
+    let tenant = Some(call.query.text("tenant")).filter(|name| !name.is_empty());
+    Which { entity_id: call.query.text("entity_id"), tenant }
+}
+
 pub(in crate::api) async fn one(call: Call) -> Result<Value, Problem> {
-    Ok(detail(&service::by_entity_id(&call.admin, call.query.text("entity_id")).await?))
+    Ok(detail(&service::one(&call.admin, which(&call)).await?))
 }
 
 pub(in crate::api) async fn set(call: Call) -> Result<Value, Problem> {
     let given: Settings = call.read()?;
-    let changed = service::set(&call.admin, call.query.text("entity_id"), move |mut settings| {
+    let changed = service::set(&call.admin, which(&call), move |mut settings| {
         settings.name_id_format = given.name_id_format.unwrap_or(settings.name_id_format);
         settings.mail = given.mail.unwrap_or(settings.mail);
         settings.attributes = given.attributes.unwrap_or(settings.attributes);
@@ -72,19 +79,18 @@ pub(in crate::api) async fn set(call: Call) -> Result<Value, Problem> {
 }
 
 pub(in crate::api) async fn update(call: Call) -> Result<Value, Problem> {
-    let entity_id = call.query.text("entity_id");
     if call.body.is_null() {
-        return Ok(detail(&service::refresh(&call.admin, &call.portal.client, entity_id).await?));
+        return Ok(detail(&service::refresh(&call.admin, &call.portal.client, which(&call)).await?));
     }
     let given: NewService = call.read()?;
     let given = given.given(&call).await?;
-    Ok(detail(&service::set_metadata(&call.admin, entity_id, given).await?))
+    Ok(detail(&service::set_metadata(&call.admin, which(&call), given).await?))
 }
 
 pub(in crate::api) async fn test(call: Call) -> Result<Value, Problem> {
     let (device, query) = (call.query.some("device"), &call.query);
     let asked = (query.text("user"), device.as_deref());
-    let played = service::test(&call.admin, &call.portal.cloud, query.text("entity_id"), asked).await?;
+    let played = service::test(&call.admin, &call.portal.cloud, which(&call), asked).await?;
     let refusal = match &played.ended {
         Ended::Granted(_) => None,
         Ended::Refused(code, _) => Some(code.code()),
@@ -104,6 +110,6 @@ pub(in crate::api) async fn create(call: Call) -> Result<Value, Problem> {
 }
 
 pub(in crate::api) async fn delete(call: Call) -> Result<Value, Problem> {
-    service::remove(&call.admin, call.query.text("entity_id")).await?;
+    service::remove(&call.admin, which(&call)).await?;
     Ok(Value::Null)
 }
