@@ -10,6 +10,7 @@ use saml::response::{Answer, InResponseTo, ResponseExpectations, UnverifiedRespo
 use saml::time::UtcTime;
 use tempfile::TempDir;
 use tests::device::{Device, code};
+use tests::dns::Dns;
 use tests::house::House;
 use tests::https::{HttpAnswer, Https};
 use tests::own_service::{ACS, OwnService, SERVICE};
@@ -22,6 +23,7 @@ struct Cloud {
     dir: TempDir,
     portal: Portal,
     https: Https,
+    dns: Dns,
     serving: Program,
 }
 
@@ -32,14 +34,29 @@ impl Cloud {
         portal.ok(&["tenant", "create", "other"]);
         portal.ok(&["domain", "add", "other.test", "--tenant", "other"]);
         portal.sign_on_ports = "28517".to_owned();
-        let serving = portal.serve();
+        let dns = Dns::start();
+        let serving = portal.serve_with(&["--dns-server", &dns.address.to_string()]);
         let https = Https::trusting(&portal.authority.ca);
-        Self { dir, portal, https, serving }
+        Self { dir, portal, https, dns, serving }
     }
 
     /// Somebody's browser.
     fn pages(&self) -> Pages {
         Pages::of(&self.portal.url(), &self.portal.authority.ca)
+    }
+
+    /// A key for the API that is bound to `tenant`.
+    fn api_key(&self, tenant: &str) -> String {
+        let scopes = "read,audit,devices,users,tokens,services,domains,policy";
+        let key = self.portal.ok(&["api-key", "create", "--tenant", tenant, "--scopes", scopes]);
+        format!("Bearer {}", key.trim())
+    }
+
+    /// The status and the body of what the API says.
+    fn api(&self, key: &str, method: &str, path: &str) -> (u16, String) {
+        let headers = [("authorization", key)];
+        let answer = self.pages().send(method, &format!("/api/v1{path}"), &headers, None);
+        (answer.status, answer.body)
     }
 
     /// Registers the metadata in `file` for `tenant`.
@@ -256,19 +273,10 @@ fn errors_tell_nothing_of_another_tenants_objects() {
     let theirs = cloud.enrolled("other", "bob@other.test");
     let token = cloud.portal.json(&["token", "list", "--json"]);
     let token = token[0]["id"].as_str().expect("an id").to_owned();
-    let key = cloud.portal.ok(&[
-        "api-key",
-        "create",
-        "--tenant",
-        "acme",
-        "--scopes",
-        "read,audit,devices,users,tokens,services,domains,policy",
-    ]);
-    let bearer = format!("Bearer {}", key.trim());
+    let key = cloud.api_key("acme");
     let ask = |path: &str, their_name: &str| {
-        let headers = [("authorization", bearer.as_str())];
-        let answer = cloud.pages().send("GET", &format!("/api/v1{path}"), &headers, None);
-        (answer.status, answer.body.replace(their_name, "NAME"))
+        let (status, body) = cloud.api(&key, "GET", path);
+        (status, body.replace(their_name, "NAME"))
     };
     let encoded = |text: &str| text.bytes().map(|octet| format!("%{octet:02X}")).collect::<String>();
     for (path, there, nowhere) in [
@@ -283,10 +291,51 @@ fn errors_tell_nothing_of_another_tenants_objects() {
         assert_eq!(known, unknown, "{path}");
         assert_eq!(known.0, 404, "{path}: {}", known.1);
     }
-    // Their device's key and token get no further at this tenant than unknown ones.
-    assert!(cloud.portal.ok(&["key", "list"]).contains("other"));
+    // Nobody takes the name of somebody of the other tenant's, whether there is one or not.
+    let add = |name: &str| {
+        let (status, body) = cloud.api(&key, "PUT", &format!("/tenants/acme/users/{}", encoded(name)));
+        (status, body.replace(name, "NAME"))
+    };
+    assert_eq!(add("bob@other.test"), add("nobody@other.test"));
+    assert_eq!(add("bob@other.test").0, 422);
     let keys = ask("/signing-keys", "-").1;
     let rows = cloud.portal.ok(&["key", "list"]);
-    let their_key = rows.lines().find(|line| line.ends_with("other")).expect("a key").split(' ').next().expect("an id");
-    assert!(!keys.contains(their_key), "{keys}");
+    let their_key = rows.lines().find(|line| line.trim_end().ends_with("other")).expect("a key");
+    let their_key = their_key.split(' ').next().expect("an id");
+    assert!(keys.contains("certificate") && !keys.contains(their_key), "{keys}");
+}
+
+#[test]
+fn a_tenant_adds_a_domain_that_its_dns_proves_and_learns_nothing_of_others() {
+    let cloud = Cloud::new();
+    let (ours, theirs) = (cloud.api_key("acme"), cloud.api_key("other"));
+    let put =
+        |key: &str, tenant: &str, domain: &str| cloud.api(key, "PUT", &format!("/tenants/{tenant}/domains/{domain}"));
+    // One that is another's, and one that is nobody's: the same words, and the record that proves it.
+    let value = |body: &str| {
+        let (_, rest) = body.split_once("with the value `").expect("a value");
+        rest.split('`').next().expect("a value").to_owned()
+    };
+    let (taken, free) = (put(&ours, "acme", "other.test"), put(&ours, "acme", "free.test"));
+    assert_eq!((taken.0, free.0), (409, 409), "{taken:?} {free:?}");
+    let (of_taken, of_free) = (value(&taken.1), value(&free.1));
+    let plain = |(_, body): &(u16, String), name: &str, value: &str| body.replace(name, "NAME").replace(value, "VALUE");
+    assert_eq!(plain(&taken, "other.test", &of_taken), plain(&free, "free.test", &of_free));
+    assert!(free.1.contains("`_countersign-challenge.free.test`"), "{}", free.1);
+    // It is the tenant's own, and stays: another's proves nothing.
+    let other_value = value(&put(&theirs, "other", "free.test").1);
+    assert_ne!(of_free, other_value);
+    cloud.dns.set("_countersign-challenge.free.test", &other_value);
+    assert_eq!(put(&ours, "acme", "free.test").0, 409);
+    cloud.dns.set("_countersign-challenge.free.test", &of_free);
+    let added = put(&ours, "acme", "free.test");
+    assert_eq!(added.0, 200, "{}", added.1);
+    assert_eq!(put(&ours, "acme", "free.test").0, 200, "a repetition changes nothing");
+    assert!(cloud.portal.ok(&["domain", "list"]).contains("free.test"));
+    // With the proof of one that another has, an owner of the cloud is to be asked.
+    cloud.dns.set("_countersign-challenge.other.test", &of_taken);
+    let refused = put(&ours, "acme", "other.test");
+    assert!(refused.0 == 422 && refused.1.contains("ask an owner"), "{refused:?}");
+    // The command line is the cloud's owner.
+    cloud.portal.ok(&["domain", "add", "third.test", "--tenant", "acme"]);
 }

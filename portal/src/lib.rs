@@ -45,6 +45,7 @@ pub mod proof;
 pub mod random;
 pub mod realm;
 pub mod rehearsal;
+pub mod resolver;
 pub mod scim;
 pub mod service_answer;
 pub mod service_name;

@@ -297,8 +297,8 @@ fn of_tenant(
     if let Some((person, _)) = known {
         return match person.state {
             PersonState::Active if person.tenant_id == tenant.id => Ok((person, true)),
-            PersonState::Active => Err(RefusalCode::DomainNotMapped.into()),
-            PersonState::Suspended => Err(RefusalCode::UserSuspended.into()),
+            PersonState::Suspended if person.tenant_id == tenant.id => Err(RefusalCode::UserSuspended.into()),
+            PersonState::Active | PersonState::Suspended => Err(RefusalCode::DomainNotMapped.into()),
         };
     }
     if !may_create || !tenant.policy.may_provision(&name.name_id) {

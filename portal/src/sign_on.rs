@@ -25,6 +25,7 @@ use crate::cloud::Cloud;
 use crate::decision::{Decision, Enrolling, Question, decide};
 use crate::issue;
 use crate::metrics::{Metrics, Outcome};
+use crate::resolver::Resolver;
 use crate::signing::CurrentKeys;
 use crate::store::token::Token;
 use crate::store::{Store, StoreError, device_key, token};
@@ -63,6 +64,8 @@ pub struct Portal {
     pub admission: Admission,
     /// How often each may come.
     pub rates: Rates,
+    /// What asks the DNS.
+    pub resolver: Resolver,
     /// What asks others.
     pub client: WebClient,
     /// What is counted.

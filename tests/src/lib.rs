@@ -21,6 +21,7 @@ pub mod components;
 #[cfg(target_os = "linux")]
 pub mod container;
 pub mod device;
+pub mod dns;
 pub mod hostile;
 pub mod house;
 pub mod https;

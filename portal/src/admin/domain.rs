@@ -5,12 +5,17 @@ use serde_json::json;
 use super::{Admin, AdminError, Done, Noun, Right, domain_name};
 use crate::store::domain::{self, Domain};
 
-/// Gives the user domain `name` to `tenant`: its people may then sign on.
+/// Gives the user domain `name` to `tenant`: its people may then sign on. For those who reach the whole cloud; others prove a domain, see
+/// [`super::domain_proof::add`].
 ///
 /// # Errors
 /// [`AdminError::Invalid`], [`AdminError::NotFound`] of the tenant, [`AdminError::Duplicate`] where any tenant has it.
 pub async fn add(admin: &Admin, tenant: &str, name: &str) -> Result<Domain, AdminError> {
     let name = domain_name(name)?;
+    if admin.reach.is_some() {
+        let wanted = "a domain that was proven";
+        return Err(AdminError::Invalid { field: "domain", given: name, wanted });
+    }
     let row = Domain { name: name.clone(), tenant_id: admin.tenant_id(tenant).await?, created_at: admin.now };
     admin
         .change("domain.add", (Noun::Domain, &name), move |connection| {

@@ -122,6 +122,18 @@ pub enum AdminError {
         /// What it should have been, in words that follow "is not".
         wanted: &'static str,
     },
+    /// A domain's DNS does not say yet that it is the tenant's.
+    #[error(
+        "that domain is not proven yet ({why}): give its DNS the TXT record `{record}` with the value `{value}`, and add the domain again"
+    )]
+    Unproven {
+        /// The record's name.
+        record: String,
+        /// What it has to hold.
+        value: String,
+        /// What was found.
+        why: String,
+    },
     /// The actor may not do that.
     #[error("your account may not {}; ask an owner of this portal", .0.meaning())]
     Forbidden(Right),

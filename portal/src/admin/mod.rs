@@ -13,6 +13,7 @@ pub mod device;
 pub mod diagnostics;
 pub mod directory;
 pub mod domain;
+pub mod domain_proof;
 pub mod domain_realm;
 mod error;
 pub mod idp;

@@ -12,6 +12,7 @@ use crate::proof::code;
 use crate::store::audit::{self, AuditFilter};
 use crate::store::device::{self, Move};
 use crate::store::directory;
+use crate::store::domain;
 use crate::store::page::{Cursor, Page};
 use crate::store::person::{self, DeviceUse, Origin, Person, PersonState, UsesOf};
 use crate::store::person_passkey;
@@ -31,6 +32,13 @@ pub async fn add(admin: &Admin, tenant: &str, name: &str) -> Result<Person, Admi
         return Err(AdminError::Invalid { field: "name", given: name, wanted: UserName::FORM });
     }
     let tenant_id = admin.tenant_id(tenant).await?;
+    let (_, domain) = name.split_once('@').unwrap_or_default();
+    let mapped = domain::by_name(&mut *admin.store.read().await?, domain).await?;
+    // Nobody takes the name of another tenant's person, nor learns of them by trying.
+    if mapped.map_or(admin.reach.is_some(), |mapped| mapped.tenant_id != tenant_id) {
+        let wanted = "a name in a domain of this tenant: add its domain to the tenant first";
+        return Err(AdminError::Invalid { field: "name", given: name, wanted });
+    }
     let row = Person::new(random::row_id()?, tenant_id, name.clone(), Origin::Administrator, admin.now);
     admin
         .change("user.add", (Noun::User, &name), move |connection| {

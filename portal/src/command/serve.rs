@@ -21,6 +21,7 @@ use crate::admission::Admission;
 use crate::cloud::Cloud;
 use crate::connections::Connections;
 use crate::metrics::Metrics;
+use crate::resolver::Resolver;
 use crate::sign_on::{Portal, Rates};
 use crate::signing::{CurrentKeys, SigningKeys};
 use crate::store::issuer::Issuer;
@@ -103,6 +104,9 @@ pub(super) struct Serve {
     /// Fetch metadata that administrators of the pages name from addresses of local networks too, and from this machine.
     #[arg(long)]
     allow_private_metadata_addresses: bool,
+    /// The DNS server that is asked for the records that prove domains; not given: those of this machine.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    dns_server: Option<SocketAddr>,
     /// What to log: `error`, `warn`, `info`, `debug`, or a filter of tracing-subscriber.
     #[arg(long, value_name = "LEVEL", default_value = "info")]
     log: EnvFilter,
@@ -155,6 +159,7 @@ impl Serve {
             trusted_proxies: self.trusted_proxies,
             admission: Admission::new(usize::from(self.max_in_flight), Instant::now()),
             rates: Rates::new(self.token_rate, self.tenant_rate, self.unsigned_rate),
+            resolver: Resolver::new(self.dns_server),
             client,
             metrics: Metrics::default(),
             is_draining: AtomicBool::new(false),

@@ -98,6 +98,7 @@ impl From<AdminError> for Fault {
             AdminError::Invalid { field, .. } => Self::value(format!("`{field}`: {detail}")),
             error @ (AdminError::Busy
             | AdminError::LastOwner(_)
+            | AdminError::Unproven { .. }
             | AdminError::Hashing(_)
             | AdminError::Metadata(_)
             | AdminError::Rule(_)

@@ -25,6 +25,7 @@ pub mod diagnostics;
 pub mod directory;
 pub mod directory_filter;
 pub mod domain;
+pub mod domain_proof;
 pub mod domain_realm;
 pub mod external_sign_on;
 pub mod issuer;

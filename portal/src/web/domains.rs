@@ -8,16 +8,25 @@ use super::access::{Posted, Visitor};
 use super::fields::Fields;
 use super::view::{Confirm, Frame, When, base};
 use super::{PageError, go, page, told};
-use crate::admin::{Right, domain};
+use crate::admin::{Right, domain, domain_proof};
+use crate::store::domain_proof::DomainProof;
 
 #[derive(Template)]
 #[template(path = "domains.html")]
 struct ListPage {
     frame: Frame,
     rows: Vec<DomainRow>,
+    waiting: Vec<Waiting>,
     given: Fields,
     problem: Option<String>,
     may_change: bool,
+}
+
+/// A domain that is not proven yet.
+struct Waiting {
+    name: String,
+    record: String,
+    value: String,
 }
 
 struct DomainRow {
@@ -37,9 +46,15 @@ async fn list_page(
         name: domain.name,
         created: When::new(domain.created_at, admin.now),
     };
+    let waits = |proof: DomainProof| Waiting {
+        record: domain_proof::record(&proof.name),
+        name: proof.name,
+        value: proof.value,
+    };
     let list = ListPage {
         frame: Frame::new(visitor, "Domains", Some(tenant), "/domains"),
         rows: domains.into_iter().map(row).collect(),
+        waiting: domain_proof::of_tenant(admin, tenant).await?.into_iter().map(waits).collect(),
         given,
         problem,
         may_change: admin.rights.contain(Right::Domains),
@@ -55,7 +70,7 @@ pub(super) async fn list(visitor: Visitor, Path(tenant): Path<String>) -> Result
 /// `POST …/domains`.
 pub(super) async fn add(Path(tenant): Path<String>, posted: Posted) -> Result<Response, PageError> {
     let Posted { visitor, fields } = posted;
-    match domain::add(visitor.admin(), &tenant, fields.text("name")).await {
+    match domain_proof::add(visitor.admin(), &visitor.portal.resolver, &tenant, fields.text("name")).await {
         Ok(_) => Ok(go(&format!("{}/domains?notice=domain-added", base(&tenant)))),
         Err(error) => list_page(&visitor, &tenant, fields, Some(told(error)?)).await,
     }

@@ -211,7 +211,7 @@ pub(crate) fn status_of(error: &AdminError) -> StatusCode {
     match error {
         AdminError::NotFound { .. } => StatusCode::NOT_FOUND,
         AdminError::Forbidden(_) => StatusCode::FORBIDDEN,
-        AdminError::Duplicate { .. } | AdminError::LastOwner(_) => StatusCode::CONFLICT,
+        AdminError::Duplicate { .. } | AdminError::Unproven { .. } | AdminError::LastOwner(_) => StatusCode::CONFLICT,
         AdminError::Scim(fault) => fault.status,
         AdminError::Invalid { .. } | AdminError::Metadata(_) | AdminError::Rule(_) | AdminError::Passkey(_) => {
             StatusCode::UNPROCESSABLE_ENTITY

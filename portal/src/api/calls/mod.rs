@@ -60,7 +60,7 @@ fn life(given: &str, field: &'static str) -> Result<Option<Duration>, Problem> {
 pub(super) mod tenants {
     use super::*;
     use crate::admin::tenant::{self, Settings};
-    use crate::admin::{AdminError, domain};
+    use crate::admin::{AdminError, domain, domain_proof};
 
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
@@ -135,9 +135,9 @@ pub(super) mod tenants {
 
     pub(in crate::api) async fn put_domain(call: Call) -> Result<Value, Problem> {
         let (tenant, name) = (call.part("tenant"), call.part("domain").to_lowercase());
-        let added = domain::add(&call.admin, tenant, &name).await;
+        let added = domain_proof::add(&call.admin, &call.portal.resolver, tenant, &name).await;
         if matches!(added, Err(AdminError::Duplicate { .. })) {
-            // It may be there because this is a repetition; another tenant's stays a conflict.
+            // It may be there because this is a repetition; for those who reach the whole cloud another tenant's stays a conflict.
             let own = domain::of_tenant(&call.admin, tenant).await?.into_iter().find(|domain| domain.name == name);
             if let Some(own) = own {
                 return Ok(json!(own));
