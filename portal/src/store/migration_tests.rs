@@ -4,16 +4,18 @@ use saml::time::UtcTime;
 use sqlx::any::AnyPoolOptions;
 use sqlx::{AnyConnection, AssertSqlSafe, Executor as _};
 
-use super::{Database, Store, audit, device, person, tenant, testing, token};
+use super::issuer::Issuer;
+use super::{Database, Store, audit, device, person, service_provider, tenant, testing, token};
 
 /// Rows as the first version wrote them.
-const FIRST: [&str; 5] = [
+const FIRST: [&str; 6] = [
     "INSERT INTO tenant VALUES ('t', 'acme', 1, 0, 'managed', 3, 600, 1000)",
     "INSERT INTO authentication_domain VALUES ('example.test', 't', 1000)",
     "INSERT INTO device_token (id, tenant_id, public_key, description, created_by, domains, platforms, use_limit, uses, created_at)
      VALUES ('0000000000000000', 't', 'AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=', 'old', 'somebody', '[\"example.test\"]', '[]', 5, 1, 1000)",
     "INSERT INTO device VALUES ('urn:countersign:device:old', 't', '0000000000000000', 'AQID', 'registered', 7,
          '{\"urn:countersign:device:hostname\":[\"old-host\"]}', 1000, 2000)",
+    "INSERT INTO service_provider VALUES ('https://service.test', 't', 'https://service.test/acs', '<x/>', 1000)",
     "INSERT INTO person VALUES ('p', 't', 'alice@example.test', 'active', 1000, NULL)",
 ];
 
@@ -50,6 +52,9 @@ async fn what_the_first_version_wrote_is_read_by_this_one() {
     assert_eq!((tenant.devices_per_user, tenant.auto_provisioning), (3, false));
     assert_eq!(tenant.policy, crate::policy::Policy::default(), "what is new demands nothing");
     assert_eq!(tenant.providers, crate::identity_provider::Providers::default());
+    assert_eq!(tenant.issuer, Issuer::Shared, "its services know no other");
+    let service = service_provider::shared(&mut connection, "https://service.test").await.unwrap().unwrap();
+    assert_eq!((service.tenant_id.as_str(), service.acs_url.as_str()), ("t", "https://service.test/acs"));
     let token = token::by_id(&mut connection, &"0000000000000000".parse().unwrap()).await.unwrap().unwrap();
     assert_eq!((token.use_limit, token.uses, token.is_bound), (Some(5), 1, false));
     let device = device::by_id(&mut connection, "urn:countersign:device:old").await.unwrap().unwrap();

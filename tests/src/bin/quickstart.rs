@@ -276,8 +276,9 @@ fn what_to_try(portal: &Portal, agent: &Agent) -> String {
         "\nThe portal stays up at {url} until Ctrl-C. Try, in another terminal:\n\
          \x20 {program} --state-dir {dir}/state --runtime-dir {dir}/run --config {dir}/countersign.toml status\n\
          \x20 {portal_program} --data-dir {data} device list\n\
-         \x20 curl --cacert {ca} {url}/saml/metadata",
+         \x20 curl --cacert {ca} {issuer}/metadata",
         url = portal.url(),
+        issuer = portal.issuer_url(),
         program = binaries().agent.display(),
         portal_program = binaries().portal.display(),
         data = portal.data_dir.display(),
