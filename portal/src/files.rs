@@ -73,6 +73,7 @@ pub fn make_private_directory(path: &Path) -> Result<(), FileError> {
 ///
 /// # Errors
 /// [`FileError`].
+#[expect(clippy::disallowed_methods, reason = "the portal's one door to the file system")]
 pub fn remove(path: &Path) -> Result<(), FileError> {
     match fs::remove_file(path) {
         Err(source) if source.kind() != io::ErrorKind::NotFound => {

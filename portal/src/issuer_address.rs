@@ -1,11 +1,14 @@
 //! The addresses of issuers: a service's message is looked up where it has come, so that no tenant's service is taken for another's.
 
+use saml::refusal::RefusalCode;
 use sqlx::AnyConnection;
 
 use crate::cloud::{Cloud, IssuerNames};
+use crate::decision::Awaited;
 use crate::store::StoreError;
 use crate::store::issuer::Issuer;
 use crate::store::service_provider::{self, ServiceProvider};
+use crate::store::tenant::Tenant;
 
 /// The longest id of a tenant that an address may have.
 const LONGEST_ID: usize = 64;
@@ -58,6 +61,19 @@ impl IssuerAddress {
             Self::Shared => service_provider::shared(connection, entity_id).await,
             Self::Own(tenant_id) => service_provider::by_entity_id(connection, tenant_id, entity_id).await,
         }
+    }
+}
+
+/// The issuer of the Response to the service that waits, or to one that has not asked. An entity ID names a service within its tenant: a sign-on
+/// that another tenant's service of the same name began is refused.
+///
+/// # Errors
+/// [`RefusalCode::ServiceUnknown`].
+pub fn issuer_for(awaited: Option<&Awaited>, tenant: &Tenant) -> Result<Issuer, RefusalCode> {
+    match awaited {
+        Some(awaited) if awaited.tenant_id != tenant.id => Err(RefusalCode::ServiceUnknown),
+        Some(awaited) => Ok(awaited.issuer),
+        None => Ok(tenant.issuer),
     }
 }
 

@@ -14,6 +14,7 @@ use crate::evidence;
 use crate::grade::{Assurance, Grade};
 use crate::groups;
 use crate::identity_provider::Kind;
+use crate::issuer_address::issuer_for;
 use crate::me;
 use crate::policy::{AtLimit, OtherPerson, SignOn};
 use crate::proof::{self, Assessed, Subject};
@@ -51,11 +52,7 @@ pub(crate) async fn settle(connection: &mut AnyConnection, case: Case<'_>) -> Re
     let provisions = check_domain(connection, &tenant, &name).await?;
     evidence::check(evidence, &name.local_part, tenant.minimum_claim)?;
     let service = asked_service(connection, cloud, content.respond_to.as_ref(), &tenant).await?;
-    // An entity ID names a service within its tenant: a sign-on that another tenant's service of that name began is not this one's.
-    if awaited.as_ref().is_some_and(|awaited| awaited.tenant_id != tenant.id) {
-        return Err(RefusalCode::ServiceUnknown.into());
-    }
-    let issuer = awaited.as_ref().map_or(tenant.issuer, |awaited| awaited.issuer);
+    let issuer = issuer_for(awaited.as_ref(), &tenant)?;
     let known = person::with_device(connection, &name.name_id, standing.device.id.as_str()).await?;
     let subject = Subject {
         tenant: &tenant,

@@ -92,14 +92,11 @@ async fn take(admin: &Admin, proof: DomainProof) -> Result<Domain, AdminError> {
             Ok(Done { tenant_id: Some(row.tenant_id.clone()), detail, value: row })
         })
     });
-    taken.await.map_err(|error| match error {
+    taken.await.map_err(|error| {
+        let AdminError::Duplicate { name, .. } = error else { return error };
         // Whoever has it now is named to owners of the cloud alone.
-        AdminError::Duplicate { name, .. } => AdminError::Invalid {
-            field: "domain",
-            given: name,
-            wanted: "a domain that can be added by its proof alone: ask an owner of this portal",
-        },
-        other => other,
+        let wanted = "a domain that can be added by its proof alone: ask an owner of this portal";
+        AdminError::Invalid { field: "domain", given: name, wanted }
     })
 }
 

@@ -179,6 +179,7 @@ mod tests {
         let database = testing::database(dir.path()).await;
         let store = Store::open(&database).await.unwrap();
         let tenant = Tenant {
+            issuer: crate::store::issuer::Issuer::Own,
             id: "t".to_owned(),
             name: "acme".to_owned(),
             idp_enabled: true,
