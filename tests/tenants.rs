@@ -75,7 +75,7 @@ impl Cloud {
 
     /// A device of `tenant` that has signed in `user`.
     fn enrolled(&self, tenant: &str, user: &str) -> Device {
-        let token = self.portal.ok(&["token", "create", "--tenant", tenant]);
+        let token = self.portal.ok(&["token", "create", "--tenant", tenant, "--people", "any"]);
         let device = Device::new();
         let request = device.enrolling(naming(device.request(&self.portal, "x", 1), user), token.trim());
         assert_eq!(code(&device.send(&self.https, &self.portal, &request)), "success");
@@ -94,14 +94,14 @@ impl Cloud {
     }
 
     /// The ID of the sign-on that the service begins at `path`, or the page that says no.
-    fn begin(&self, service: &OwnService, path: &str) -> Result<String, PageAnswer> {
+    fn begin(&self, service: &OwnService, path: &str) -> Result<String, Box<PageAnswer>> {
         let request = AuthnRequest {
             destination: Some(format!("{}{path}/sso", self.portal.url())),
             ..OwnService::request(&self.portal)
         };
         let answer = self.pages().get(&format!("{path}/sso?{}", service.query(&request, None)));
         if answer.status != 303 {
-            return Err(answer);
+            return Err(Box::new(answer));
         }
         let (_, id) = answer.header("location").split_once("transaction=").expect("a sign-on");
         Ok(id.to_owned())

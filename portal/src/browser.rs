@@ -235,7 +235,9 @@ pub async fn begin(
     }
     match demands.unable.clone() {
         // Where a program asks for the page, the answer goes the way that every answer goes to it.
-        Some(unable) if !way.is_sent_on => Ok(Begun::Answer(asked.answer((address.issuer(), service.tenant_id), unable))),
+        Some(unable) if !way.is_sent_on => {
+            Ok(Begun::Answer(asked.answer((address.issuer(), service.tenant_id), unable)))
+        }
         Some(_) | None => {
             let deadline = way.is_sent_on.then(|| now.plus_seconds(DEVICE_LIFE_SECONDS));
             let kept = Kept { issuer: address.issuer(), name_format, demands, deadline, now };

@@ -236,12 +236,7 @@ pub(super) async fn log_out_of_tenant(
     logged_out(&portal, &to, &headers, query).await
 }
 
-async fn logged_out(
-    portal: &Arc<Portal>,
-    to: &IssuerAddress,
-    headers: &HeaderMap,
-    query: Option<String>,
-) -> Response {
+async fn logged_out(portal: &Arc<Portal>, to: &IssuerAddress, headers: &HeaderMap, query: Option<String>) -> Response {
     let Some(_permit) = portal.admission.enter() else {
         return failed(RefusalCode::Busy);
     };
@@ -250,7 +245,7 @@ async fn logged_out(
             let id: String = form_urlencoded::byte_serialize(id.as_bytes()).collect();
             uncached(Redirect::to(&format!("/saml/sso/continue?transaction={id}")).into_response())
         }
-        Ok(Back::Service(url)) => onward(&headers, &url),
+        Ok(Back::Service(url)) => onward(headers, &url),
         Err(error) => not_begun(error),
     }
 }

@@ -194,7 +194,6 @@ mod tests {
             policy: crate::policy::Policy::default(),
             providers: crate::identity_provider::Providers::default(),
             provider_version: 0,
-            issuer: crate::store::issuer::Issuer::Own,
             created_at: UtcTime::from_unix_seconds(0),
         };
         store
