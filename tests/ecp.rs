@@ -140,7 +140,7 @@ fn another_address() {
     assert!(answer.contains("<saml:Assertion") && answer.contains(&house.user()), "{answer}");
     // The service hears itself that somebody else is here.
     let about_bob = AuthnRequest {
-        destination: Some(format!("{}/saml/ecp", house.portal.url())),
+        destination: Some(format!("{}/ecp", house.portal.issuer_url())),
         subject: Some(NameId { format: NameIdFormat::EmailAddress, value: "bob@example.test".to_owned() }),
         ..OwnService::request(&house.portal)
     };

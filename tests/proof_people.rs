@@ -101,7 +101,7 @@ impl House {
     /// The sign-on that the service begins in the browser of `pages`, which is sent on to its device.
     fn begun(&self, pages: &mut Pages) -> String {
         let query = self.service.query(&OwnService::request(&self.portal), None);
-        let page = pages.get(&format!("/saml/sso?{query}"));
+        let page = pages.get(&format!("{}/sso?{query}", self.portal.issuer_path()));
         assert_eq!(page.status, 303, "{}", page.body);
         self.sent_on(pages, &format!("{}&go=1", page.header("location")))
     }

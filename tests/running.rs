@@ -141,7 +141,8 @@ fn a_live_portal_is_backed_up_and_brought_back() {
     assert_eq!(enrol(&before), "success");
     let backup = dir.path().join("backup");
     let named = backup.display().to_string();
-    assert!(portal.ok(&["backup", &named]).contains("2 private signing keys"));
+    // The cloud has two, and the tenant one.
+    assert!(portal.ok(&["backup", &named]).contains("3 private signing keys"));
     assert_eq!(enrol(&after), "success");
     drop(serving);
 
