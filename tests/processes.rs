@@ -7,11 +7,14 @@
 )]
 
 use std::collections::BTreeSet;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread;
 
 use libtest_mimic::Arguments;
+use tests::authority::write_private;
 use tests::balancer;
 use tests::components::trial;
 use tests::device::{Device, code};
@@ -176,12 +179,16 @@ fn password() {
 
     // A wrong password: the error names the database, and neither the right nor the wrong password.
     let wrong = dir.path().join("wrong.url");
-    std::fs::write(&wrong, cluster.url().replace(PASSWORD, "canary-wrong")).expect("a file can be written");
-    let portal_with_wrong = Portal { database_file: Some(wrong), ..portal.clone() };
+    write_private(&wrong, &cluster.url().replace(PASSWORD, "canary-wrong"));
+    let portal_with_wrong = Portal { database_file: Some(wrong.clone()), ..portal.clone() };
     let refused = portal_with_wrong.command(&["tenant", "list"]).output().expect("it starts");
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(!refused.status.success() && said.contains("postgres://portal@localhost/postgres"), "{said}");
     assert!(!said.contains("canary"), "{said}");
+    std::fs::set_permissions(&wrong, Permissions::from_mode(0o644)).expect("it can be opened to everybody");
+    let refused = portal_with_wrong.command(&["tenant", "list"]).output().expect("it starts");
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success() && said.contains("chmod o= ") && !said.contains("canary"), "{said}");
 
     // And a portal at work with everything in its log.
     let mut command = portal.serve_command();

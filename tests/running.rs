@@ -6,10 +6,13 @@
     reason = "test code: it starts programs and changes their files, and a surprise must end it loudly"
 )]
 
-use std::path::Path;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 
+use tests::authority::Authority;
 use tests::device::{Device, code};
 use tests::https::{HttpAnswer, Https};
 use tests::portal::{Portal, free_port};
@@ -127,6 +130,122 @@ fn a_portal_that_stops_says_so_first_and_answers_meanwhile() {
     assert_eq!(code(&device.send(&https, &portal, &request)), "success");
     let (status, _) = serving.wait();
     assert!(status.success());
+}
+
+#[test]
+fn a_renewed_certificate_is_taken_up_without_a_restart() {
+    let dir = tempfile::tempdir().expect("a directory can be made");
+    let (portal, mut serving, _, metrics) = served(dir.path(), &[]);
+    let ready = format!("{}/readyz", portal.url());
+    let renewed = Authority::create(&dir.path().join("renewed"), "Another CA");
+    let replace = |from: &Path, to: &Path| drop(fs::copy(from, to).expect("a file can be replaced"));
+
+    // One of the two files is there before the other: nothing changes, and the log says why.
+    replace(&renewed.key, &portal.authority.key);
+    serving.signal("HUP");
+    let line = serving.wait_for(|line| line.contains("can't take up the TLS certificate"));
+    assert!(line.contains("server.pem"), "{line}");
+    assert_eq!(Https::trusting(&portal.authority.ca).get(&ready).status, 200);
+
+    replace(&renewed.certificate, &portal.authority.certificate);
+    serving.signal("HUP");
+    serving.wait_for(|line| line.contains("serving with a new TLS certificate"));
+    let https = Https::trusting(&renewed.ca);
+    assert_eq!(https.get(&ready).status, 200);
+    assert!(Https::trusting(&portal.authority.ca).try_post_soap(&ready, "").is_none(), "the former one is gone");
+    // 2044-01-01
+    assert!((sample(&https, &metrics, "countersign_tls_certificate_expiry_seconds ") - 2_335_219_200.0).abs() < 1.0);
+}
+
+#[test]
+fn a_certificate_that_does_not_name_the_portal_is_said_at_the_start() {
+    let dir = tempfile::tempdir().expect("a directory can be made");
+    let portal = Portal::create(dir.path());
+    let mut command = portal.serve_command();
+    command.args(["--metrics-listen", &format!("127.0.0.1:{}", free_port())]);
+    let mut serving = Program::start(replaced(&command, &portal.url(), "https://cloud.example.net"));
+    let line = serving.wait_for(|line| line.contains("does not name the host of --public-url"));
+    assert!(line.contains("cloud.example.net"), "{line}");
+}
+
+/// `command` with `to` in the place of its argument `from`.
+fn replaced(command: &Command, from: &str, to: &str) -> Command {
+    let mut changed = Command::new(command.get_program());
+    changed.args(command.get_args().map(|argument| if argument == from { to.as_ref() } else { argument }));
+    changed
+}
+
+/// Everything that the portal has made below `dir`, with its owner and its mode.
+fn made_below(dir: &Path) -> Vec<(PathBuf, u32, u32)> {
+    let mut made = Vec::new();
+    for entry in fs::read_dir(dir).expect("it is a directory") {
+        let path = entry.expect("it is read").path();
+        let metadata = fs::symlink_metadata(&path).expect("it is there");
+        if metadata.is_dir() {
+            made.extend(made_below(&path));
+        }
+        made.push((path, metadata.uid(), metadata.mode() & 0o777));
+    }
+    made
+}
+
+/// `countersign-portal` with `arguments` where new files would be open to everybody; what it says on standard error.
+fn with_open_umask(portal: &Portal, arguments: &[&str]) -> String {
+    let portal = portal.command(arguments);
+    let mut command = Command::new("sh");
+    command.args(["-c", "umask 000; exec \"$@\"", "sh"]).arg(portal.get_program()).args(portal.get_args());
+    let output = command.output().expect("a shell can be started");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn the_portals_files_are_its_accounts_and_nobody_elses() {
+    let dir = tempfile::tempdir().expect("a directory can be made");
+    let portal = Portal { data_dir: dir.path().join("made"), database_file: None, ..Portal::create(dir.path()) };
+    fs::create_dir(&portal.data_dir).expect("a directory can be made");
+    let own = fs::metadata(dir.path()).expect("it is there").uid();
+    // As root, the directory is the service's; elsewhere there is one account alone.
+    let service = if own == 0 { 65_534 } else { own };
+    chown(&portal.data_dir, Some(service), None).expect("root may");
+    with_open_umask(&portal, &["key", "create"]);
+    with_open_umask(&portal, &["tenant", "create", "acme"]);
+    with_open_umask(&portal, &["key", "add", "--for", "agent"]);
+    let made = made_below(&portal.data_dir);
+    assert!(
+        made.len() >= 6,
+        "two keys of the cloud, one of the tenant, one more, their directory and the database: {made:?}"
+    );
+    for (path, owner, mode) in &made {
+        assert_eq!((*owner, mode & 0o077), (service, 0), "{}: {mode:o}", path.display());
+    }
+
+    let open = |path: &Path| fs::set_permissions(path, Permissions::from_mode(0o755)).expect("it can be opened");
+    open(&portal.data_dir);
+    made.iter().for_each(|(path, ..)| open(path));
+    portal.ok(&["key", "list"]);
+    for path in [&portal.data_dir, &portal.data_dir.join("keys"), &portal.data_dir.join("portal.db")] {
+        let mode = fs::metadata(path).expect("it is there").mode();
+        assert_eq!(mode & 0o077, 0, "{} is open: {mode:o}", path.display());
+    }
+
+    let backup = dir.path().join("copy");
+    with_open_umask(&portal, &["backup", &backup.display().to_string()]);
+    for (path, _, mode) in made_below(&backup) {
+        assert_eq!(mode & 0o077, 0, "{}: {mode:o}", path.display());
+    }
+}
+
+#[test]
+fn a_command_that_reads_makes_no_portal() {
+    let dir = tempfile::tempdir().expect("a directory can be made");
+    let portal = Portal { data_dir: dir.path().join("none"), database_file: None, ..Portal::create(dir.path()) };
+    for arguments in [&["tenant", "list"][..], &["key", "list"], &["audit", "verify"], &["device", "list"]] {
+        let output = portal.command(arguments).output().expect("it starts");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && said.contains("there is no portal in"), "{arguments:?}: {said}");
+    }
+    assert!(!portal.data_dir.exists(), "nothing was made");
 }
 
 #[test]

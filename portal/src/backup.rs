@@ -73,7 +73,12 @@ pub async fn take(store: &Store, data_dir: &Path, to: &Path, now: UtcTime) -> Re
     if !keys.is_empty() {
         files::make_private_directory(&to.join(KEYS))?;
     }
+    // SQLite writes into an empty file, and leaves its mode as it is.
+    files::write_new_private(&to.join(DATABASE), &[])?;
     let has_database = store.copy_to(&to.join(DATABASE)).await?;
+    if !has_database {
+        files::remove(&to.join(DATABASE))?;
+    }
     for name in keys {
         let digest = files::copy_new_private(&data_dir.join(KEYS).join(&name), &to.join(KEYS).join(&name))?;
         listed.insert(format!("{KEYS}/{name}"), digest);
@@ -110,9 +115,17 @@ pub async fn bring_back(from: &Path, data_dir: &Path) -> Result<Backup, BackupEr
             return Err(BackupError::Changed(from.join(name)));
         }
     }
-    files::make_private_directory(&data_dir.join(KEYS))?;
+    let keys = data_dir.join(KEYS);
+    if !files::exists(data_dir) {
+        files::make_private_directory(data_dir)?;
+        files::give_to_owner_of_directory(data_dir)?;
+    }
+    files::make_private_directory(&keys)?;
+    files::give_to_owner_of_directory(&keys)?;
     for name in backup.files.keys() {
-        files::copy_new_private(&from.join(name), &data_dir.join(name))?;
+        let copy = data_dir.join(name);
+        files::copy_new_private(&from.join(name), &copy)?;
+        files::give_to_owner_of_directory(&copy)?;
     }
     if backup.has_database {
         let store = Store::open(data_dir.join(DATABASE).as_path()).await?;

@@ -126,6 +126,13 @@ impl Cloud {
         &self.base
     }
 
+    /// The host of the public URL, without a port.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        let authority = self.base.strip_prefix("https://").unwrap_or_default();
+        authority.split_once(':').map_or(authority, |(host, _)| host)
+    }
+
     /// The entity ID of the identity provider, which is also the address of its metadata.
     #[must_use]
     pub fn entity_id(&self) -> &EntityId {
@@ -205,7 +212,8 @@ mod tests {
         for given in ["https://cloud.example.net", "https://cloud.example.net:443", "HTTPS://Cloud.Example.NET:0443/"] {
             assert_eq!(Cloud::new(given).unwrap().base(), "https://cloud.example.net", "{given}");
         }
-        assert_eq!(Cloud::new("https://a.example:08443").unwrap().base(), "https://a.example:8443");
+        let cloud = Cloud::new("https://a.example:08443").unwrap();
+        assert_eq!((cloud.base(), cloud.host()), ("https://a.example:8443", "a.example"));
     }
 
     #[test]

@@ -15,6 +15,14 @@ pub struct FileError {
     source: io::Error,
 }
 
+impl FileError {
+    /// Whether the file's permissions are the reason.
+    #[must_use]
+    pub fn is_permission_denied(&self) -> bool {
+        self.source.kind() == io::ErrorKind::PermissionDenied
+    }
+}
+
 /// The largest file that the portal reads: service providers' metadata of a federation are smaller.
 const LARGEST: u64 = 4 * 1024 * 1024;
 
@@ -67,6 +75,77 @@ pub fn make_private_directory(path: &Path) -> Result<(), FileError> {
         builder.mode(0o700);
     }
     builder.create(path).map_err(error)
+}
+
+/// Makes the file `path` of the portal's own, empty and for its owner only, where there is none; takes other accounts' access from one that is there.
+///
+/// # Errors
+/// [`FileError`].
+pub fn make_private_file(path: &Path) -> Result<(), FileError> {
+    if exists(path) {
+        return close_to_others(path);
+    }
+    write_new_private(path, &[])?;
+    give_to_owner_of_directory(path)
+}
+
+/// Gives what root has just made at `path` to the account that the directory around it belongs to: the service, which is to use it, is another account
+/// than the administrator's. Where both are one already, nothing happens.
+///
+/// # Errors
+/// [`FileError`].
+pub fn give_to_owner_of_directory(path: &Path) -> Result<(), FileError> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::{MetadataExt as _, lchown};
+        let error = |source| FileError { doing: "give to the owner of its directory", path: path.to_owned(), source };
+        let Some(directory) = path.parent() else { return Ok(()) };
+        let (owner, made) = (fs::metadata(directory).map_err(error)?, fs::symlink_metadata(path).map_err(error)?);
+        if owner.uid() != made.uid() {
+            lchown(path, Some(owner.uid()), Some(owner.gid())).map_err(error)?;
+        }
+    }
+    Ok(())
+}
+
+/// Takes the access of group and others from the portal's own file or directory at `path`.
+///
+/// # Errors
+/// [`FileError`], also where it belongs to another account: the text says which command its owner runs.
+pub fn close_to_others(path: &Path) -> Result<(), FileError> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let error = |source| FileError { doing: "look at", path: path.to_owned(), source };
+        let mode = fs::metadata(path).map_err(error)?.permissions().mode();
+        if mode & 0o077 == 0 {
+            return Ok(());
+        }
+        fs::set_permissions(path, fs::Permissions::from_mode(mode & 0o7700)).map_err(|source| {
+            let next = format!("{source}; its owner runs `chmod go= {}`", path.display());
+            let source = io::Error::new(source.kind(), next);
+            FileError { doing: "take the access of other accounts from", path: path.to_owned(), source }
+        })?;
+        tracing::warn!(path = %path.display(), "other accounts had access to this; it was taken from them");
+    }
+    Ok(())
+}
+
+/// Reads the file at `path`, which holds a secret and which its owner may share with a group, and with nobody else.
+///
+/// # Errors
+/// As [`read`]; also where every account of the machine may read it.
+pub fn read_secret(path: &Path) -> Result<Vec<u8>, FileError> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let error = |source| FileError { doing: "read", path: path.to_owned(), source };
+        if fs::metadata(path).map_err(error)?.permissions().mode() & 0o007 != 0 {
+            let why = format!("every account of this machine may use it: run `chmod o= {}`", path.display());
+            return Err(error(io::Error::new(io::ErrorKind::PermissionDenied, why)));
+        }
+    }
+    read(path)
 }
 
 /// Removes the file at `path`, if there is one.

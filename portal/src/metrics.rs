@@ -3,10 +3,11 @@
 //! Names of people, devices and tenants are in no metric.
 
 use std::fmt::Write as _;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use saml::refusal::RefusalCode;
+use saml::time::UtcTime;
 
 /// Upper bounds of the classes of the time that an answer takes, in milliseconds.
 const BOUNDS: [u64; 11] = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 5000];
@@ -33,6 +34,8 @@ pub struct Metrics {
     classes: [AtomicU64; BOUNDS.len()],
     answers: AtomicU64,
     micros: AtomicU64,
+    /// When the TLS certificate expires, in seconds since 1970; 0: not known.
+    pub tls_not_after: AtomicI64,
 }
 
 /// What is read at the moment of asking.
@@ -58,11 +61,18 @@ impl Default for Metrics {
             classes: Default::default(),
             answers: AtomicU64::default(),
             micros: AtomicU64::default(),
+            tls_not_after: AtomicI64::default(),
         }
     }
 }
 
 impl Metrics {
+    /// Those of a process whose TLS certificate expires at `not_after`.
+    #[must_use]
+    pub fn of_tls(not_after: UtcTime) -> Self {
+        Self { tls_not_after: AtomicI64::new(not_after.unix_seconds()), ..Self::default() }
+    }
+
     /// Counts an answer that took `time`.
     pub fn count(&self, outcome: Outcome, time: Duration) {
         let counter = match outcome {
@@ -124,6 +134,10 @@ impl Metrics {
         line(format_args!(
             "# TYPE countersign_committed_work_total counter\ncountersign_committed_work_total {committed}"
         ));
+        let not_after = self.tls_not_after.load(Ordering::Relaxed);
+        line(format_args!("# HELP countersign_tls_certificate_expiry_seconds When the TLS certificate expires."));
+        line(format_args!("# TYPE countersign_tls_certificate_expiry_seconds gauge"));
+        line(format_args!("countersign_tls_certificate_expiry_seconds {not_after}"));
         line(format_args!("# HELP countersign_failed_commits_total Transactions that failed as a whole."));
         line(format_args!(
             "# TYPE countersign_failed_commits_total counter\ncountersign_failed_commits_total {failed_commits}"

@@ -48,6 +48,17 @@ pub enum SigningError {
         /// What the library said.
         reason: String,
     },
+    /// A private key belongs to another account than the portal's.
+    #[error(
+        "the signing key `{}` has to belong to the account that the portal runs as: run `chown --reference={} {}` as root",
+        path.display(), path.parent().unwrap_or(path).display(), path.display()
+    )]
+    OfAnotherAccount {
+        /// The file.
+        path: PathBuf,
+        /// What was refused.
+        source: FileError,
+    },
     /// A key could not be made.
     #[error("can't make a signing key: {0}")]
     Generate(String),
@@ -265,7 +276,7 @@ impl SigningKeys {
 impl LoadedKey {
     fn load(key: &SigningKey, directory: &Path) -> Result<Self, SigningError> {
         let path = key_path(directory, &key.id);
-        let pkcs8 = files::read(&path)?;
+        let pkcs8 = Self::octets(&path)?;
         let unusable = |reason: String| SigningError::Unusable { path: path.clone(), reason };
         let algorithm = match key.purpose {
             Purpose::Service => SignatureAlgorithm::RsaSha256,
@@ -279,6 +290,25 @@ impl LoadedKey {
             return Err(unusable("it does not belong to its certificate".to_owned()));
         }
         Ok(Self { id: key.id.clone(), signer: Box::new(signer), certificate: key.certificate.clone() })
+    }
+}
+
+impl LoadedKey {
+    /// The private half in the file at `path`, which nobody but its owner may read.
+    fn octets(path: &Path) -> Result<Vec<u8>, SigningError> {
+        let read = || {
+            if files::exists(path) {
+                files::close_to_others(path)?;
+            }
+            files::read(path)
+        };
+        read().map_err(|source| {
+            if source.is_permission_denied() {
+                SigningError::OfAnotherAccount { path: path.to_owned(), source }
+            } else {
+                source.into()
+            }
+        })
     }
 }
 
@@ -299,9 +329,20 @@ pub fn create(purpose: Purpose, directory: &Path, common_name: &str, now: UtcTim
     };
     let certificate = self_signed(&pair, common_name, now).map_err(|error| generate(&error))?;
     let id = random::row_id()?;
-    files::make_private_directory(directory)?;
-    files::write_new_private(&key_path(directory, &id), &pair.serialize_der())?;
+    make_directory(directory)?;
+    let path = key_path(directory, &id);
+    files::write_new_private(&path, &pair.serialize_der())?;
+    files::give_to_owner_of_directory(&path)?;
     Ok(SigningKey { id, purpose, tenant_id: None, certificate, created_at: now, retires_at: None })
+}
+
+/// Makes the keys' directory where there is none.
+fn make_directory(directory: &Path) -> Result<(), FileError> {
+    if files::exists(directory) {
+        return files::close_to_others(directory);
+    }
+    files::make_private_directory(directory)?;
+    files::give_to_owner_of_directory(directory)
 }
 
 fn self_signed(pair: &KeyPair, common_name: &str, now: UtcTime) -> Result<Vec<u8>, rcgen::Error> {

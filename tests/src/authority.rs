@@ -48,14 +48,18 @@ impl Authority {
         (server.not_before, server.not_after) = (date_time_ymd(2024, 1, 1), date_time_ymd(2044, 1, 1));
         let certificate = server.signed_by(&key, &Issuer::new(ca, ca_key)).expect("a certificate can be signed");
 
-        write(&files.ca, &ca_certificate.pem());
-        write(&files.certificate, &certificate.pem());
-        write(&files.key, &key.serialize_pem());
+        write_private(&files.ca, &ca_certificate.pem());
+        write_private(&files.certificate, &certificate.pem());
+        write_private(&files.key, &key.serialize_pem());
         files
     }
 }
 
-fn write(path: &Path, text: &str) {
+/// Writes a file that only its owner may read, as administrators are told to.
+///
+/// # Panics
+/// Where it can't be written.
+pub fn write_private(path: &Path, text: &str) {
     std::fs::write(path, text).expect("the file can be written");
     #[cfg(unix)]
     {

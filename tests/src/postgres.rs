@@ -5,6 +5,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
+use crate::authority::write_private;
 use crate::program::Program;
 
 /// Where Debian keeps the server's programs; they are on nobody's search path.
@@ -97,7 +98,7 @@ pub fn new_database(server: &str, dir: &Path) -> PathBuf {
     let name = format!("portal_{name}");
     query(server, &format!("CREATE DATABASE {name}"));
     let file = dir.join("database.url");
-    std::fs::write(&file, server.replacen("/postgres?", &format!("/{name}?"), 1)).expect("the URL can be written");
+    write_private(&file, &server.replacen("/postgres?", &format!("/{name}?"), 1));
     file
 }
 

@@ -15,6 +15,7 @@ mod policy;
 mod serve;
 mod service;
 mod tenant;
+mod tls;
 mod token;
 mod user;
 
@@ -27,9 +28,12 @@ use clap::{Parser, Subcommand};
 use crate::admin::{self, Actor, Admin, AdminError};
 use crate::clock;
 use crate::cloud::PublicUrlInvalid;
-use crate::files::FileError;
+use crate::files::{self, FileError};
 use crate::signing::SigningError;
 use crate::store::{Database, ServerUrl, ServerUrlInvalid, Store, StoreError};
+
+/// The directory of the private signing keys, in the portal's.
+const KEYS: &str = "keys";
 
 /// The SAML identity provider for devices that sign people in silently.
 ///
@@ -99,6 +103,18 @@ enum Command {
     Audit(audit::Audit),
 }
 
+impl Command {
+    /// Whether a new portal may begin with it. Every other command looks for one that is there: a typing error in `--data-dir` makes nothing.
+    fn may_begin(&self) -> bool {
+        matches!(
+            self,
+            Self::Key(key::Key::Create)
+                | Self::Tenant(tenant::Tenant::Create { .. })
+                | Self::Admin(admin_account::Account::Create { .. })
+        )
+    }
+}
+
 /// Why a command ended without success. Each text ends with what to do next where that isn't plain.
 #[derive(Debug, thiserror::Error)]
 enum CommandError {
@@ -112,6 +128,11 @@ enum CommandError {
     Signing(#[from] SigningError),
     #[error(transparent)]
     PublicUrl(#[from] PublicUrlInvalid),
+    #[error(
+        "there is no portal in `{}`: `countersign-portal key create` begins one, and `--data-dir` names another directory",
+        _0.display()
+    )]
+    NoPortal(PathBuf),
     #[error("there is no {noun} `{name}`; `countersign-portal {} list` shows those that there are", noun.command())]
     NotFound { noun: admin::Noun, name: String },
     #[error(transparent)]
@@ -164,12 +185,7 @@ impl CommandLine {
                 ExitCode::SUCCESS
             }
             Err(error) => {
-                let mut text = format!("error: {error}");
-                let mut cause = std::error::Error::source(&error);
-                while let Some(source) = cause {
-                    let _ = write!(text, ": {source}");
-                    cause = source.source();
-                }
+                let text = format!("error: {}", chain(&error));
                 #[expect(clippy::print_stderr, reason = "the edge of the program, where the chain is printed once")]
                 {
                     eprintln!("{text}");
@@ -184,7 +200,7 @@ impl CommandLine {
             return command.run(&self.data_dir).await;
         }
         let database = database(&self.data_dir, self.database, self.database_file)?;
-        let context = Context::open(self.data_dir, database).await?;
+        let context = Context::open(self.data_dir, database, self.command.may_begin()).await?;
         let result = match self.command {
             Command::Serve(command) => command.run(&context).await,
             Command::Key(command) => command.run(&context).await,
@@ -209,13 +225,24 @@ impl CommandLine {
     }
 }
 
+/// An error and what caused it, in one line.
+fn chain(error: &CommandError) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(source) = cause {
+        let _ = write!(text, ": {source}");
+        cause = source.source();
+    }
+    text
+}
+
 /// The database that the options name.
 fn database(data_dir: &Path, url: Option<ServerUrl>, file: Option<PathBuf>) -> Result<Database, CommandError> {
     if let Some(url) = url {
         return if url.has_password() { Err(CommandError::PasswordShown) } else { Ok(Database::Server(url)) };
     }
     let Some(file) = file else { return Ok(Database::File(data_dir.join("portal.db"))) };
-    let text = zeroize::Zeroizing::new(crate::files::read(&file)?);
+    let text = zeroize::Zeroizing::new(files::read_secret(&file)?);
     let url = std::str::from_utf8(&text).map_err(|_| ServerUrlInvalid::NotAUrl).and_then(str::parse);
     let url = url.map_err(|source| CommandError::DatabaseFile { file: file.display().to_string(), source })?;
     Ok(Database::Server(url))
@@ -228,15 +255,48 @@ struct Context {
 }
 
 impl Context {
-    async fn open(data_dir: PathBuf, database: Database) -> Result<Self, CommandError> {
-        crate::files::make_private_directory(&data_dir)?;
+    /// Opens the portal; only a command that `may_begin` one makes a database where there is none.
+    async fn open(data_dir: PathBuf, database: Database, may_begin: bool) -> Result<Self, CommandError> {
+        if let Database::File(file) = &database {
+            if !may_begin && !files::exists(file) {
+                return Err(CommandError::NoPortal(data_dir));
+            }
+            make_files(&data_dir, file)?;
+        } else {
+            files::make_private_directory(&data_dir)?;
+        }
         let store = Store::open(database).await?;
         Ok(Self { data_dir, admin: Admin::whole(store, Actor::CommandLine, clock::now()) })
     }
 
     fn keys_dir(&self) -> PathBuf {
-        self.data_dir.join("keys")
+        self.data_dir.join(KEYS)
     }
+}
+
+/// Makes the portal's directory and its database's file where they are missing, and closes them to other accounts where they are there.
+fn make_files(data_dir: &Path, database: &Path) -> Result<(), FileError> {
+    if !files::exists(data_dir) {
+        files::make_private_directory(data_dir)?;
+        files::give_to_owner_of_directory(data_dir)?;
+    } else if files::exists(database) {
+        // One that holds no portal yet may be somebody's for other things, too.
+        files::close_to_others(data_dir)?;
+    }
+    let keys = data_dir.join(KEYS);
+    if files::exists(&keys) {
+        files::close_to_others(&keys)?;
+    }
+    files::make_private_file(database)?;
+    // SQLite gives the files beside it the mode and the owner that it has, from the first moment on.
+    for beside in ["-wal", "-shm"] {
+        let mut name = database.as_os_str().to_owned();
+        name.push(beside);
+        if files::exists(Path::new(&name)) {
+            files::close_to_others(Path::new(&name))?;
+        }
+    }
+    Ok(())
 }
 
 /// A list as JSON, one document, indented.

@@ -10,11 +10,9 @@ use std::time::{Duration, Instant};
 use axum_server::Handle;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use hyper_util::rt::TokioTimer;
-use rustls::ServerConfig;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tracing_subscriber::EnvFilter;
 
+use super::tls::{self, TlsFiles};
 use super::{CommandError, Context};
 use crate::admin::Admin;
 use crate::admission::Admission;
@@ -141,7 +139,8 @@ impl Serve {
         let is_own = |tenant: &Tenant| tenant.issuer == Issuer::Own;
         admin::key::create_missing_of_tenants(&context.admin, &context.keys_dir(), is_own).await?;
         let keys = SigningKeys::load(&context.admin.store, &context.keys_dir(), clock::now()).await?;
-        let tls = tls(&self.tls_certificate, &self.tls_key)?;
+        let tls_files = TlsFiles { certificate: self.tls_certificate, key: self.tls_key };
+        let tls = tls_files.load()?;
         let ca = self.service_ca_file.as_deref().map(files::read).transpose()?;
         let reach = if self.allow_private_metadata_addresses { Reach::Everywhere } else { Reach::Public };
         let client = WebClient::new(ca.as_deref(), reach);
@@ -161,7 +160,7 @@ impl Serve {
             rates: Rates::new(self.token_rate, self.tenant_rate, self.unsigned_rate),
             resolver: Resolver::new(self.dns_server),
             client,
-            metrics: Metrics::default(),
+            metrics: Metrics::of_tls(tls.not_after),
             is_draining: AtomicBool::new(false),
         });
 
@@ -180,10 +179,19 @@ impl Serve {
         let following = tokio::spawn(follow_keys(Arc::clone(&portal)));
         let ending = tokio::spawn(logout::end_sessions(Arc::clone(&portal)));
         let making = tokio::spawn(make_keys(context.admin.clone(), context.keys_dir()));
-        tracing::info!(%address, public_url = portal.cloud.base(), "serving");
+        let tls_config = RustlsConfig::from_config(Arc::clone(&tls.config));
+        tracing::info!(
+            %address,
+            public_url = portal.cloud.base(),
+            version = env!("CARGO_PKG_VERSION"),
+            certificate_expires_at = %tls.not_after,
+            "serving"
+        );
+        tls.warn_about(portal.cloud.host(), clock::now());
+        let renewing = tokio::spawn(tls::follow(tls_files, tls, tls_config.clone(), Arc::clone(&portal)));
 
         let server = axum_server::from_tcp(listener).map_err(|error| serving(error.into()))?;
-        let acceptor = RustlsAcceptor::new(tls).handshake_timeout(HANDSHAKE_TIMEOUT).acceptor(connections);
+        let acceptor = RustlsAcceptor::new(tls_config).handshake_timeout(HANDSHAKE_TIMEOUT).acceptor(connections);
         let mut server = server.acceptor(acceptor).handle(handle);
         bound(&mut server);
         let served = server.serve(door::router(portal).into_make_service_with_connect_info::<SocketAddr>()).await;
@@ -192,6 +200,7 @@ impl Serve {
         following.abort();
         ending.abort();
         making.abort();
+        renewing.abort();
         served.map_err(|error| failed("serve".to_owned(), error.into()))?;
         tracing::info!("stopped");
         Ok(String::new())
@@ -216,21 +225,6 @@ where
 fn start_log(filter: EnvFilter, json: bool) {
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     if json { log.json().init() } else { log.with_ansi(false).init() }
-}
-
-fn tls(certificate: &PathBuf, key: &PathBuf) -> Result<RustlsConfig, CommandError> {
-    let unusable = |path: &PathBuf, error: Box<dyn std::error::Error + Send + Sync>| {
-        failed(format!("use `{}` for TLS", path.display()), error)
-    };
-    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&files::read(certificate)?).collect();
-    let chain = chain.map_err(|error| unusable(certificate, error.into()))?;
-    let private = PrivateKeyDer::from_pem_slice(&files::read(key)?).map_err(|error| unusable(key, error.into()))?;
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-    let config = config.map_err(|error| failed("set TLS up".to_owned(), error.into()))?.with_no_client_auth();
-    let mut config = config.with_single_cert(chain, private).map_err(|error| unusable(certificate, error.into()))?;
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(RustlsConfig::from_config(Arc::new(config)))
 }
 
 pub(super) fn failed(doing: String, source: Box<dyn std::error::Error + Send + Sync>) -> CommandError {
