@@ -34,8 +34,7 @@ fn main() {
     let (msi, exe) = (msi_path(&dist()), exe_path(&dist()));
     let (msi, exe) = (msi.display().to_string(), exe.display().to_string());
     let agent = programs().join("countersign.exe").display().to_string();
-    let under_wine: Vec<&str> =
-        wine::NEEDS.iter().copied().chain(["wixl", "msibuild", "makensis", &msi, &exe, &agent]).collect();
+    let under_wine: Vec<&str> = wine::NEEDS.iter().copied().chain(["wixl", "msibuild", &msi, &exe, &agent]).collect();
     let tests = vec![
         trial("the_tables_of_the_msi_hide_secrets_and_keep_the_service_alive", &[&msi], tables),
         trial("the_dialogs_of_the_msi_refer_to_what_is_there", &[&msi], dialogs),
@@ -43,6 +42,7 @@ fn main() {
         trial("who_opens_the_msi_by_hand_is_asked_and_told", &under_wine, by_hand),
         trial("options_that_are_wrong_undo_the_installation", &under_wine, wrong_options),
         trial("the_exe_takes_the_arguments_that_deployments_have", &under_wine, exe_deployed),
+        trial("the_exe_asks_for_rights_and_takes_libraries_from_the_system_alone", &[&exe], exe_header),
         trial("signatures_are_made_verified_and_broken", &["osslsigncode", "openssl", &agent, &msi, &exe], signatures),
     ];
     libtest_mimic::run(&arguments, tests).exit();
@@ -140,6 +140,20 @@ impl Site {
 
     fn options(&self) -> String {
         fs::read_to_string(self.state().join("options.toml")).expect("the options are there")
+    }
+
+    /// What the EXE says of an installation that was refused.
+    fn refusal(&self) -> Option<String> {
+        fs::read_to_string(self.wine.drive().join("users/alice/Temp/countersign-installer.log")).ok()
+    }
+
+    /// Whether there is something of the EXE's package in its own folder or among the temporary files.
+    fn is_unpacked(&self) -> bool {
+        let named = |dir: &str, part: &str| {
+            let entries = fs::read_dir(self.wine.drive().join(dir)).into_iter().flatten().map_while(Result::ok);
+            entries.map(|entry| entry.file_name()).any(|name| name.to_string_lossy().contains(part))
+        };
+        named("Program Files", "Countersign Setup") || named("users/alice/Temp", ".msi")
     }
 
     fn assert_nothing_left(&self) {
@@ -340,9 +354,20 @@ fn exe_deployed() {
     let (installer, ca) = (Wine::outside(&installer), Wine::outside(&site.portal.authority.ca));
     let unknown = site.wine.run(&installer, &["--mode", "unattended", "--cloudNmae", "x"]);
     assert_eq!(unknown.code, 1639 % 256, "wrong arguments have a code of their own: {}", unknown.text);
-    let told = fs::read_to_string(site.wine.drive().join("users/alice/Temp/countersign-installer.log"));
-    assert!(told.as_ref().is_ok_and(|text| text.contains("did you mean `--cloudName`?")), "{told:?}");
+    let told = site.refusal();
+    assert!(told.as_ref().is_some_and(|text| text.contains("did you mean `--cloudName`?")), "{told:?}");
     site.steps.done("unknown argument refused");
+    // What Windows Installer refuses: the reason that it gives, and its code, are in the log.
+    let cut_off = format!("--deviceToken={}", &token[..40]);
+    let refused = site.wine.run(&installer, &["--mode", "unattended", "--cloudName=portal.example.test", &cut_off]);
+    assert_eq!(refused.code, 1603 % 256, "{}", refused.text);
+    let told = site.refusal().expect("a refusal is told");
+    assert!(told.contains("the device token is cut off") && told.contains("ended with 1603"), "{told}");
+    assert!(!told.contains("did you mean"), "an earlier refusal is not told again: {told}");
+    assert!(!told.contains(&token[10..40]), "{told}");
+    site.assert_nothing_left();
+    assert!(!site.is_unpacked(), "the folder with the package is gone");
+    site.steps.done("a cut-off token refused");
     let (cloud, token_argument) = (site.portal.cloud_name(), format!("--deviceToken={token}"));
     let arguments = [
         "--mode",
@@ -362,6 +387,7 @@ fn exe_deployed() {
     let installed = site.wine.run(&installer, &arguments);
     assert_eq!(installed.code, 0, "{}", installed.text);
     site.steps.done("installed");
+    assert!(!site.is_unpacked() && site.refusal().is_none(), "nothing stays of it");
     site.wait_until_signed_in();
     assert_eq!(site.devices().len(), 1);
     let options = site.options();
@@ -373,6 +399,27 @@ fn exe_deployed() {
     site.assert_nothing_left();
     site.steps.done("removed");
     search_for_canaries(&mut site, &token);
+}
+
+/// What Wine acts on neither of: the manifest, and the flags of the loader (Microsoft, "PE Format", "The Load Configuration Structure").
+fn exe_header() {
+    let content = fs::read(exe_path(&dist())).expect("it can be read");
+    let number = |at: usize| u32::from_le_bytes(content[at..at + 4].try_into().expect("four octets")) as usize;
+    let manifest = br#"<requestedExecutionLevel level="requireAdministrator""#;
+    assert!(!Canary::new("", manifest).found_in(&content).is_empty(), "it asks for an administrator");
+    let header = number(60);
+    // The tenth of sixteen directories of the optional header of PE32+.
+    let (address, size) = (number(header + 24 + 112 + 80), number(header + 24 + 112 + 84));
+    let (sections, optional) = (number(header + 6) & 0xffff, number(header + 20) & 0xffff);
+    let section = (0..sections).map(|index| header + 24 + optional + 40 * index).find(|at| {
+        let start = number(at + 12);
+        (start..start + number(at + 8)).contains(&address)
+    });
+    let section = section.expect("the load configuration is in a section");
+    let at = number(section + 20) + address - number(section + 12);
+    assert!(size >= 0x50 && number(at) == size, "{size}");
+    // LOAD_LIBRARY_SEARCH_SYSTEM32
+    assert_eq!(number(at + 0x4c) >> 16, 0x800, "libraries come from the system's directory");
 }
 
 /// The product's code in what `reg query` printed of the list of programs.

@@ -18,6 +18,8 @@ pub mod environment;
 pub mod event_log;
 pub mod file_standing;
 pub mod files;
+#[cfg(windows)]
+pub mod installer;
 pub mod log_file;
 pub mod loopback;
 #[cfg(target_os = "macos")]

@@ -227,7 +227,7 @@ pub(crate) fn descriptor_text(handle: RawHandle) -> io::Result<String> {
 ///
 /// `text` points to UTF-16 that ends with a NUL.
 #[expect(unsafe_code, reason = "the operating system's interface")]
-unsafe fn text_at(text: *const u16) -> String {
+pub(crate) unsafe fn text_at(text: *const u16) -> String {
     let mut length = 0;
     // SAFETY: by the caller's word there is a NUL, and every unit before it may be read.
     while unsafe { *text.add(length) } != 0 {

@@ -28,7 +28,6 @@ fn outputs() -> Vec<Output> {
         output("packaging/linux/token.conf", others::systemd_credential()),
         output("packaging/macos/countersign.mobileconfig", apple::mobileconfig()),
         output("packaging/macos/jamf-manifest.json", apple::jamf()),
-        output("packaging/windows/options.nsh", windows::nsh()),
         output("packaging/windows/options.wxi", windows::wxi()),
         output("packaging/windows/policy/countersign.admx", windows::admx()),
         output("packaging/windows/policy/en-US/countersign.adml", windows::adml()),

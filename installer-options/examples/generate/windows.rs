@@ -160,23 +160,3 @@ pub(crate) fn wxi() -> String {
         properties(&|spec| spec.secret),
     )
 }
-
-/// An include for the EXE's source: every argument with the MSI property that it stands for, and whether it is a secret.
-pub(crate) fn nsh() -> String {
-    let mut text = "\
-; Made from the table of install options by the example `generate` of the crate `installer-options`. Do not edit.
-; ${DO} is a macro of three parameters: the argument, the MSI property (empty where the MSI has none), `secret` or `plain`.
-!macro COUNTERSIGN_EACH_OPTION DO
-"
-    .to_owned();
-    for spec in OPTIONS {
-        let kind = if spec.secret { "secret" } else { "plain" };
-        for (at, argument) in spec.spellings(Flavour::Arguments).iter().enumerate() {
-            // Older spellings stand for older properties; where there is no such, for today's.
-            let property = spec.msi.get(at).or(spec.msi.first()).copied().unwrap_or_default();
-            text.push_str(&format!("  !insertmacro ${{DO}} \"{argument}\" \"{property}\" \"{kind}\"\n"));
-        }
-    }
-    text.push_str("!macroend\n");
-    text
-}

@@ -1,11 +1,10 @@
 //! Windows Installer's own interface, made safe.
 
-use std::ptr;
 use windows_sys::Win32::{
     Foundation::{ERROR_INSTALL_FAILURE, ERROR_MORE_DATA, ERROR_SUCCESS},
     System::ApplicationInstallationAndServicing::{
-        INSTALLMESSAGE, INSTALLMESSAGE_ERROR, INSTALLMESSAGE_INFO, INSTALLUILEVEL, MsiCloseHandle, MsiCreateRecord,
-        MsiGetPropertyW, MsiInstallProductW, MsiProcessMessage, MsiRecordSetStringW, MsiSetInternalUI, MsiSetPropertyW,
+        INSTALLMESSAGE, INSTALLMESSAGE_ERROR, INSTALLMESSAGE_INFO, MsiCloseHandle, MsiCreateRecord, MsiGetPropertyW,
+        MsiProcessMessage, MsiRecordSetStringW, MsiSetPropertyW,
     },
 };
 
@@ -71,16 +70,6 @@ impl Session {
             MsiProcessMessage(self.0, kind, record);
             MsiCloseHandle(record);
         }
-    }
-}
-
-/// Installs a package in this process with properties that are on no command line; gives Windows Installer's code.
-pub(crate) fn install(package: &str, properties: &str, level: INSTALLUILEVEL) -> u32 {
-    let (package, properties) = (wide(package), wide(properties));
-    // SAFETY: the texts end with a NUL and outlive the calls; there is no window.
-    unsafe {
-        MsiSetInternalUI(level, ptr::null_mut());
-        MsiInstallProductW(package.as_ptr(), properties.as_ptr())
     }
 }
 

@@ -1,4 +1,4 @@
-//! What the installers of Windows call: the custom actions of the MSI, and the one function of the EXE.
+//! What the MSI calls: its custom actions.
 //!
 //! No option ever stands on a command line that these start: the agent reads them from its standard input.
 
@@ -9,8 +9,8 @@
 )]
 
 mod agent;
-mod arguments;
 mod installer;
+mod options;
 
 use installer::{SUCCESS, Session};
 
@@ -26,8 +26,8 @@ const PLACE: &str = "INSTALLDIR";
 pub extern "system" fn CheckOptions(session: u32) -> u32 {
     let session = Session::new(session);
     let given =
-        arguments::properties().map(|name| (session.property(&name), name)).filter(|(value, _)| !value.is_empty());
-    let faults = arguments::faults_of(given.map(|(value, name)| (name, value)));
+        options::properties().map(|name| (session.property(&name), name)).filter(|(value, _)| !value.is_empty());
+    let faults = options::faults_of(given.map(|(value, name)| (name, value)));
     session.set_property(FAULTS, &faults.join("\r\n\r\n"))
 }
 
@@ -36,7 +36,7 @@ pub extern "system" fn CheckOptions(session: u32) -> u32 {
 pub extern "system" fn CollectOptions(session: u32) -> u32 {
     let session = Session::new(session);
     let mut lines = Vec::new();
-    for name in arguments::properties() {
+    for name in options::properties() {
         let value = session.property(&name);
         if value.contains(['\r', '\n']) {
             return session.fail(&format!("`{name}` holds a line break, which no option may"));
@@ -82,18 +82,6 @@ pub extern "system" fn RemoveState(session: u32) -> u32 {
         session.log(&why);
     }
     SUCCESS
-}
-
-/// For the EXE installer: installs the MSI at `package` with the options on this process's command line. Gives the exit code.
-///
-/// # Safety
-///
-/// `package` points to UTF-16 that ends with a NUL.
-#[unsafe(no_mangle)]
-pub unsafe extern "system" fn Install(package: *const u16) -> u32 {
-    // SAFETY: by the caller's word.
-    let package = unsafe { installer::text_at(package) };
-    arguments::install(&package)
 }
 
 fn place_and_rest(data: &str) -> Option<(&str, &str)> {

@@ -1,43 +1,35 @@
-//! The EXE installer's command line, and the MSI properties that it stands for.
+//! The installer's command line, and the MSI properties that it stands for.
 
-use crate::installer;
+#![expect(
+    clippy::disallowed_methods,
+    reason = "an installer is outside the agent and its door to the operating system"
+)]
+
 use installer_options::{
-    Delivered, Flavour, InstallOptions, Layer, OPTIONS, OptionName, Origin, Parsed, RawOption, domain_from_file_name,
-    parse_arguments, parse_values,
+    Flavour, Layer, OPTIONS, OptionName, Origin, Parsed, RawOption, domain_from_file_name, parse_arguments,
 };
+use platform::installer::Shown;
 use std::{ffi::OsString, path::PathBuf};
-use windows_sys::Win32::System::ApplicationInstallationAndServicing::{
-    INSTALLUILEVEL, INSTALLUILEVEL_BASIC, INSTALLUILEVEL_NONE,
-};
 
-/// `ERROR_INVALID_COMMAND_LINE`.
-const WRONG_ARGUMENTS: u32 = 1639;
 /// What stands between domain and version in the installer's file name.
 const PRODUCT: &str = "countersign";
-/// Where faults are written: nobody sees the window of a silent installation.
-const FAULTS_FILE: &str = "countersign-installer.log";
 /// The largest token file that is read, in octets.
 const LARGEST_TOKEN: u64 = 4096;
 
-/// Every property of the MSI that carries an option for the agent; whether the service starts at once is the MSI's own business.
-pub(crate) fn properties() -> impl Iterator<Item = String> {
-    let for_agent = OPTIONS.iter().filter(|spec| spec.name != OptionName::LaunchTray);
-    for_agent.flat_map(|spec| spec.spellings(Flavour::Msi))
+/// What the command line asks for.
+pub(crate) struct Wanted {
+    /// `NAME="value"` for Windows Installer, with spaces between them.
+    pub(crate) properties: String,
+    pub(crate) shown: Shown,
 }
 
-/// What is wrong with these properties; nothing where there are none, since a policy may bring them.
-pub(crate) fn faults_of(given: impl Iterator<Item = (String, String)>) -> Vec<String> {
-    let origin = Origin::new(Layer::Install, Flavour::Msi, "the installer's dialog");
-    let parsed = parse_values(given.map(|(name, value)| (name, Delivered::Text(value))), &origin);
-    let mut faults: Vec<_> = parsed.faults.iter().map(ToString::to_string).collect();
-    if !parsed.options.is_empty() {
-        faults.extend(InstallOptions::check(&parsed.options).err().map(|faults| faults.to_string()));
-    }
-    faults
+/// Every argument that there is.
+pub(crate) fn listed() -> Vec<String> {
+    OPTIONS.iter().flat_map(|spec| spec.spellings(Flavour::Arguments)).collect()
 }
 
-/// Installs `package` with the options on the command line of this process.
-pub(crate) fn install(package: &str) -> u32 {
+/// Reads the command line of this process; gives what is wrong with it, fault by fault.
+pub(crate) fn read() -> Result<Wanted, Vec<String>> {
     // The installer's own switches are no options.
     let is_own = |argument: &OsString| argument == "/S" || argument == "/NCRC";
     let (own, arguments): (Vec<_>, Vec<_>) = std::env::args_os().skip(1).partition(is_own);
@@ -47,12 +39,11 @@ pub(crate) fn install(package: &str) -> u32 {
         faults.push(fault);
     }
     if !faults.is_empty() {
-        report(&faults);
-        return WRONG_ARGUMENTS;
+        return Err(faults);
     }
     add_domain_of_file_name(&mut parsed);
-    let level = level(&parsed, own.iter().any(|switch| switch == "/S"));
-    installer::install(package, &property_list(&parsed), level)
+    let shown = shown(&parsed, own.iter().any(|switch| switch == "/S"));
+    Ok(Wanted { properties: property_list(&parsed), shown })
 }
 
 /// `NAME="value"`, with quotes in a value doubled, as Windows Installer reads them. Options without a property concern the installer alone.
@@ -64,12 +55,12 @@ fn property_list(parsed: &Parsed) -> String {
     parsed.options.iter().filter_map(property).collect::<Vec<_>>().join(" ")
 }
 
-fn level(parsed: &Parsed, silent: bool) -> INSTALLUILEVEL {
+fn shown(parsed: &Parsed, silent: bool) -> Shown {
     let is = |option, wanted| parsed.options.get(option).is_some_and(|raw| raw.value.expose() == wanted);
     let shows_progress =
         is(OptionName::UnattendedModeUi, "minimal") || is(OptionName::UnattendedModeUi, "minimalWithDialogs");
     let unattended = silent || is(OptionName::Mode, "unattended");
-    if unattended && !shows_progress { INSTALLUILEVEL_NONE } else { INSTALLUILEVEL_BASIC }
+    if unattended && !shows_progress { Shown::Nothing } else { Shown::Progress }
 }
 
 /// `safemarch.com-countersign-windows-1.2.3-installer.exe` means `--userDomain safemarch.com`, unless that is given.
@@ -97,10 +88,4 @@ fn read_token_file(parsed: &mut Parsed) -> Result<(), String> {
     let text = text.map_err(|why| format!("`--deviceTokenFile` can't be read: {why}"))?;
     parsed.options.replace_token_file(text.trim().into());
     Ok(())
-}
-
-fn report(faults: &[String]) {
-    let text: String = faults.iter().map(|fault| format!("{fault}\r\n")).collect();
-    // There is nowhere else to say that this failed.
-    let _ = std::fs::write(std::env::temp_dir().join(FAULTS_FILE), text);
 }
