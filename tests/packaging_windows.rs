@@ -25,6 +25,8 @@ use tests::wine::{self, Ran, Wine};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 const NEWER: &str = "99.1.0";
+const HOME_URL: &str = "https://countersign.test/";
+const SUPPORT_URL: &str = "https://countersign.test/support";
 const SERVICE_KEY: &str = r"HKLM\System\CurrentControlSet\Services\Countersign";
 const EVENTS_KEY: &str = r"HKLM\System\CurrentControlSet\Services\EventLog\Application\Countersign";
 const UNINSTALL_KEY: &str = r"HKLM\Software\Microsoft\Windows\CurrentVersion\Uninstall";
@@ -40,6 +42,8 @@ fn main() {
         trial("the_dialogs_of_the_msi_refer_to_what_is_there", &[&msi], dialogs),
         trial("the_msi_does_what_a_deployment_needs", &under_wine, msi_deployed),
         trial("who_opens_the_msi_by_hand_is_asked_and_told", &under_wine, by_hand),
+        trial("the_msi_is_for_the_machine_and_remembers_its_folder", &under_wine, folder),
+        trial("a_version_that_windows_installer_does_not_take_is_refused", &["wixl", "msibuild"], versions),
         trial("options_that_are_wrong_undo_the_installation", &under_wine, wrong_options),
         trial("the_exe_takes_the_arguments_that_deployments_have", &under_wine, exe_deployed),
         trial("the_exe_asks_for_rights_and_takes_libraries_from_the_system_alone", &[&exe], exe_header),
@@ -191,11 +195,22 @@ fn msi_deployed() {
     let status = site.agent(&["status", "--json"]).text;
     assert!(status.contains(r#""key_protection": "sealed-file""#), "{status}");
     let service = site.wine.registry(SERVICE_KEY).expect("the service is registered");
-    assert!(service.contains(r"Countersign\countersign.exe") && service.contains("run --service"), "{service}");
+    // Quoted: Windows would try `C:\Program.exe` otherwise.
+    let command_line = r#""C:\Program Files\Countersign\countersign.exe" run --service"#;
+    assert!(service.contains(command_line), "{service}");
     assert!(!service.contains(&token), "the token is on no command line");
     assert!(site.wine.registry(EVENTS_KEY).is_some_and(|events| events.contains("EventCreate.exe")));
     let options = site.options();
     assert!(options.contains("a-b=c+d/e f") && !options.contains("deviceToken"), "{options}");
+
+    // The same package again with another option: it is applied, as over an upgrade.
+    let again = site.msiexec("/i", &package, &site.properties(&token, &["EXTERNALDEVICEID=another"]));
+    assert_eq!(again.code, 0, "{}", again.text);
+    let options = site.options();
+    assert!(options.contains("another") && !options.contains("a-b=c") && !options.contains("deviceToken"), "{options}");
+    site.wait_until_signed_in();
+    assert_eq!(site.devices().len(), 1);
+    site.steps.done("options changed by the same package");
 
     let newer = build_msi(site.dir.path(), NEWER);
     site.steps.done("a newer MSI is built");
@@ -206,6 +221,10 @@ fn msi_deployed() {
         site.wine.registry(UNINSTALL_KEY).is_some_and(|listed| listed.contains(NEWER)),
         "the newer version is there"
     );
+    let listed = site.wine.registry(UNINSTALL_KEY).expect("it is listed");
+    for entry in [HOME_URL, SUPPORT_URL] {
+        assert!(listed.contains(entry), "`{entry}` is in the list of programs: {listed}");
+    }
     site.wait_until_signed_in();
     // Wine does not tell the older version that it makes room for a newer one (UPGRADINGPRODUCTCODE), so that key and options go with
     // it here; that they stay on Windows hangs on the condition that `tables` reads.
@@ -317,6 +336,43 @@ fn by_hand() {
     site.assert_nothing_left();
     site.steps.done("removed");
     search_for_canaries(&mut site, &token);
+}
+
+fn folder() {
+    let mut site = Site::create();
+    let package = msi_path(&dist());
+    for per_user in [&["ALLUSERS="][..], &["ALLUSERS=2", "MSIINSTALLPERUSER=1"]] {
+        let per_user: Vec<String> = per_user.iter().map(ToString::to_string).collect();
+        site.msiexec("/i", &package, &per_user);
+        site.assert_nothing_left();
+    }
+    site.steps.done("refused for one user");
+    let elsewhere = site.wine.drive().join("Elsewhere/Countersign");
+    let installed = site.msiexec("/i", &package, &[r"INSTALLDIR=C:\Elsewhere\Countersign".to_owned()]);
+    assert!(installed.code == 0 && elsewhere.join("countersign.exe").exists(), "{}", installed.text);
+    let newer = build_msi(site.dir.path(), NEWER);
+    let upgraded = site.msiexec("/i", &newer, &[]);
+    assert_eq!(upgraded.code, 0, "{}", upgraded.text);
+    let listed = site.wine.registry(UNINSTALL_KEY).expect("it is listed");
+    assert!(listed.contains(NEWER) && elsewhere.join("countersign.exe").exists(), "{listed}");
+    assert!(!site.wine.drive().join("Program Files/Countersign").exists());
+    let service = site.wine.registry(SERVICE_KEY).expect("the service is registered");
+    assert!(service.contains(r"C:\Elsewhere\Countersign\countersign.exe"), "{service}");
+    site.steps.done("upgraded where it was");
+    site.msiexec("/x", &newer, &[]);
+    site.assert_nothing_left();
+    assert!(!elsewhere.exists());
+    site.steps.done("removed");
+}
+
+fn versions() {
+    let dir = tempfile::tempdir().expect("a directory can be made");
+    for version in ["256.0.0", "1.256.0", "1.2.65536", "0.2.0-rc.1", "1.2", "1.2.3.4"] {
+        let mut build = Command::new(workspace_dir().join("packaging/windows/build-msi"));
+        let output = build.arg(dir.path()).arg(version).output().expect("the script can be started");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && said.contains("is no version for Windows Installer"), "{version}: {said}");
+    }
 }
 
 fn wrong_options() {
@@ -462,6 +518,8 @@ fn tables() {
         "RemoveFiles",
         "InstallFiles",
         "InstallServices",
+        "PlaceOfService",
+        "QuoteServicePath",
         "ConfigureOptions",
         "MsiConfigureServices",
         "StartServices",
@@ -471,7 +529,9 @@ fn tables() {
     assert!(order.is_sorted_by_key(|name| at(name)), "{:?}", order.map(at));
     let condition =
         |name: &str| text(sequence.iter().find(|row| text(row, "Action") == name).expect("there"), "Condition");
-    assert_eq!(condition("ConfigureOptions"), "NOT Installed", "a repair writes nothing");
+    let takes_options = "NOT Installed OR NOT (REMOVE OR REINSTALL)";
+    assert_eq!(condition("ConfigureOptions"), takes_options, "a repair writes nothing");
+    assert_eq!(condition("CollectOptions"), takes_options);
     assert_eq!(
         condition("RemoveState"),
         "REMOVE=\"ALL\" AND NOT UPGRADINGPRODUCTCODE",
@@ -491,8 +551,17 @@ fn tables() {
     let messages = registry.iter().find(|row| text(row, "Name") == "EventMessageFile").expect("a source of events");
     // `#%` is the mark of an expandable text.
     assert_eq!(text(messages, "Value"), r"#%%SystemRoot%\System32\EventCreate.exe");
-    let refusal = &rows(&mut package, "LaunchCondition")[0];
-    assert_eq!(text(refusal, "Condition"), "NOT WIX_DOWNGRADE_DETECTED");
+    let refusals: Vec<_> = rows(&mut package, "LaunchCondition").iter().map(|row| text(row, "Condition")).collect();
+    for condition in ["NOT WIX_DOWNGRADE_DETECTED", "Installed OR (ALLUSERS=1 AND NOT MSIINSTALLPERUSER)"] {
+        assert!(refusals.iter().any(|refusal| refusal == condition), "{refusals:?}");
+    }
+    assert_eq!(property(&mut package, "ALLUSERS"), "1");
+    let icon = property(&mut package, "ARPPRODUCTICON");
+    assert!(rows(&mut package, "Icon").iter().any(|row| text(row, "Name") == icon), "{icon}");
+    // The folder of an older version: of the machine's 64-bit registry (2 + 16), found before folders are decided.
+    let remembered = &rows(&mut package, "RegLocator")[0];
+    assert_eq!((number(remembered, "Root"), number(remembered, "Type")), (2, 18));
+    assert!(["AppSearch", "SameFolder", "CostInitialize"].is_sorted_by_key(|name| at(name)));
 }
 
 /// What Windows Installer's own validation (ICE17, ICE20, ICE31) asks of dialogs, and that no field gives its secret away or loses what was typed.
@@ -553,6 +622,7 @@ fn number(row: &Row, column: &str) -> i32 {
 fn build_msi(dir: &Path, version: &str) -> PathBuf {
     let mut command = Command::new(workspace_dir().join("packaging/windows/build-msi"));
     command.arg(dir.join("newer")).arg(version).env("COUNTERSIGN_PROGRAMS", programs());
+    command.env("COUNTERSIGN_HOME_URL", HOME_URL).env("COUNTERSIGN_SUPPORT_URL", SUPPORT_URL);
     ok(&mut command);
     dir.join(format!("newer/countersign-{version}-windows-x64.msi"))
 }

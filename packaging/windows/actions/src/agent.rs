@@ -9,12 +9,17 @@ use std::{
     ptr,
     time::{Duration, Instant},
 };
+use windows_service::{
+    service::{ServiceAccess, ServiceErrorControl, ServiceInfo, ServiceStartType, ServiceType},
+    service_manager::{ServiceManager, ServiceManagerAccess},
+};
 use windows_sys::Win32::{
     System::Com::CoTaskMemFree,
     UI::Shell::{FOLDERID_ProgramData, SHGetKnownFolderPath},
 };
 
 const PROGRAM: &str = "countersign.exe";
+const SERVICE: &str = "Countersign";
 /// The directory in `ProgramData` with key, state and options.
 const STATE: &str = "Countersign";
 /// How long a portal may take when the agent is removed.
@@ -35,6 +40,24 @@ pub(crate) fn keep_options(dir: &str, options: &str) -> Result<String, String> {
         (true, Some(Err(error))) => Err(failed(error)),
         (true, _) => Ok(text(&output.stdout)),
     }
+}
+
+/// Writes the service's command line anew, as the MSI describes the service and with the path in quotes.
+pub(crate) fn quote_service_path(dir: &str) -> windows_service::Result<()> {
+    let manager = ServiceManager::local_computer(None::<&str>, ServiceManagerAccess::CONNECT)?;
+    let service = manager.open_service(SERVICE, ServiceAccess::CHANGE_CONFIG)?;
+    service.change_config(&ServiceInfo {
+        name: SERVICE.into(),
+        display_name: SERVICE.into(),
+        service_type: ServiceType::OWN_PROCESS,
+        start_type: ServiceStartType::AutoStart,
+        error_control: ServiceErrorControl::Normal,
+        executable_path: Path::new(dir).join(PROGRAM),
+        launch_arguments: vec!["run".into(), "--service".into()],
+        dependencies: Vec::new(),
+        account_name: None,
+        account_password: None,
+    })
 }
 
 /// Has the agent tell its portal good-bye, for as long as that may take at most.

@@ -65,6 +65,17 @@ pub extern "system" fn ConfigureOptions(session: u32) -> u32 {
     SUCCESS
 }
 
+/// Deferred, as SYSTEM, after the service is there: puts quotes around its program's path, without which Windows would try `C:\Program.exe` first. What
+/// Windows Installer makes of the path by itself is nowhere promised.
+#[unsafe(no_mangle)]
+pub extern "system" fn QuoteServicePath(session: u32) -> u32 {
+    let session = Session::new(session);
+    if let Err(why) = agent::quote_service_path(&session.property("CustomActionData")) {
+        session.log(&format!("the path of the service could not be put in quotes: {why}"));
+    }
+    SUCCESS
+}
+
 /// Deferred, as SYSTEM, before the service is stopped: tells the portal that this device goes. A portal that can't be reached keeps nobody here.
 #[unsafe(no_mangle)]
 pub extern "system" fn Deregister(session: u32) -> u32 {
