@@ -41,6 +41,9 @@ fn main() {
             reproducible,
         ),
         trial("a_signed_rpm_is_known_and_a_changed_one_is_not", &["rpmsign", "gpg", &rpm], signed_rpm),
+        trial("signed_sums_are_known_and_changed_ones_are_not", &["gpg", &deb], signed_sums),
+        trial("the_judges_of_debian_and_of_rpm_find_no_error", &["lintian", "rpmlint", &deb, &rpm], judged),
+        trial("documents_in_packages_have_no_dead_links", &["dpkg-deb", &deb], documents),
         trial("bills_of_materials_list_what_is_linked", &[&deb], bill_of_materials),
         trial("bills_of_materials_are_valid_by_the_schema_of_cyclonedx", &["python3", &deb, &cyclonedx], valid_bill),
         trial("the_unit_keeps_the_service_away_from_the_machine", &["systemd-analyze"], hardened),
@@ -393,28 +396,116 @@ fn reproducible() {
     }
 }
 
-fn signed_rpm() {
-    let dir = tempfile::tempdir().expect("a directory can be made");
-    let home = dir.path().join("gnupg");
+const SIGNER: &str = "Countersign test";
+const MAKE_KEY: [&str; 6] = [
+    "--passphrase=",
+    "--quick-generate-key",
+    "Countersign test <test@countersign.invalid>",
+    "rsa2048",
+    "sign",
+    "never",
+];
+
+/// A key ring of its own: its folder, and GnuPG with it.
+fn keyring(dir: &Path) -> (PathBuf, impl Fn(&[&str]) -> Output) {
+    let home = dir.join("gnupg");
     fs::create_dir(&home).expect("a directory can be made");
     host("chmod", &["700", home.to_str().expect("text")]);
-    let gpg = |arguments: &[&str]| {
-        let output = Command::new("gpg").env("GNUPGHOME", &home).arg("--batch").args(arguments).output();
-        let output = output.expect("gpg can be started");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        output.stdout
+    let gpg = {
+        let home = home.clone();
+        move |arguments: &[&str]| {
+            let output = Command::new("gpg").env("GNUPGHOME", &home).arg("--batch").args(arguments).output();
+            output.expect("gpg can be started")
+        }
     };
-    gpg(&[
-        "--passphrase",
-        "",
-        "--quick-generate-key",
-        "Countersign test <test@countersign.invalid>",
-        "rsa2048",
-        "sign",
-        "never",
-    ]);
+    (home, gpg)
+}
+
+fn gpg_ok(output: &Output) -> Vec<u8> {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    output.stdout.clone()
+}
+
+fn signed_sums() {
+    let dir = tempfile::tempdir().expect("a directory can be made");
+    let (home, gpg) = keyring(dir.path());
+    gpg_ok(&gpg(&MAKE_KEY));
+    let dist = workspace_dir().join("dist");
+    let listed = fs::read_to_string(dist.join("SHA256SUMS")).expect("the sums are there");
+    let files = fs::read_dir(&dist).expect("it can be read").map_while(Result::ok);
+    let names = files.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    for name in names.filter(|name| !name.starts_with("SHA256SUMS")) {
+        assert!(listed.contains(&format!("  {name}\n")), "`{name}` has its sum: {listed}");
+    }
+    let sums = dir.path().join("SHA256SUMS");
+    fs::write(&sums, &listed).expect("the file can be written");
+    let script = workspace_dir().join("packaging/sign-sums");
+    let signed = Command::new(script).env("GNUPGHOME", &home).arg(SIGNER).arg(dir.path()).output();
+    gpg_ok(&signed.expect("the script can be started"));
+    let signature = dir.path().join("SHA256SUMS.asc").display().to_string();
+    let verify = || gpg(&["--verify", &signature, sums.to_str().expect("text")]).status.success();
+    assert!(verify());
+    fs::write(&sums, listed.replacen('0', "1", 1)).expect("the file can be written");
+    assert!(!verify(), "it was changed");
+}
+
+/// Their warnings are told; errors fail.
+fn judged() {
+    for deb in [artefact("_", "_amd64.deb"), artefact("_", "_arm64.deb")] {
+        let arguments = ["--allow-root", "--fail-on", "error", "--tag-display-limit", "0", &deb];
+        let judged = run("lintian", &arguments);
+        let said = String::from_utf8_lossy(&judged.stdout);
+        println!("{said}");
+        assert!(judged.status.success() && !said.lines().any(|line| line.starts_with("E:")), "{said}");
+    }
+    for rpm in [artefact("-", "-1.x86_64.rpm"), artefact("-", "-1.aarch64.rpm")] {
+        let configuration = workspace_dir().join("packaging/linux/rpmlint.toml");
+        let judged = run("rpmlint", &["--config", configuration.to_str().expect("text"), &rpm]);
+        let said = String::from_utf8_lossy(&judged.stdout);
+        println!("{said}");
+        assert!(judged.status.success() && said.contains("0 errors"), "{said}");
+    }
+}
+
+/// Of the pages that packages bring: every link leads to a file beside the page, and to a heading in it.
+fn documents() {
+    let dir = tempfile::tempdir().expect("a directory can be made");
+    host("dpkg-deb", &["--extract", &artefact("_", "_amd64.deb"), dir.path().to_str().expect("text")]);
+    let folder = dir.path().join("usr/share/doc/countersign");
+    let anchors = |page: &str| -> Vec<String> {
+        let headings =
+            page.lines().filter(|line| line.starts_with('#')).map(|line| line.trim_start_matches('#').trim());
+        let plain = |heading: &str| heading.to_lowercase().replace(' ', "-");
+        headings
+            .map(|heading| plain(heading).replace(|sign: char| !sign.is_alphanumeric() && sign != '-', ""))
+            .collect()
+    };
+    let (mut pages, mut links) = (0, 0);
+    for entry in fs::read_dir(&folder).expect("it can be read").map_while(Result::ok) {
+        let path = entry.path();
+        if path.extension().is_none_or(|extension| extension != "md") {
+            continue;
+        }
+        pages += 1;
+        let page = fs::read_to_string(&path).expect("it is text");
+        for target in page.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            links += 1;
+            let (file, anchor) = target.split_once('#').unwrap_or((target, ""));
+            let there = if file.is_empty() { path.clone() } else { folder.join(file) };
+            assert!(target.contains("://") || there.exists(), "{}: `{target}` leads nowhere", path.display());
+            let known = || anchors(&fs::read_to_string(&there).expect("it is text"));
+            assert!(anchor.is_empty() || known().iter().any(|known| known == anchor), "{}: {target}", path.display());
+        }
+    }
+    assert!(pages >= 3 && links > 10, "there is something to follow: {pages} pages, {links} links");
+}
+
+fn signed_rpm() {
+    let dir = tempfile::tempdir().expect("a directory can be made");
+    let (home, gpg) = keyring(dir.path());
+    gpg_ok(&gpg(&MAKE_KEY));
     let key = dir.path().join("key.asc");
-    fs::write(&key, gpg(&["--armor", "--export"])).expect("the file can be written");
+    fs::write(&key, gpg_ok(&gpg(&["--armor", "--export"]))).expect("the file can be written");
     let package: PathBuf = dir.path().join("signed.rpm");
     fs::copy(artefact("-", "-1.x86_64.rpm"), &package).expect("it can be copied");
     let package_text = package.to_str().expect("text");
@@ -453,6 +544,7 @@ fn bill_of_materials() {
         assert!(lock.contains(&format!("name = \"{name}\"\nversion = \"{version}\"\n")), "{name} {version}");
         assert!(component["licenses"][0]["expression"].is_string(), "{name}");
         let checksum = component["hashes"][0]["content"].as_str();
+        assert_eq!(component["purl"].is_null(), own.contains(&name), "a registry has it, or not: {name}");
         assert!(own.contains(&name) || checksum.is_some_and(|sum| lock.contains(&format!("\"{sum}\""))), "{name}");
         names.push(name);
     }
@@ -476,8 +568,11 @@ sys.exit(JsonStrictValidator(SchemaVersion.V1_5).validate_str(open(sys.argv[1]).
         assert!(!String::from_utf8_lossy(&output.stderr).contains("Traceback"), "{output:?}");
         output.status.success()
     };
-    for name in [artefact("_", "_amd64.deb"), artefact("-", "-1.aarch64.rpm"), artefact("-", "-linux-arm64.tar.gz")] {
-        assert!(valid(&format!("{name}.cdx.json")), "{name}");
+    let files = fs::read_dir(workspace_dir().join("dist")).expect("it can be read").map_while(Result::ok);
+    let names: Vec<_> = files.map(|entry| entry.path().display().to_string()).collect();
+    let kinds = [".deb", ".rpm", ".tar.gz", ".msi", ".exe", ".pkg"];
+    for name in names.iter().filter(|name| kinds.iter().any(|kind| name.ends_with(kind))) {
+        assert!(valid(&format!("{name}.cdx.json")), "every artefact has its bill: {name}");
     }
     let dir = tempfile::tempdir().expect("a directory can be made");
     let wrong = dir.path().join("wrong.json");

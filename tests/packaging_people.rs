@@ -33,6 +33,7 @@ fn main() {
         |name: &str, needs: &[&str], run: fn()| -> Trial { trial(name, &[&container::NEEDS[..], needs].concat(), run) };
     let tests = vec![
         booted("the_deb_signs_people_in_to_services", &["apache2", "curl", MODULE, &deb], deb_serves_people),
+        booted("the_deb_serves_people_on_debian_13", &["apache2", "curl", MODULE, &deb], trixie),
         booted(
             "the_rpm_and_the_tarball_sign_a_browser_in",
             &["apache2", "curl", MODULE, &rpm, &tarball],
@@ -87,7 +88,30 @@ fn deb_serves_people() {
     machine.ok("systemctl stop login-alice");
     machine.until("countersign status --json | grep -q bob@ && ! countersign status --json | grep -q alice@");
 
-    let report = json(&machine, "diagnostics");
+    assert_nothing_amiss(&machine);
+}
+
+/// The next systemd, kernel interfaces' defaults and browser: the same package under the same unit, from installation to purge.
+fn trixie() {
+    let cloud = Cloud::new();
+    let service = Service::of(&cloud.portal, &cloud.dir.path().join("apache"));
+    let machine = Container::boot_trixie_with(BROWSER);
+    cloud.prepare(&machine);
+    log_in(&machine, "alice");
+    install_deb(&machine);
+    cloud.enrol(&machine);
+    opens(&mut Browser::start_in(&machine, "alice"), &service, "alice@example.test");
+    opens_by_ecp(&machine, &service);
+    assert_nothing_amiss(&machine);
+    println!("{}", machine.ok("systemctl --version | head -1"));
+    machine.ok("systemd-analyze security --no-pager --threshold=16 countersign.service");
+    machine.ok("dpkg --purge countersign");
+    assert_eq!(cloud.states(), ["unregistered"]);
+    assert!(!machine.is("pgrep -x countersign || test -e /var/lib/countersign"));
+}
+
+fn assert_nothing_amiss(machine: &Container) {
+    let report = json(machine, "diagnostics");
     let checks = report["checks"].as_array().expect("checks");
     let amiss = |check: &&Value| check["status"] == "fail" || check["status"] == "error";
     let amiss: Vec<_> = checks.iter().filter(amiss).collect();

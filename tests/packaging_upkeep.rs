@@ -122,7 +122,10 @@ fn switched_off() {
     machine.ok(is_off);
     machine.ok("systemctl enable --quiet --now countersign");
     signed_in(&machine, "alice");
-    machine.ok("systemctl mask --quiet --now countersign.service && dpkg -i /root/countersign.deb");
+    machine.ok("systemctl mask --quiet --now countersign.service");
+    for step in ["dpkg -i /root/countersign.deb", "dpkg --remove countersign", "dpkg -i /root/countersign.deb"] {
+        machine.ok(step);
+    }
     assert_eq!(machine.shell_with(units, b"").stdout, b"masked\nenabled\n");
     machine.ok(is_off);
     machine.ok("systemctl unmask --quiet countersign.service");
@@ -158,11 +161,17 @@ fn two_halves() {
 
 fn tarball_installed() {
     let machine = Container::boot();
+    // An administrator's own preset comes before ours.
+    machine.ok("mkdir -p /etc/systemd/system-preset && echo 'disable countersign.*' > /etc/systemd/system-preset/00-site.preset");
     let script = install_tarball(&machine, "027");
+    let units = machine.shell_with("systemctl is-enabled countersign.service countersign.path", b"");
+    assert_eq!(units.stdout, b"disabled\ndisabled\n");
+    assert!(machine.is("test -e /usr/share/man/man1/countersign-configure.1.gz"));
     machine.ok("useradd alice && runuser -u alice -- countersign --version");
     let modes = machine.ok("stat -c %a /usr/bin/countersign /usr/lib/systemd/system/countersign.service /usr/share/doc/countersign /etc/countersign");
     assert_eq!(modes, "755\n644\n755\n755");
     machine.ok(&format!("{script} --uninstall --purge"));
+    assert!(!machine.is("find /usr -name '*countersign*' | grep -q ."));
     // The same on another processor, by what the kernel says of it.
     machine.ok("printf '#!/bin/sh\\necho aarch64\\n' > /usr/local/bin/uname && chmod 755 /usr/local/bin/uname");
     let refused = machine.shell_with(&format!("PATH=/usr/local/bin:$PATH {script}"), b"");

@@ -13,6 +13,8 @@ COUNTERSIGN_SCRIPTS
 
 if [ "$(id -u)" != 0 ]; then echo "error: run this as root" >&2; exit 1; fi
 units="usr/lib/systemd/system/countersign.service usr/lib/systemd/system/countersign.path usr/lib/systemd/system-preset/80-countersign.preset"
+manual="usr/share/bash-completion/completions/countersign usr/share/fish/vendor_completions.d/countersign.fish usr/share/zsh/site-functions/_countersign"
+for page in usr/share/man/man1/*; do manual="$manual $page"; done
 # put MODE FILE: renamed into place, since a program that runs can't be written to.
 put() {
   mkdir -p "/$(dirname "$2")"
@@ -31,7 +33,7 @@ case "${1-}" in
       exit 1
     fi
     if [ -e /usr/bin/countersign ]; then kind=upgrade; else kind=first; fi
-    for file in $units usr/share/doc/countersign/*; do put 644 "$file"; done
+    for file in $units usr/share/doc/countersign/* $manual; do put 644 "$file"; done
     put 755 usr/bin/countersign
     mkdir -p /etc/countersign || echo "note: options can't be put into /etc/countersign; countersign configure takes them all the same" >&2
     countersign_installed $kind
@@ -46,7 +48,7 @@ case "${1-}" in
       [ -e $program ] || program=$PWD/usr/bin/countersign
       countersign_leaving "$program" || status=3
     fi
-    for file in usr/bin/countersign $units; do rm -f "/$file"; done
+    for file in usr/bin/countersign $units $manual; do rm -f "/$file"; done
     rm -rf /usr/share/doc/countersign
     if [ "${2-}" = --purge ]; then countersign_purged; else rmdir /etc/countersign 2>/dev/null || :; fi
     if [ $status = 0 ]; then echo "uninstalled"; else echo "uninstalled; the portal was not told"; fi

@@ -6,7 +6,7 @@ use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::sync::OnceLock;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -15,6 +15,17 @@ use crate::program::{PATIENCE, Program};
 
 /// What is in every machine beside Debian's minimum.
 const PACKAGES: &str = "systemd,systemd-sysv,dbus,libpam-systemd,procps,rpm";
+/// Debian 12.
+const BOOKWORM: Release = Release { name: "bookworm", image: "base" };
+/// Debian 13.
+const TRIXIE: Release = Release { name: "trixie", image: "base-trixie" };
+
+/// A release of Debian, and what its image is called.
+#[derive(Clone, Copy)]
+struct Release {
+    name: &'static str,
+    image: &'static str,
+}
 
 /// A machine that has booted. It is switched off and deleted when it is dropped.
 #[derive(Debug)]
@@ -43,7 +54,7 @@ impl Container {
     /// Where it can't be made or does not boot.
     #[must_use]
     pub fn boot() -> Self {
-        Self::boot_over(base(), &[])
+        Self::boot_over(&base(BOOKWORM), &[])
     }
 
     /// A new machine with further packages of Debian, whose `services` do not start by themselves: machines share the host's ports.
@@ -52,7 +63,16 @@ impl Container {
     /// As [`Container::boot`], and where the packages can't be had.
     #[must_use]
     pub fn boot_with(packages: &[&str], services: &[&str]) -> Self {
-        Self::boot_over(&base_with(packages, services), &[])
+        Self::boot_over(&base_with(BOOKWORM, packages, services), &[])
+    }
+
+    /// The same with Debian 13.
+    ///
+    /// # Panics
+    /// As [`Container::boot_with`].
+    #[must_use]
+    pub fn boot_trixie_with(packages: &[&str]) -> Self {
+        Self::boot_over(&base_with(TRIXIE, packages, &[]), &[])
     }
 
     /// A copy of a machine that is switched off; like every copy of an image it makes a machine id of its own.
@@ -92,7 +112,7 @@ impl Container {
     /// As [`Container::boot`].
     #[must_use]
     pub fn boot_alone() -> Self {
-        Self::boot_over(base(), &["--private-network"])
+        Self::boot_over(&base(BOOKWORM), &["--private-network"])
     }
 
     /// Machines share what is in the image, which is up to a gigabyte, where the host can layer one directory over another.
@@ -264,26 +284,26 @@ pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
 }
 
 /// Debian's minimum with systemd: made once, and kept in the target directory.
-fn base() -> &'static Path {
-    static BASE: OnceLock<PathBuf> = OnceLock::new();
-    BASE.get_or_init(|| {
-        let (base, making) = (rootfs_dir().join("base"), rootfs_dir().join("making"));
-        if base.exists() {
-            return base;
-        }
-        fs::create_dir_all(rootfs_dir()).expect("the directory can be made");
-        // What is left of one that was begun and not ended.
-        let _ = fs::remove_dir_all(&making);
-        let status = Command::new("debootstrap")
-            .args(["--variant=minbase", &format!("--include={PACKAGES}"), "bookworm"])
-            .arg(&making)
-            .stdout(Stdio::null())
-            .status();
-        assert!(status.expect("debootstrap can be started").success(), "Debian can be fetched");
-        fs::write(making.join("etc/hosts"), "127.0.0.1 localhost\n").expect("the file can be written");
-        fs::rename(&making, &base).expect("it can be renamed");
-        base
-    })
+fn base(release: Release) -> PathBuf {
+    static MAKING: [Mutex<()>; 2] = [Mutex::new(()), Mutex::new(())];
+    // Two releases may be made at the same time.
+    let _one = MAKING[usize::from(release.image == TRIXIE.image)].lock();
+    let (base, making) = (rootfs_dir().join(release.image), rootfs_dir().join(format!("making-{}", release.name)));
+    if base.exists() {
+        return base;
+    }
+    fs::create_dir_all(rootfs_dir()).expect("the directory can be made");
+    // What is left of one that was begun and not ended.
+    let _ = fs::remove_dir_all(&making);
+    let status = Command::new("debootstrap")
+        .args(["--variant=minbase", &format!("--include={PACKAGES}"), release.name])
+        .arg(&making)
+        .stdout(Stdio::null())
+        .status();
+    assert!(status.expect("debootstrap can be started").success(), "Debian can be fetched");
+    fs::write(making.join("etc/hosts"), "127.0.0.1 localhost\n").expect("the file can be written");
+    fs::rename(&making, &base).expect("it can be renamed");
+    base
 }
 
 /// A new machine's files, with further packages of Debian as in [`Container::boot_with`], for whoever changes them before it boots.
@@ -292,19 +312,19 @@ fn base() -> &'static Path {
 /// Where the packages can't be had.
 #[must_use]
 pub fn files_with(packages: &[&str], services: &[&str]) -> PathBuf {
-    let root = copy_of(&base_with(packages, services));
+    let root = copy_of(&base_with(BOOKWORM, packages, services));
     fs::write(root.join("etc/machine-id"), "").expect("the id can be emptied");
     let _ = fs::remove_file(root.join("var/lib/dbus/machine-id"));
     root
 }
 
 /// The same with further packages. The names of the packages name it, so another list is another image.
-fn base_with(packages: &[&str], services: &[&str]) -> PathBuf {
-    let image = rootfs_dir().join(format!("base+{}", packages.join("+")));
+fn base_with(release: Release, packages: &[&str], services: &[&str]) -> PathBuf {
+    let image = rootfs_dir().join(format!("{}+{}", release.image, packages.join("+")));
     if image.exists() {
         return image;
     }
-    let making = copy_of(base());
+    let making = copy_of(&base(release));
     fs::copy("/etc/resolv.conf", making.join("etc/resolv.conf")).expect("the host's resolver can be taken over");
     let policy = making.join("usr/sbin/policy-rc.d");
     fs::write(&policy, "#!/bin/sh\nexit 101\n").expect("the file can be written");
