@@ -45,8 +45,8 @@ fn pages(command: &Command, name: &str, outputs: &mut Vec<Output>) -> io::Result
     let mut content = Vec::new();
     clap_mangen::Man::new(own).manual("Countersign").render(&mut content)?;
     outputs.push((format!("manual/man/man1/{name}.1"), content));
-    let told = command.get_subcommands().filter(|below| !below.is_hide_set() && below.get_name() != "help");
-    told.map(|below| pages(below, &format!("{name}-{}", below.get_name()), outputs)).collect()
+    let mut told = command.get_subcommands().filter(|below| !below.is_hide_set() && below.get_name() != "help");
+    told.try_for_each(|below| pages(below, &format!("{name}-{}", below.get_name()), outputs))
 }
 
 fn main() -> io::Result<()> {
