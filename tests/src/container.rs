@@ -302,6 +302,9 @@ fn base(release: Release) -> PathBuf {
         .status();
     assert!(status.expect("debootstrap can be started").success(), "Debian can be fetched");
     fs::write(making.join("etc/hosts"), "127.0.0.1 localhost\n").expect("the file can be written");
+    // A prompt would take the console away from systemd, sometimes before it has said there that it has booted.
+    let prompt = making.join("etc/systemd/system/console-getty.service");
+    std::os::unix::fs::symlink("/dev/null", prompt).expect("a link can be made");
     fs::rename(&making, &base).expect("it can be renamed");
     base
 }
