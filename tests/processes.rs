@@ -1,10 +1,5 @@
 //! Three portal processes over one PostgreSQL database, behind a plain TCP balancer.
-#![expect(
-    clippy::disallowed_methods,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "test code: it writes files for programs, and a surprise must end it loudly"
-)]
+#![expect(clippy::expect_used, clippy::panic, reason = "test code: a surprise must end it loudly")]
 
 use std::collections::BTreeSet;
 use std::fs::Permissions;

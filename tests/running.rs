@@ -275,9 +275,9 @@ fn a_live_portal_is_backed_up_and_brought_back() {
     assert_eq!(sign_in(&after), "device-unknown", "it came after the backup");
 
     let database = backup.join("portal.db");
-    let mut bytes = std::fs::read(&database).expect("it is there");
+    let mut bytes = fs::read(&database).expect("it is there");
     *bytes.last_mut().expect("it is not empty") ^= 1;
-    std::fs::write(&database, bytes).expect("it can be written");
+    fs::write(&database, bytes).expect("it can be written");
     let other = Portal { data_dir: dir.path().join("other"), ..portal.clone() };
     let refused = other.command(&["restore", &named]).output().expect("it starts");
     assert!(String::from_utf8_lossy(&refused.stderr).contains("is not what it was when the backup was taken"));
@@ -310,13 +310,13 @@ fn a_signed_head_shows_that_the_audit_was_cut_off_or_made_anew() {
         return;
     }
     let copy = |from: &str, to: &str| {
-        std::fs::copy(portal.data_dir.join(from), portal.data_dir.join(to)).expect("it can be copied");
+        fs::copy(portal.data_dir.join(from), portal.data_dir.join(to)).expect("it can be copied");
     };
     copy("portal.db", "earlier.db");
     portal.ok(&["tenant", "create", "second"]);
     let export = portal.ok(&["audit", "export", "--signed"]);
     let heads = dir.path().join("heads.jsonl");
-    std::fs::write(&heads, &export).expect("it can be written");
+    fs::write(&heads, &export).expect("it can be written");
     let heads = heads.to_str().expect("it is text");
     let verify = || portal.run(&["audit", "verify", "--against", heads]);
     assert!(verify().status.success(), "{:?}", verify());
