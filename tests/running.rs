@@ -138,7 +138,9 @@ fn a_renewed_certificate_is_taken_up_without_a_restart() {
     let (portal, mut serving, _, metrics) = served(dir.path(), &[]);
     let ready = format!("{}/readyz", portal.url());
     let renewed = Authority::create(&dir.path().join("renewed"), "Another CA");
-    let replace = |from: &Path, to: &Path| drop(fs::copy(from, to).expect("a file can be replaced"));
+    let replace = |from: &Path, to: &Path| {
+        fs::copy(from, to).expect("a file can be replaced");
+    };
 
     // One of the two files is there before the other: nothing changes, and the log says why.
     replace(&renewed.key, &portal.authority.key);
