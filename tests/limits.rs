@@ -195,7 +195,7 @@ fn a_device_that_is_removed_counts_as_gone_when_it_has_heard_so() {
     assert!(!output.status.success() && said.contains("restore the device first"), "{said}");
     assert_eq!(house.state(forced), "removed");
     assert_eq!(house.state(quarantined), "quarantined");
-    assert!(house.portal.ok(&["audit", "list", "--json"]).contains("it has heard of it"));
+    assert!(house.portal.ok(&["audit", "list", "--json"]).contains("it knows that it is removed"));
 }
 
 #[test]

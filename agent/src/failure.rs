@@ -55,9 +55,9 @@ failures! {
         "wait a moment and look again with `countersign status`";
     OptionsInvalid, "options-invalid", 5,
         "the install options are not complete or contradict each other",
-        "mend each fault that `countersign status` lists with `countersign configure`";
+        "correct each fault that `countersign status` lists with `countersign configure`";
     NobodyLoggedIn, "nobody-logged-in", 6,
-        "nobody is logged in whom the agent could sign in",
+        "nobody is logged in that the agent could sign in",
         "log in to the computer; `countersign whoami` says what the agent sees";
     NameUnusable, "name-unusable", 7,
         "the name of the account can't become the local part of a user name",
@@ -72,23 +72,23 @@ failures! {
         "the portal does not accept a connection, or did not answer in time",
         "check the network, the proxy and the firewall; the agent tries again by itself";
     TlsNotTrusted, "tls-not-trusted", 12,
-        "the portal's certificate was not issued by anybody whom this device trusts, or is for another name",
+        "the portal's certificate was not issued by an authority that this device trusts, or is for another name",
         "if the portal has a CA of its own, set `caFile`; if a proxy inspects TLS, exempt the portal or add the proxy's CA";
     PortalFailing, "portal-failing", 13,
         "the portal answers with an error of its own",
-        "tell whoever runs the portal; the agent tries again by itself";
+        "tell the administrators of the portal; the agent tries again by itself";
     AnswerNotUnderstood, "answer-not-understood", 14,
         "what answered is no SAML identity provider: a captive portal, a proxy's page, or another server",
         "open the portal's address in a browser on this network, and check `cloudName`";
     AnswerNotTrusted, "answer-not-trusted", 15,
         "the answer is not signed by the portal that this device enrolled with, or is not for this request",
-        "ask whoever runs the portal whether its keys were replaced; if so, enrol again with a new token";
+        "ask the administrators of the portal whether its keys were replaced; if so, enrol again with a new token";
     KeyUnusable, "key-unusable", 16,
         "the device's key can't be read or can't sign",
         "see the log for the reason; a lost key needs `countersign configure` with a new device token";
     StateUnusable, "state-unusable", 17,
         "the agent's state can't be read or written",
-        "see the message: free the disk, or mend the permissions that it names";
+        "see the message: free space on the disk, or correct the permissions that it names";
     GoldenImage, "golden-image", 18,
         "this machine is a golden image: nothing enrols here until a copy of it boots",
         "nothing, if it is a template; otherwise `countersign configure --golden-image off`";
@@ -109,10 +109,10 @@ failures! {
         "exempt the portal's address from TLS inspection, or set `caFile` to the inspecting product's CA";
     KeyHardware, "key-hardware-unavailable", 55,
         "the hardware that holds the device's key, or has to hold it, can't be used now",
-        "see the log for what is wrong with the TPM, and mend that; the agent tries again by itself, and never puts a key into a file instead";
+        "see the log for what is wrong with the TPM, and correct that; the agent tries again by itself, and never puts a key into a file instead";
     PortalKeysUnknown, "portal-keys-unknown", 57,
         "the portal signs with keys that no key which this device knows has vouched for",
-        "ask whoever runs the portal whether its keys were replaced while this device was away: if so, run `countersign deregister --local` and enrol with a new device token; if not, another server answers in its place";
+        "ask the administrators of the portal whether its keys were replaced while this device was away: if so, run `countersign deregister --local` and enrol with a new device token; if not, another server answers in its place";
     KeyLost, "key-lost", 56,
         "the device's key is lost: the TPM was cleared or replaced, or this is another machine",
         "get a device token from the portal and give it to `countersign configure --deviceTokenFile FILE`: the device enrols with a new key";
@@ -139,10 +139,10 @@ failures! {
         "close the page and open the service again";
     ServiceNotUnderstood, "service-not-understood", 65,
         "the service does not answer with an ECP request that can be passed on",
-        "open its address in a browser: if it asks there for a sign-in by SAML, whoever runs the service has to switch ECP on";
+        "open its address in a browser: if it asks there for a sign-in by SAML, the administrators of the service have to enable ECP";
     ServiceAddressDiffers, "service-address-differs", 66,
         "the service wants the answer at another address than the portal has on record for it",
-        "whoever runs the service gives the portal its current metadata; it was told, and nothing was signed for that address";
+        "the administrators of the service give the portal its current metadata; it was told, and nothing was signed for that address";
     ServiceUnreachable, "service-unreachable", 67,
         "the service does not answer, or its certificate is not trusted here",
         "open its address in a browser on this computer; a CA of its own is named with `--ca-file`";

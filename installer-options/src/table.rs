@@ -301,7 +301,7 @@ options! {
     SupportKey {
         canonical: "supportKey", msi: &["SUPPORTKEY"], arguments: &["supportKey"], mac: Some("supportKey"),
         kind: Kind::Text(128),
-        help: "The public key of `age` (`age1…`) that diagnostics bundles are encrypted to; whoever has its other half can read them, the portal can't.",
+        help: "The public key of `age` (`age1…`) that diagnostics bundles are encrypted to; anybody who has its other half can read them, the portal can't.",
     }
     /// Where to read the device token.
     DeviceTokenFile {

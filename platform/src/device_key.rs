@@ -128,7 +128,7 @@ pub enum KeyError {
     },
     /// What held a key here does not make another one, and what holds it less well is no substitute.
     #[error(
-        "this device's key was held better before, and a key that is held less well is not made in its place: mend what is wrong, or run `countersign deregister` to give the protection up"
+        "this device's key was held better before, and a key that is held less well is not made in its place: correct what is wrong, or run `countersign deregister` to give the protection up"
     )]
     Downgrade {
         /// What is wrong with the hardware.

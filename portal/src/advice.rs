@@ -12,7 +12,7 @@ const SETTINGS: &str = "(ruby-saml: `security[:signature_method]` and `security[
 #[must_use]
 pub(crate) fn for_code(code: RefusalCode) -> &'static str {
     if matches!(code, RefusalCode::Malformed | RefusalCode::ClockSkew) {
-        "open the service again from its own first page; whoever runs it may have to set its clock or bring it up to date"
+        "open the service again from its own first page; its administrators may have to set its clock or bring it up to date"
     } else {
         code.next_action()
     }
@@ -29,42 +29,42 @@ pub(crate) fn for_rejection(rejection: &Rejection) -> String {
     let seen = rejection.excerpt();
     match rejection.reason() {
         Reason::SignatureAlgorithm | Reason::DigestAlgorithm if seen.ends_with("sha1") => format!(
-            "whoever runs the service lets it sign with SHA-256 in the place of SHA-1 {SETTINGS}; where it can't, an administrator may allow \
+            "the administrators of the service let it sign with SHA-256 in the place of SHA-1 {SETTINGS}; where it can't, an administrator may allow \
              SHA-1 for this one service: `countersign-portal service set ENTITY-ID --sha1-signatures yes`"
         ),
         Reason::SignatureAlgorithm | Reason::DigestAlgorithm => format!(
-            "whoever runs the service lets it sign with SHA-256 {SETTINGS}: the algorithm `{seen}` is not accepted here"
+            "the administrators of the service let it sign with SHA-256 {SETTINGS}: the algorithm `{seen}` is not accepted here"
         ),
         Reason::AlgorithmNotForKey => format!(
-            "whoever runs the service gives the portal its current metadata: it signs with `{seen}`, for which there is no key on record"
+            "the administrators of the service give the portal its current metadata: it signs with `{seen}`, for which there is no key on record"
         ),
         Reason::Canonicalization | Reason::Transforms => {
-            "whoever runs the service lets it sign with exclusive canonicalisation, `http://www.w3.org/2001/10/xml-exc-c14n#`, and the transforms \
+            "the administrators of the service let it sign with exclusive canonicalisation, `http://www.w3.org/2001/10/xml-exc-c14n#`, and the transforms \
              enveloped signature and exclusive canonicalisation alone"
                 .to_owned()
         }
         Reason::SignaturePlace => {
-            "whoever runs the service lets it sign the query where it sends requests by Redirect, and not the document inside; or lets it send \
+            "the administrators of the service let it sign the query where it sends requests by Redirect, and not the document inside; or lets it send \
              them by POST"
                 .to_owned()
         }
         Reason::NoPinnedKey => {
-            "whoever runs the service gives the portal metadata with the certificate that it signs with: there is none on record".to_owned()
+            "the administrators of the service give the portal metadata with the certificate that it signs with: there is none on record".to_owned()
         }
         Reason::NoSignature => {
-            "whoever runs the service lets it sign its requests, as its metadata says it does (`AuthnRequestsSigned`); or gives the portal \
+            "the administrators of the service let it sign its requests, as its metadata says it does (`AuthnRequestsSigned`); or gives the portal \
              metadata that does not say so"
                 .to_owned()
         }
         Reason::SignatureMismatch => {
-            "whoever runs the service gives the portal its current metadata: it signs with another key than the one on record".to_owned()
+            "the administrators of the service give the portal its current metadata: it signs with another key than the one on record".to_owned()
         }
         Reason::DigestMismatch => {
-            "whoever runs the service looks for what changes its requests after they are signed: a proxy, a filter, or a form that is encoded twice"
+            "the administrators of the service look for what changes its requests after they are signed: a proxy, a filter, or a form that is encoded twice"
                 .to_owned()
         }
         Reason::WrongDestination => format!(
-            "whoever runs the service gives it the portal's current metadata: it sends its requests to `{seen}`"
+            "the administrators of the service give it the portal's current metadata: it sends its requests to `{seen}`"
         ),
         _ => for_code(rejection.code()).to_owned(),
     }

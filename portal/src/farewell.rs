@@ -44,7 +44,10 @@ pub async fn farewell(portal: &Arc<Portal>, body: &[u8], arrival: Arrival) -> Op
         Ok(Some(answer)) => answer,
         Ok(None) => busy(portal, arrival.instant),
         Err(error) => {
-            tracing::error!(error = &error as &dyn std::error::Error, "could not answer a good-bye");
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "could not answer a deregistration or a sign-out"
+            );
             busy(portal, arrival.instant)
         }
     })
@@ -67,7 +70,7 @@ async fn verify(
         max_skew_seconds: SKEW_SECONDS,
     };
     Ok(request.verify(&[key], &expect).map_err(|rejection| {
-        tracing::info!(code = %rejection.code(), why = %rejection, "refused a good-bye before any state was read");
+        tracing::info!(code = %rejection.code(), why = %rejection, "refused a deregistration or a sign-out before any state was read");
         rejection.code()
     }))
 }

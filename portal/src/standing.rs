@@ -212,8 +212,8 @@ async fn hear_of_removal(connection: &mut AnyConnection, known: &Device, now: Ut
     if known.state != DeviceState::RemovalPending {
         return Ok(());
     }
-    device::move_to(connection, known.id.as_str(), DeviceState::Removed, "it has heard that it is removed").await?;
-    let entry = removal(known, "it has heard of it", now);
+    device::move_to(connection, known.id.as_str(), DeviceState::Removed, "it knows that it is removed").await?;
+    let entry = removal(known, "it knows that it is removed", now);
     audit::append(connection, entry).await
 }
 

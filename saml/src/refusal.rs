@@ -234,7 +234,7 @@ refusals! {
         "remove the device at the portal and enrol it again if it has changed hands";
     KeyProtectionWeaker "key-protection-weaker" 45 Later Requester/RequestDenied
         "the device's next key is protected less well than the one that it has"
-        "mend what keeps the hardware from making a key; until then the device goes on with the key that it has";
+        "correct what keeps the hardware from making a key; until then the device goes on with the key that it has";
     DeviceWiped "device-wiped" 46 Never Responder/RequestDenied
         "the device was removed, and the portal told it to delete its key and its state"
         "deploy a device token if it is to come back as a new device";
@@ -249,13 +249,13 @@ refusals! {
         "compare which identity provider each of them asks, and end the circle at one of them";
     ProxyNotAllowed "proxy-not-allowed" 80 Never Responder/ProxyCountExceeded
         "the service lets the portal ask no other identity provider"
-        "sign in with a device, or let whoever runs the service allow it (`Scoping/ProxyCount`)";
+        "sign in with a device, or let the administrators of the service allow it (`Scoping/ProxyCount`)";
     ResponseUnsolicited "response-unsolicited" 81 Never Requester/RequestDenied
         "the identity provider sent an answer that nobody has asked for"
         "open the service first: sign-on begins there, and not at the identity provider";
     IdpRefused "idp-refused" 82 Never Responder/AuthnFailed
         "the identity provider has signed nobody in"
-        "try once more; if it stays like this, ask whoever runs the identity provider";
+        "try once more; if it stays like this, ask the administrators of the identity provider";
     IdpDomain "idp-domain" 83 Never Responder/RequestDenied
         "the identity provider answered for a person of a domain that is not mapped to it"
         "sign in there with the account of your organisation, or map the domain to it at the portal";

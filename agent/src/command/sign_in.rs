@@ -11,7 +11,7 @@ use crate::failure::FailureCode;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct SignIn {
-    /// Get a SAML Response for this service, by its entity ID. Whoever posts it is signed in there as you, once.
+    /// Get a SAML Response for this service, by its entity ID. Anybody who posts it is signed in there as you, once.
     #[arg(long, value_name = "ENTITY_ID")]
     service: Option<String>,
     /// Write the Response as a web page that posts it to the service, readable by you alone.

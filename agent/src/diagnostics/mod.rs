@@ -228,7 +228,7 @@ async fn finish(check: &dyn Check, seen: Arc<Seen>) -> Line {
 }
 
 fn unfinished(check: &dyn Check) -> Line {
-    let (text, next) = ("the check itself broke", "send the bundle to whoever maintains the agent");
+    let (text, next) = ("the check itself broke", "send the bundle to the developers of the agent");
     Line {
         id: check.id(),
         status: Verdict::Error,

@@ -19,7 +19,7 @@ Upload the MSI and give as command-line arguments, in one line:
 const AFTER_MSI: &str = r#"
 ```
 
-Intune shows the arguments to whoever may read the app. Windows Installer keeps the token out of its log, unless the machine's policy `Debug` is 7. So use a token with few
+Intune shows the arguments to everybody who may read the app. Windows Installer keeps the token out of its log, unless the machine's policy `Debug` is 7. So use a token with few
 uses and a short life, or leave `DEVICETOKEN` out and give it later with `countersign configure --deviceTokenFile`.
 
 As a Win32 app the install command is the same after `msiexec /i countersign.msi /quiet`, the uninstall command `msiexec /x {ProductCode} /quiet`; detect it by the MSI's

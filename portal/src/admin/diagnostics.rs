@@ -19,7 +19,7 @@ pub async fn ask(admin: &Admin, id: &str) -> Result<DiagnosticsRequest, AdminErr
                 let row = device::by_id(connection, &device).await?;
                 let row = row.ok_or_else(|| AdminError::missing(Noun::Device, &device))?;
                 if row.state != DeviceState::Registered {
-                    let wanted = "`registered`: another device would not hear of it";
+                    let wanted = "`registered`: another device would not learn it";
                     return Err(AdminError::Invalid { field: "state", given: row.state.to_string(), wanted });
                 }
                 let request = match diagnostics::open_of(connection, &device, now).await? {

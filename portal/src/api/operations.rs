@@ -63,7 +63,7 @@ const AUDIT: &[(&str, &str)] = &[
     ("limit", "rows of the portion: 1 to 1000, 100 where it is not given"),
     ("kind", "`refusals` or `changes`; all where it is not given"),
     ("actor", "who did it"),
-    ("subject", "whom or what it was done to"),
+    ("subject", "the object that it was done to"),
 ];
 const ENTITY: &[(&str, &str)] = &[
     ("entity_id", "the service's entity ID"),

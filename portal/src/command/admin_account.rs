@@ -56,7 +56,7 @@ pub(super) enum Account {
         /// What it may do from now on.
         role: Role,
     },
-    /// Let an identity provider sign an account in: whoever it calls so has it. Its password goes on working.
+    /// Let an identity provider sign an account in: anybody that it calls by this name has it. Its password goes on working.
     Link {
         /// The account's name.
         name: String,

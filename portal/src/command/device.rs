@@ -119,7 +119,7 @@ impl Device {
             Self::Diagnostics { id } => {
                 let request = admin::diagnostics::ask(&context.admin, &id).await?;
                 Ok(format!(
-                    "{}\nthe device hears of it in its next keep-alive; `device bundles` shows what came of it\n",
+                    "{}\nthe device learns it at its next keep-alive; `device bundles` shows what came of it\n",
                     request.id
                 ))
             }

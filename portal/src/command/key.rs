@@ -15,7 +15,7 @@ pub(super) enum Key {
     Create,
     /// Make one more key, which is listed from now on and signs when the older ones have retired.
     Add {
-        /// Whom it signs for.
+        /// What it signs for: services or agents.
         #[arg(long = "for", value_name = "PURPOSE", value_parser = purpose)]
         purpose: Purpose,
         /// The tenant whose own issuer is to sign with it; not given: the cloud.

@@ -25,7 +25,7 @@ pub(super) enum Policy {
         #[arg(long)]
         file: PathBuf,
     },
-    /// Change what happens at limits and to whom.
+    /// Change what happens at limits, and for which people.
     Set(Box<Set>),
     /// Demand something of sign-ons; every demand that fits one must be met. Prints the id of the rule.
     Require(Box<Require>),

@@ -78,7 +78,7 @@ pub(super) struct Create {
     groups: Vec<String>,
     /// The people that its devices may sign in by their word alone. `proven`: nobody; people prove who they are, once for each device, and
     /// are signed in silently from then on. `any`: zero touch; a stolen token then buys a device that signs in as anybody of the tenant's domains
-    /// whom the tenant does not know yet.
+    /// that the tenant does not know yet.
     #[arg(long, value_name = "WHO", default_value = "proven")]
     people: People,
     /// A file with those people, a name `user@domain` on each line (`--people listed`).

@@ -1,4 +1,4 @@
-//! `countersign-portal user`: the people whom the portal signs in.
+//! `countersign-portal user`: the people that the portal signs in.
 
 use std::time::Duration;
 

@@ -116,7 +116,7 @@ const OWN_WORDS: [(RefusalCode, &str, &str); 8] = [
     ),
     (RefusalCode::SignOnOver, "nobody waits for this answer in this browser", "open the service again"),
 ];
-const LOOK_AT_SETTINGS: &str = "open the service again; if it stays like this, whoever runs the identity provider looks at its settings for this portal, and its clock";
+const LOOK_AT_SETTINGS: &str = "open the service again; if it stays like this, the administrators of the identity provider look at its settings for this portal, and its clock";
 
 fn words(code: RefusalCode) -> (&'static str, &'static str) {
     let own = OWN_WORDS.iter().find(|(of, _, _)| *of == code);

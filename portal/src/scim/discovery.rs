@@ -36,7 +36,7 @@ pub(super) fn resource_types(base: &str) -> Vec<Value> {
             "meta": { "resourceType": "ResourceType", "location": format!("{base}/ResourceTypes/{name}") },
         })
     };
-    let mut user = kind("User", "/Users", USER, "People whom the portal signs in");
+    let mut user = kind("User", "/Users", USER, "People that the portal signs in");
     user["schemaExtensions"] = json!([{ "schema": ENTERPRISE, "required": false }]);
     vec![user, kind("Group", "/Groups", GROUP, "Groups of people")]
 }

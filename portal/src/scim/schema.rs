@@ -274,7 +274,7 @@ pub(super) fn schemas(base: &str) -> Vec<Value> {
         })
     };
     let mut all = vec![
-        schema(USER, "User", "A person whom the portal signs in", USER_ATTRIBUTES),
+        schema(USER, "User", "A person that the portal signs in", USER_ATTRIBUTES),
         schema(ENTERPRISE, "EnterpriseUser", "A person in an organisation", ENTERPRISE_ATTRIBUTES),
         schema(GROUP, "Group", "A group of people", GROUP_ATTRIBUTES),
     ];

@@ -90,7 +90,7 @@ fn notice(code: &str) -> Option<&'static str> {
         "devices-moved" => "Done: it holds from the devices' next requests on.",
         "some-not-moved" => "Some could not be moved from where they stand; the others were.",
         "diagnostics-asked" => {
-            "It hears of it in its next keep-alive; its policy decides whether somebody there has to allow it."
+            "It learns it at its next keep-alive; its policy decides whether somebody there has to allow it."
         }
         "diagnostics-deleted" => "The diagnostics are deleted.",
         "token-revoked" => "The token enrols no more devices.",

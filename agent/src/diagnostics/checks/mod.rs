@@ -117,7 +117,7 @@ fn blocking(seen: Arc<Seen>, look: fn(&Seen) -> Finding) -> Looking {
 async fn off_thread(look: impl FnOnce() -> Finding + Send + 'static) -> Finding {
     let looked = tokio::task::spawn_blocking(look).await;
     looked
-        .unwrap_or_else(|_| Finding::error("the check itself broke", "send the bundle to whoever maintains the agent"))
+        .unwrap_or_else(|_| Finding::error("the check itself broke", "send the bundle to the developers of the agent"))
 }
 
 /// A check of the way to the portal.

@@ -43,7 +43,7 @@ async fn look(network: Network) -> Finding {
         ),
         None => Finding::fail(
             format!("{name} can't be reached"),
-            "mend the proxy, or set the option `proxy` to another, or to `direct`",
+            "repair the proxy, or set the option `proxy` to another, or to `direct`",
         ),
     }
 }

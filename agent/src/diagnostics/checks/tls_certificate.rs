@@ -39,9 +39,9 @@ async fn look(network: Network) -> Finding {
         ),
         (false, ..0) => Finding::fail(
             format!("{text}: it has expired"),
-            "tell whoever runs the portal; if the clock here is wrong, set it",
+            "tell the administrators of the portal; if the clock here is wrong, set it",
         ),
-        (false, 0..7) => Finding::warn(text, "tell whoever runs the portal: it ends within a week"),
+        (false, 0..7) => Finding::warn(text, "tell the administrators of the portal: it ends within a week"),
         (false, _) => Finding::pass(text),
     }
 }

@@ -166,7 +166,7 @@ complete -c countersign -n "__fish_countersign_using_subcommand status" -l runti
 complete -c countersign -n "__fish_countersign_using_subcommand status" -l json -d 'As JSON'
 complete -c countersign -n "__fish_countersign_using_subcommand status" -l watch -d 'Go on, and show it again whenever it changes, until ended with Ctrl-C; with `--json`, one object a line'
 complete -c countersign -n "__fish_countersign_using_subcommand status" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c countersign -n "__fish_countersign_using_subcommand sign-in" -l service -d 'Get a SAML Response for this service, by its entity ID. Whoever posts it is signed in there as you, once' -r
+complete -c countersign -n "__fish_countersign_using_subcommand sign-in" -l service -d 'Get a SAML Response for this service, by its entity ID. Anybody who posts it is signed in there as you, once' -r
 complete -c countersign -n "__fish_countersign_using_subcommand sign-in" -l form -d 'Write the Response as a web page that posts it to the service, readable by you alone' -r -F
 complete -c countersign -n "__fish_countersign_using_subcommand sign-in" -l config -d 'The configuration file, in place of the system\'s or the user\'s own' -r -F
 complete -c countersign -n "__fish_countersign_using_subcommand sign-in" -l policy -d 'The file in which the device\'s management speaks, in place of the system\'s' -r -F

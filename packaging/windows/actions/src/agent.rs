@@ -60,7 +60,7 @@ pub(crate) fn quote_service_path(dir: &str) -> windows_service::Result<()> {
     })
 }
 
-/// Has the agent tell its portal good-bye, for as long as that may take at most.
+/// Has the agent deregister at its portal, for as long as that may take at most.
 pub(crate) fn deregister(dir: &str) -> String {
     let mut command = command(dir, &["deregister"]);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
@@ -99,7 +99,7 @@ fn command(dir: &str, arguments: &[&str]) -> Command {
     command
 }
 
-/// Asked of the system and not of the environment, which whoever starts an installer can set.
+/// Asked of the system and not of the environment, which anybody who starts an installer can set.
 fn program_data() -> Option<PathBuf> {
     let mut text = ptr::null_mut();
     // SAFETY: the identifier is readable, no token means this process's user, and `text` is a place for one pointer.
