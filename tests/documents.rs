@@ -1,4 +1,5 @@
-//! The words of documents, pages, help and messages: plain ones. A comment in the code that is no help text is left to its readers.
+//! Documents: their words, and those of pages, help and messages, are plain; their links lead somewhere; their tables are whole. A comment in the code
+//! that is no help text is left to its readers.
 #![expect(clippy::expect_used, clippy::disallowed_methods, reason = "test code: a surprise must end it loudly")]
 
 use std::fs;
@@ -20,6 +21,9 @@ const WORDS: &[(&str, &str)] = &[
     ("unmake", "remove, forget"),
     ("unmakes", "removes, forgets"),
 ];
+
+/// The documents beside the folders.
+const FIRST: [&str; 4] = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md"];
 
 /// What somebody who is no developer reads, in a file.
 #[derive(Clone, Copy)]
@@ -79,7 +83,7 @@ fn wrong(text: &str) -> impl Iterator<Item = (&'static str, &'static str)> {
 #[test]
 fn documents_pages_help_and_messages_use_plain_words() {
     let root = workspace_dir();
-    let mut files = vec![root.join("README.md"), root.join("ARCHITECTURE.md")];
+    let mut files = Vec::from(FIRST.map(|name| root.join(name)));
     for directory in
         ["docs", "packaging/macos", "packaging/windows", "portal/templates", "agent/src", "installer-options/src"]
             .into_iter()
@@ -110,4 +114,85 @@ fn words_are_found_where_they_are_shown_and_nowhere_else() {
     assert_eq!(count("    /// Whoever posts it is signed in.", Kind::Command), 1);
     assert_eq!(count("    /// Whoever posts it is signed in.", Kind::Code), 0);
     assert_eq!(count("    let whom = mended(whoever);", Kind::Code), 0);
+}
+
+/// Every document that is written in Markdown.
+fn documents() -> Vec<PathBuf> {
+    let root = workspace_dir();
+    let mut files = Vec::from(FIRST.map(|name| root.join(name)));
+    ["docs", "findings", "packaging"].iter().for_each(|directory| files_below(&root.join(directory), &mut files));
+    files.retain(|file| file.extension().is_some_and(|extension| extension == "md"));
+    files
+}
+
+/// The lines of a document that are no code, each with its number.
+fn prose(text: &str) -> Vec<(usize, &str)> {
+    let mut is_code = false;
+    let lines = text.lines().enumerate().filter(|(_, line)| {
+        let is_fence = line.trim_start().starts_with("```");
+        is_code ^= is_fence;
+        !is_code && !is_fence
+    });
+    lines.map(|(number, line)| (number + 1, line)).collect()
+}
+
+/// What a heading is called in links, as forges of Git do it.
+fn anchor(heading: &str) -> String {
+    let kept = heading.trim_start_matches('#').trim().to_lowercase();
+    let kept = kept.chars().filter(|letter| letter.is_alphanumeric() || " -_".contains(*letter));
+    kept.map(|letter| if letter == ' ' { '-' } else { letter }).collect()
+}
+
+/// The targets of the links in a line.
+fn links(line: &str) -> impl Iterator<Item = &str> {
+    line.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(target, _)| target)
+}
+
+#[test]
+fn links_lead_to_files_and_headings_that_are_there() {
+    let mut wrong = Vec::new();
+    for file in documents() {
+        let text = fs::read_to_string(&file).expect("a document is text");
+        for (number, line) in prose(&text) {
+            for target in links(line).filter(|target| !target.contains("://") && !target.starts_with("mailto:")) {
+                let (path, heading) = target.split_once('#').unwrap_or((target, ""));
+                let meant = if path.is_empty() { file.clone() } else { file.with_file_name(path) };
+                let is_there = meant.exists()
+                    && (heading.is_empty()
+                        || fs::read_to_string(&meant).is_ok_and(|text| {
+                            prose(&text).iter().any(|(_, line)| line.starts_with('#') && anchor(line) == heading)
+                        }));
+                if !is_there {
+                    wrong.push(format!("{}:{number}: {target}", file.display()));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn tables_are_whole() {
+    let mut wrong = Vec::new();
+    for file in documents() {
+        let text = fs::read_to_string(&file).expect("a document is text");
+        let lines = prose(&text);
+        let mut before = "";
+        for (place, (number, line)) in lines.iter().enumerate() {
+            let begins = line.starts_with('|') && !before.starts_with('|');
+            let is_headed =
+                lines.get(place + 1).is_some_and(|(_, next)| next.starts_with("|--") || next.starts_with("| -"));
+            if begins && !is_headed {
+                wrong.push(format!("{}:{number}: a row without its table's head", file.display()));
+            }
+            before = line;
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_first_page_is_short() {
+    let text = fs::read_to_string(workspace_dir().join("README.md")).expect("it is there");
+    assert!(text.chars().count() <= 7000, "README.md has {} characters; 7,000 are what is read", text.chars().count());
 }
