@@ -34,23 +34,22 @@ fn main() {
     let tests = vec![
         booted("the_deb_signs_people_in_to_services", &["apache2", "curl", MODULE, &deb], deb_serves_people),
         booted("the_deb_serves_people_on_debian_13", &["apache2", "curl", MODULE, &deb], trixie),
+        booted("the_rpm_signs_people_in_to_services", &["apache2", "curl", MODULE, &rpm], rpm_serves_people),
         booted(
-            "the_rpm_and_the_tarball_sign_a_browser_in",
-            &["apache2", "curl", MODULE, &rpm, &tarball],
-            others_serve_a_browser,
+            "the_tarball_signs_people_in_to_services",
+            &["apache2", "curl", MODULE, &tarball],
+            tarball_serves_people,
         ),
         booted("a_sandbox_that_is_too_strict_is_reported", &[&deb], strict_sandbox),
-        booted("a_network_that_comes_back_is_used_at_once", &["ip", &deb], network_comes_back),
+        booted("a_network_that_comes_back_is_used_at_once", &["ip", &deb], || network_comes_back(install_deb)),
+        booted("a_network_that_comes_back_is_used_at_once_with_the_rpm", &["ip", &rpm], || {
+            network_comes_back(install_rpm);
+        }),
+        booted("a_network_that_comes_back_is_used_at_once_with_the_tarball", &["ip", &tarball], || {
+            network_comes_back(|machine| drop(install_tarball(machine, "022")));
+        }),
     ];
     libtest_mimic::run(&arguments, tests).exit();
-}
-
-/// A machine with a browser, on which `alice` is logged in.
-fn machine(cloud: &Cloud) -> Container {
-    let machine = Container::boot_with(BROWSER, &[]);
-    cloud.prepare(&machine);
-    log_in(&machine, "alice");
-    machine
 }
 
 /// Opens the page as somebody does whose browser was never here.
@@ -62,52 +61,84 @@ fn opens(browser: &mut Browser, service: &Service, user: &str) {
     assert_eq!(person, user);
 }
 
-fn deb_serves_people() {
-    let cloud = Cloud::new();
-    let service = Service::of(&cloud.portal, &cloud.dir.path().join("apache"));
-    let machine = machine(&cloud);
-    install_deb(&machine);
+/// What a package promises, from a silent installation on: `alice` opens a service in three ways, `bob` sits down beside her, she leaves, and diagnostics
+/// find nothing to say.
+fn a_day(machine: &Container, cloud: &Cloud, service: &Service, install: impl FnOnce(&Container)) {
+    cloud.prepare(machine);
+    log_in(machine, "alice");
+    install(machine);
     let begun = Instant::now();
-    cloud.enrol(&machine);
+    cloud.enrol(machine);
     println!("signed in {:?} after `configure` began", begun.elapsed());
 
-    let mut alices = Browser::start_in(&machine, "alice");
-    opens(&mut alices, &service, "alice@example.test");
-    opens_by_ecp(&machine, &service);
-    opens_from_the_agent(&machine, &service, &mut alices);
+    let mut alices = Browser::start_in(machine, "alice");
+    opens(&mut alices, service, "alice@example.test");
+    opens_by_ecp(machine, service);
+    opens_from_the_agent(machine, service, &mut alices);
 
-    // Somebody else sits down: each is who they are, and one who leaves is gone.
+    // Each is who they are, and one who leaves is gone.
     machine.ok("useradd --create-home --shell /bin/sh bob");
     let begun = Instant::now();
-    log_in(&machine, "bob");
-    signed_in(&machine, "bob");
+    log_in(machine, "bob");
+    signed_in(machine, "bob");
     println!("the second person is signed in {:?} after they logged in", begun.elapsed());
-    let mut bobs = Browser::start_in(&machine, "bob");
-    opens(&mut bobs, &service, "bob@example.test");
+    let mut bobs = Browser::start_in(machine, "bob");
+    opens(&mut bobs, service, "bob@example.test");
     drop((alices, bobs));
     machine.ok("systemctl stop login-alice");
     machine.until("countersign status --json | grep -q bob@ && ! countersign status --json | grep -q alice@");
 
-    assert_nothing_amiss(&machine);
+    assert_nothing_amiss(machine);
+}
+
+fn cloud_with_service() -> (Cloud, Service) {
+    let cloud = Cloud::new();
+    let service = Service::of(&cloud.portal, &cloud.dir.path().join("apache"));
+    (cloud, service)
+}
+
+/// The package was taken away with everything that it has made, and the portal knows that the device has left.
+fn assert_gone(machine: &Container, cloud: &Cloud) {
+    assert_eq!(cloud.states(), ["unregistered"]);
+    assert!(!machine.is("pgrep -x countersign || test -e /var/lib/countersign"));
+}
+
+fn deb_serves_people() {
+    let (cloud, service) = cloud_with_service();
+    let machine = Container::boot_with(BROWSER, &[]);
+    a_day(&machine, &cloud, &service, install_deb);
+    machine.ok("dpkg --purge countersign");
+    assert_gone(&machine, &cloud);
 }
 
 /// The next systemd, kernel interfaces' defaults and browser: the same package under the same unit, from installation to purge.
 fn trixie() {
-    let cloud = Cloud::new();
-    let service = Service::of(&cloud.portal, &cloud.dir.path().join("apache"));
+    let (cloud, service) = cloud_with_service();
     let machine = Container::boot_trixie_with(BROWSER);
-    cloud.prepare(&machine);
-    log_in(&machine, "alice");
-    install_deb(&machine);
-    cloud.enrol(&machine);
-    opens(&mut Browser::start_in(&machine, "alice"), &service, "alice@example.test");
-    opens_by_ecp(&machine, &service);
-    assert_nothing_amiss(&machine);
+    a_day(&machine, &cloud, &service, install_deb);
     println!("{}", machine.ok("systemctl --version | head -1"));
     machine.ok("systemd-analyze security --no-pager --threshold=16 countersign.service");
     machine.ok("dpkg --purge countersign");
+    assert_gone(&machine, &cloud);
+}
+
+fn rpm_serves_people() {
+    let (cloud, service) = cloud_with_service();
+    let machine = Container::boot_with(BROWSER, &[]);
+    a_day(&machine, &cloud, &service, install_rpm);
+    machine.ok("rpm -e --nodeps countersign");
     assert_eq!(cloud.states(), ["unregistered"]);
-    assert!(!machine.is("pgrep -x countersign || test -e /var/lib/countersign"));
+    assert!(!machine.is("pgrep -x countersign"));
+}
+
+/// What root unpacks and installs with a umask of its own is for everybody all the same.
+fn tarball_serves_people() {
+    let (cloud, service) = cloud_with_service();
+    let machine = Container::boot_with(BROWSER, &[]);
+    let mut script = String::new();
+    a_day(&machine, &cloud, &service, |machine| script = install_tarball(machine, "077"));
+    machine.ok(&format!("{script} --uninstall --purge"));
+    assert_gone(&machine, &cloud);
 }
 
 fn assert_nothing_amiss(machine: &Container) {
@@ -139,22 +170,6 @@ fn opens_from_the_agent(machine: &Container, service: &Service, browser: &mut Br
     assert!(open.wait().0.success(), "it ends when it was fetched");
     browser.wait_until("the service", &format!("location.origin === '{}'", service.base));
     browser.open_until(&service.private(), INSIDE);
-}
-
-fn others_serve_a_browser() {
-    let cloud = Cloud::new();
-    let service = Service::of(&cloud.portal, &cloud.dir.path().join("apache"));
-    let machine = machine(&cloud);
-    install_rpm(&machine);
-    cloud.enrol(&machine);
-    opens(&mut Browser::start_in(&machine, "alice"), &service, "alice@example.test");
-    machine.ok("rpm -e --nodeps countersign");
-    // What root unpacks and installs with a umask of its own is for everybody all the same.
-    let script = install_tarball(&machine, "077");
-    cloud.enrol(&machine);
-    opens(&mut Browser::start_in(&machine, "alice"), &service, "alice@example.test");
-    machine.ok(&format!("{script} --uninstall --purge"));
-    assert_eq!(cloud.states(), ["unregistered", "unregistered"]);
 }
 
 fn check<'a>(report: &'a Value, id: &str) -> &'a Value {
@@ -202,7 +217,7 @@ fn strict_sandbox() {
 const BACK_WITHIN_SECONDS: u64 = 10;
 
 /// In a network of the machine's own, with the portal in it: it is lost while the agent starts, and given back.
-fn network_comes_back() {
+fn network_comes_back(install: fn(&Container)) {
     let mut cloud = Cloud::new();
     let machine = Container::boot_alone();
     cloud.serving.kill();
@@ -213,7 +228,7 @@ fn network_comes_back() {
     cloud.serving.wait_for(|line| line.contains("\"serving\""));
     cloud.prepare(&machine);
     log_in(&machine, "alice");
-    install_deb(&machine);
+    install(&machine);
     cloud.enrol(&machine);
 
     // The route, and not the link: systemd 252 brings loopback up again whenever it starts a service with `PrivateIPC=`.

@@ -339,7 +339,7 @@ pub fn create(purpose: Purpose, directory: &Path, common_name: &str, now: UtcTim
 /// Makes the keys' directory where there is none.
 fn make_directory(directory: &Path) -> Result<(), FileError> {
     if files::exists(directory) {
-        return files::close_to_others(directory);
+        return Ok(());
     }
     files::make_private_directory(directory)?;
     files::give_to_owner_of_directory(directory)
