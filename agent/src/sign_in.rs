@@ -334,22 +334,22 @@ pub async fn sign_in(
     let identity = Identity::of(&session, &device.config.user_domain, device.config.user_name.as_ref())?;
     steps.done("user", || format!("{} ({})", identity.name_id.value, identity.reason));
     device.key(steps).await?;
-    let portal = device.portal(steps).await?;
+    let mut portal = device.portal(steps).await?;
     if portal.enrolled_by.is_none() && wanted.service().is_some() {
         // Only the device's own session says who vouches for its people towards services.
-        exchange(device, &identity, &Wanted::Session, steps).await?;
+        exchange(device, portal, (&identity, &Wanted::Session), steps).await?;
+        portal = device.portal(steps).await?;
     }
-    exchange(device, &identity, wanted, steps).await
+    exchange(device, portal, (&identity, wanted), steps).await
 }
 
 /// Asks the portal until it answers for good.
 async fn exchange(
     device: &mut Device,
-    identity: &Identity,
-    wanted: &Wanted,
+    mut portal: PinnedPortal,
+    (identity, wanted): (&Identity, &Wanted),
     steps: &Steps,
 ) -> Result<Granted, SignInError> {
-    let mut portal = device.portal(steps).await?;
     let mut corrections = Corrections::default();
     loop {
         let key = device.key(steps).await?;
