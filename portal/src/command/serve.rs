@@ -135,6 +135,7 @@ impl FromStr for Ports {
 impl Serve {
     pub(super) async fn run(self, context: &Context) -> Result<String, CommandError> {
         start_log(self.log, self.log_json);
+        let reload = tls::reload_signal();
         let cloud = Cloud::new(&self.public_url)?;
         let is_own = |tenant: &Tenant| tenant.issuer == Issuer::Own;
         admin::key::create_missing_of_tenants(&context.admin, &context.keys_dir(), is_own).await?;
@@ -188,7 +189,7 @@ impl Serve {
             "serving"
         );
         tls.warn_about(portal.cloud.host(), clock::now());
-        let renewing = tokio::spawn(tls::follow(tls_files, tls, tls_config.clone(), Arc::clone(&portal)));
+        let renewing = tokio::spawn(tls::follow(reload, tls_files, tls, tls_config.clone(), Arc::clone(&portal)));
 
         let server = axum_server::from_tcp(listener).map_err(|error| serving(error.into()))?;
         let acceptor = RustlsAcceptor::new(tls_config).handshake_timeout(HANDSHAKE_TIMEOUT).acceptor(connections);

@@ -101,9 +101,14 @@ fn content(certificate: &[u8], key: &[u8]) -> Digest {
 
 /// Takes up a renewed certificate, for as long as the portal serves. Connections that are open go on with the former one. Files that can't be used, as
 /// while only one of the two is replaced, change nothing.
-pub(super) async fn follow(files: TlsFiles, loaded: Loaded, config: RustlsConfig, portal: Arc<Portal>) {
+pub(super) async fn follow(
+    mut asked: ReloadSignal,
+    files: TlsFiles,
+    loaded: Loaded,
+    config: RustlsConfig,
+    portal: Arc<Portal>,
+) {
     let (mut held, mut refused) = (loaded.content, None);
-    let mut asked = reload_signal();
     loop {
         let is_asked = tokio::select! {
             () = tokio::time::sleep(LOOK) => false,
@@ -136,10 +141,10 @@ pub(super) async fn follow(files: TlsFiles, loaded: Loaded, config: RustlsConfig
     }
 }
 
-/// SIGHUP, where there are signals.
-struct ReloadSignal(#[cfg(unix)] Option<tokio::signal::unix::Signal>);
+/// SIGHUP, where there are signals. Once it exists, the signal no longer ends the process.
+pub(super) struct ReloadSignal(#[cfg(unix)] Option<tokio::signal::unix::Signal>);
 
-fn reload_signal() -> ReloadSignal {
+pub(super) fn reload_signal() -> ReloadSignal {
     #[cfg(unix)]
     {
         let hangup = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup());
