@@ -384,6 +384,23 @@ fn a_relay_state_with_a_script_in_it_comes_back_as_text() {
 }
 
 #[test]
+fn frames_and_browsers_that_look_ahead_begin_nothing_at_either_issuer() {
+    let house = house();
+    let service = OwnService::new();
+    service.register_at(&house.portal, house.dir.path());
+    let query = service.query(&OwnService::request(&house.portal), None);
+    let own = house.portal.issuer_path();
+    for path in [&format!("{own}/sso?{query}"), &format!("/saml/sso?{query}")] {
+        for header in [("sec-fetch-dest", "iframe"), ("sec-fetch-dest", "image"), ("sec-purpose", "prefetch")] {
+            let answer = house.pages().send("GET", path, &[header], None);
+            assert_eq!(answer.status, 403, "{path} {header:?}: {}", answer.body);
+        }
+    }
+    let opened = house.pages().send("GET", &format!("{own}/sso?{query}"), &[("sec-fetch-dest", "document")], None);
+    assert_eq!(opened.status, 303, "{}", opened.body);
+}
+
+#[test]
 fn the_address_does_one_thing() {
     let house = house();
     let service = OwnService::new();

@@ -3,6 +3,7 @@
 mod acs;
 pub(crate) mod body;
 mod diagnostics;
+mod issuer;
 mod navigation;
 mod prove;
 mod saml;
@@ -42,10 +43,10 @@ pub fn router(portal: Arc<Portal>) -> Router {
         .route("/saml/acs", post(acs::receive))
         .route("/saml/slo", get(sso::log_out))
         .route("/saml/metadata", get(saml::metadata))
-        .route("/saml/t/{tenant}/sso", get(sso::redirect_to_tenant).post(sso::post_to_tenant))
-        .route("/saml/t/{tenant}/slo", get(sso::log_out_of_tenant))
-        .route("/saml/t/{tenant}/ecp", post(saml::ecp_of_tenant))
-        .route("/saml/t/{tenant}/metadata", get(saml::metadata_of_tenant))
+        .route("/saml/t/{tenant}/sso", get(sso::redirect).post(sso::post))
+        .route("/saml/t/{tenant}/slo", get(sso::log_out))
+        .route("/saml/t/{tenant}/ecp", post(saml::ecp))
+        .route("/saml/t/{tenant}/metadata", get(saml::metadata))
         .route("/saml/agent-metadata", get(saml::agent_metadata))
         .route("/device/diagnostics/{request}", post(diagnostics::receive))
         .route("/healthz", get(|| async { "ok\n" }))

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::body::Body;
-use axum::extract::{ConnectInfo, Path, Request, State};
+use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use saml::binding::soap::{self, FaultCode};
@@ -42,22 +42,8 @@ pub(super) async fn soap(State(portal): State<Arc<Portal>>, request: Request) ->
     .await
 }
 
-/// `POST /saml/ecp`: what a service that speaks ECP asks for (Profiles §4.2), brought along by a device.
-pub(super) async fn ecp(State(portal): State<Arc<Portal>>, request: Request) -> Response {
-    bring(portal, IssuerAddress::Shared, request).await
-}
-
-/// `POST /saml/t/{tenant}/ecp`: the same for a service that knows the tenant's own issuer.
-pub(super) async fn ecp_of_tenant(
-    State(portal): State<Arc<Portal>>,
-    Path(tenant): Path<String>,
-    request: Request,
-) -> Response {
-    let Some(address) = IssuerAddress::of_tenant(&tenant) else { return StatusCode::NOT_FOUND.into_response() };
-    bring(portal, address, request).await
-}
-
-async fn bring(portal: Arc<Portal>, address: IssuerAddress, request: Request) -> Response {
+/// `POST /saml/ecp`, and the same of a tenant's issuer: what a service that speaks ECP asks for (Profiles §4.2), brought along by a device.
+pub(super) async fn ecp(State(portal): State<Arc<Portal>>, address: IssuerAddress, request: Request) -> Response {
     let begin = |portal: Arc<Portal>, body: Vec<u8>, arrival| async move {
         ecp::begin(&portal, &body, &address, arrival).await
     };
@@ -108,18 +94,15 @@ pub(crate) fn client(portal: &Portal, request: &Request) -> Option<IpAddr> {
     Some(network::client(peer.ip(), &forwarded, &portal.trusted_proxies))
 }
 
-/// `GET /saml/metadata`: the identity provider as services see it.
+/// `GET /saml/metadata`, and the same of a tenant's issuer: the identity provider as services see it.
 ///
 /// Only RSA keys are listed: a service provider that meets a kind of key it does not know may refuse the whole document.
-pub(super) async fn metadata(State(portal): State<Arc<Portal>>) -> Response {
-    let names = IssuerAddress::Shared.names(&portal.cloud);
-    for_services(&portal, names, portal.keys.now().certificates(Some(Purpose::Service)))
-}
-
-/// `GET /saml/t/{tenant}/metadata`: the tenant's own issuer as its services see it.
-pub(super) async fn metadata_of_tenant(State(portal): State<Arc<Portal>>, Path(tenant): Path<String>) -> Response {
-    let Some(address) = IssuerAddress::of_tenant(&tenant) else { return StatusCode::NOT_FOUND.into_response() };
-    match portal.own_certificates(&tenant).await {
+pub(super) async fn metadata(State(portal): State<Arc<Portal>>, address: IssuerAddress) -> Response {
+    let certificates = match &address {
+        IssuerAddress::Shared => Ok(Some(portal.keys.now().certificates(Some(Purpose::Service)))),
+        IssuerAddress::Own(tenant_id) => portal.own_certificates(tenant_id).await,
+    };
+    match certificates {
         Ok(Some(certificates)) => for_services(&portal, address.names(&portal.cloud), certificates),
         Ok(None) => StatusCode::NOT_FOUND.into_response(),
         Err(error) => {

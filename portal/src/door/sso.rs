@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use askama::Template;
-use axum::extract::{Path, RawQuery, Request, State};
+use axum::extract::{RawQuery, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use saml::refusal::RefusalCode;
@@ -80,46 +80,21 @@ pub(crate) fn post_page(title: &'static str, form: PostForm) -> Response {
     response
 }
 
-/// `GET /saml/sso`: the Redirect binding (Bindings §3.4).
-pub(super) async fn redirect(State(portal): State<Arc<Portal>>, request: Request) -> Response {
+/// `GET /saml/sso`, and the same of a tenant's issuer: the Redirect binding (Bindings §3.4).
+pub(super) async fn redirect(State(portal): State<Arc<Portal>>, to: IssuerAddress, request: Request) -> Response {
     if let Some(answer) = no_visit(request.headers()) {
         return answer;
     }
-    let address = client(&portal, &request);
-    begin(&portal, Incoming::Redirect(request.uri().query().unwrap_or_default()), &IssuerAddress::Shared, address).await
-}
-
-/// `GET /saml/t/{tenant}/sso`: the same to the tenant's own issuer.
-pub(super) async fn redirect_to_tenant(
-    State(portal): State<Arc<Portal>>,
-    Path(tenant): Path<String>,
-    request: Request,
-) -> Response {
-    let Some(to) = IssuerAddress::of_tenant(&tenant) else { return StatusCode::NOT_FOUND.into_response() };
     let address = client(&portal, &request);
     begin(&portal, Incoming::Redirect(request.uri().query().unwrap_or_default()), &to, address).await
 }
 
-/// `POST /saml/sso`: the POST binding (Bindings §3.5).
-pub(super) async fn post(State(portal): State<Arc<Portal>>, request: Request) -> Response {
-    posted(&portal, &IssuerAddress::Shared, request).await
-}
-
-/// `POST /saml/t/{tenant}/sso`: the same to the tenant's own issuer.
-pub(super) async fn post_to_tenant(
-    State(portal): State<Arc<Portal>>,
-    Path(tenant): Path<String>,
-    request: Request,
-) -> Response {
-    let Some(to) = IssuerAddress::of_tenant(&tenant) else { return StatusCode::NOT_FOUND.into_response() };
-    posted(&portal, &to, request).await
-}
-
-async fn posted(portal: &Arc<Portal>, to: &IssuerAddress, request: Request) -> Response {
+/// `POST /saml/sso`, and the same of a tenant's issuer: the POST binding (Bindings §3.5).
+pub(super) async fn post(State(portal): State<Arc<Portal>>, to: IssuerAddress, request: Request) -> Response {
     if let Some(answer) = no_visit(request.headers()) {
         return answer;
     }
-    let address = client(portal, &request);
+    let address = client(&portal, &request);
     let Some(body) = read(request.into_body()).await else {
         return refused_request(
             RefusalCode::Malformed,
@@ -132,7 +107,7 @@ async fn posted(portal: &Arc<Portal>, to: &IssuerAddress, request: Request) -> R
         return refused_request(RefusalCode::Malformed, "the form has to have one SAMLRequest".to_owned());
     };
     let relay_state = states.first().map(String::as_str);
-    begin(portal, Incoming::Post { request: given, relay_state }, to, address).await
+    begin(&portal, Incoming::Post { request: given, relay_state }, &to, address).await
 }
 
 /// From here on the browser asks by itself: what a service's own page sends along has no cookie of ours.
@@ -216,36 +191,23 @@ async fn others(portal: &Portal, id: &str) -> Result<Vec<Other>, StoreError> {
     Ok(external::offers(portal, id).await?.into_iter().map(other).collect())
 }
 
-/// `GET /saml/slo`: a service's answer to the portal's `LogoutRequest`, or its own, by the Redirect binding (Profiles §4.4).
+/// `GET /saml/slo`, and the same of a tenant's issuer: a service's answer to the portal's `LogoutRequest`, or its own, by the Redirect binding
+/// (Profiles §4.4).
 pub(super) async fn log_out(
     State(portal): State<Arc<Portal>>,
+    to: IssuerAddress,
     headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Response {
-    logged_out(&portal, &IssuerAddress::Shared, &headers, query).await
-}
-
-/// `GET /saml/t/{tenant}/slo`: the same to the tenant's own issuer.
-pub(super) async fn log_out_of_tenant(
-    State(portal): State<Arc<Portal>>,
-    Path(tenant): Path<String>,
-    headers: HeaderMap,
-    RawQuery(query): RawQuery,
-) -> Response {
-    let Some(to) = IssuerAddress::of_tenant(&tenant) else { return StatusCode::NOT_FOUND.into_response() };
-    logged_out(&portal, &to, &headers, query).await
-}
-
-async fn logged_out(portal: &Arc<Portal>, to: &IssuerAddress, headers: &HeaderMap, query: Option<String>) -> Response {
     let Some(_permit) = portal.admission.enter() else {
         return failed(RefusalCode::Busy);
     };
-    match logout::receive(portal, query.as_deref().unwrap_or_default(), to, clock::now()).await {
+    match logout::receive(&portal, query.as_deref().unwrap_or_default(), &to, clock::now()).await {
         Ok(Back::SignOn(id)) => {
             let id: String = form_urlencoded::byte_serialize(id.as_bytes()).collect();
             uncached(Redirect::to(&format!("/saml/sso/continue?transaction={id}")).into_response())
         }
-        Ok(Back::Service(url)) => onward(headers, &url),
+        Ok(Back::Service(url)) => onward(&headers, &url),
         Err(error) => not_begun(error),
     }
 }
