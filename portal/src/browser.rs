@@ -473,7 +473,7 @@ pub async fn go_on(
     let is_new = browser.as_ref().is_none_or(|browser| browser.tries == 0 && browser.answered_at.is_none());
     let goes_by_itself = is_known || is_new && is_automatic(portal, &begun.tenant_id).await?;
     if !goes_by_itself && begun.is_passive {
-        return Ok(Next::Answer(end_passive(portal, begun, now).await?));
+        return Ok(Next::Answer(end_passive(portal, &begun, now).await?));
     }
     if !is_pressed && !goes_by_itself {
         let was_unanswered = browser.is_some_and(|browser| browser.tries > 0);
@@ -502,21 +502,19 @@ async fn prove(portal: &Portal, begun: &BrowserSignOn, browser_id: &str) -> Resu
     let asked = proof::by_transaction(&mut *portal.store.read().await?, begun.id.as_str()).await?;
     let Some(asked) = asked.filter(|asked| asked.used_at.is_none()) else { return Ok(None) };
     if begun.is_passive {
-        let BrowserSignOn { tenant_id, issuer, request_id, acs_url, relay_state, .. } = begun.clone();
-        let unable = Unable::Passive;
-        return Ok(Some(Next::Answer(ServiceAnswer { tenant_id, issuer, request_id, acs_url, relay_state, unable })));
+        return Ok(Some(Next::Answer(begun.unable(Unable::Passive))));
     }
     Ok(Some(Next::Prove(asked.id)))
 }
 
 /// Core §3.4.1: a service that lets nobody be asked gets its browser back. The sign-on is over with that.
-async fn end_passive(portal: &Portal, begun: BrowserSignOn, now: UtcTime) -> Result<ServiceAnswer, StoreError> {
-    let BrowserSignOn { id, tenant_id, issuer, request_id, acs_url, relay_state, .. } = begun;
+async fn end_passive(portal: &Portal, begun: &BrowserSignOn, now: UtcTime) -> Result<ServiceAnswer, StoreError> {
+    let (id, answer) = (begun.id.clone(), begun.unable(Unable::Passive));
     let used = portal
         .store
         .write(move |connection| Box::pin(async move { browser_sign_on::use_up(connection, &id, now).await }));
     used.await?;
-    Ok(ServiceAnswer { tenant_id, issuer, request_id, acs_url, relay_state, unable: Unable::Passive })
+    Ok(answer)
 }
 
 /// Whether the tenant's policy sends browsers to their device that were never there.

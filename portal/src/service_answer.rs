@@ -12,6 +12,7 @@ use crate::decision::Awaited;
 use crate::post_form::PostForm;
 use crate::random;
 use crate::sign_on::Portal;
+use crate::store::browser_sign_on::BrowserSignOn;
 use crate::store::issuer::Issuer;
 
 /// An answer to a service, which its browser takes there.
@@ -111,6 +112,20 @@ impl Unable {
             }
         };
         Status { top, second: Some(second), message: Some(message), refusal: None }
+    }
+}
+
+impl BrowserSignOn {
+    /// The answer to the service that has begun it.
+    pub(crate) fn unable(&self, unable: Unable) -> ServiceAnswer {
+        ServiceAnswer {
+            tenant_id: self.tenant_id.clone(),
+            issuer: self.issuer,
+            request_id: self.request_id.clone(),
+            acs_url: self.acs_url.clone(),
+            relay_state: self.relay_state.clone(),
+            unable,
+        }
     }
 }
 

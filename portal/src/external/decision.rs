@@ -175,16 +175,7 @@ async fn grant(connection: &mut AnyConnection, question: &Question, subject: &mu
     }
     let present = Present { person: &person, service: &service, context: &assertion.authn_context };
     let heeded = begun.demands.heed(connection, present).await?;
-    let heeded = heeded.map_err(|unable| {
-        Stop::Unable(Box::new(ServiceAnswer {
-            tenant_id: begun.tenant_id.clone(),
-            issuer: begun.issuer,
-            request_id: begun.request_id.clone(),
-            acs_url: begun.acs_url.clone(),
-            relay_state: begun.relay_state.clone(),
-            unable,
-        }))
-    })?;
+    let heeded = heeded.map_err(|unable| Stop::Unable(Box::new(begun.unable(unable))))?;
     if !is_known {
         person::insert(connection, &person).await?;
     }
