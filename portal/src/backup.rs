@@ -8,17 +8,12 @@ use std::path::{Path, PathBuf};
 use saml::time::UtcTime;
 use serde::{Deserialize, Serialize};
 
-use crate::files::{self, FileError};
+use crate::files::{self, DATABASE, FileError, KEYS};
 use crate::store::audit::{self, Verdict};
 use crate::store::{Store, StoreError};
 
 /// The name of the list.
 const LIST: &str = "backup.json";
-/// The name of the database's file, here and in the data directory.
-const DATABASE: &str = "portal.db";
-/// The name of the directory with the keys, here and in the data directory.
-const KEYS: &str = "keys";
-
 /// Why a backup could not be taken or brought back.
 #[derive(Debug, thiserror::Error)]
 pub enum BackupError {
@@ -115,13 +110,8 @@ pub async fn bring_back(from: &Path, data_dir: &Path) -> Result<Backup, BackupEr
             return Err(BackupError::Changed(from.join(name)));
         }
     }
-    let keys = data_dir.join(KEYS);
-    if !files::exists(data_dir) {
-        files::make_private_directory(data_dir)?;
-        files::give_to_owner_of_directory(data_dir)?;
-    }
-    files::make_private_directory(&keys)?;
-    files::give_to_owner_of_directory(&keys)?;
+    files::make_directory_of_portal(data_dir)?;
+    files::make_directory_of_portal(&data_dir.join(KEYS))?;
     for name in backup.files.keys() {
         let copy = data_dir.join(name);
         files::copy_new_private(&from.join(name), &copy)?;

@@ -5,6 +5,11 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
+/// The name of the database's file in the data directory.
+pub const DATABASE: &str = "portal.db";
+/// The name of the directory of the private signing keys in the data directory.
+pub const KEYS: &str = "keys";
+
 /// A file that could not be read or written.
 #[derive(Debug, thiserror::Error)]
 #[error("can't {doing} `{path}`")]
@@ -82,10 +87,27 @@ pub fn make_private_directory(path: &Path) -> Result<(), FileError> {
 /// # Errors
 /// [`FileError`].
 pub fn make_private_file(path: &Path) -> Result<(), FileError> {
+    if exists(path) { close_to_others(path) } else { write_new_of_portal(path, &[]) }
+}
+
+/// Makes the directory `path` of the portal's own, for its owner only, where there is none. One that is there stays as it is.
+///
+/// # Errors
+/// [`FileError`].
+pub fn make_directory_of_portal(path: &Path) -> Result<(), FileError> {
     if exists(path) {
-        return close_to_others(path);
+        return Ok(());
     }
-    write_new_private(path, &[])?;
+    make_private_directory(path)?;
+    give_to_owner_of_directory(path)
+}
+
+/// Writes a file of the portal's own as [`write_new_private`] does, also where root makes it for the service.
+///
+/// # Errors
+/// [`FileError`], also where there is a file at `path` already.
+pub fn write_new_of_portal(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    write_new_private(path, bytes)?;
     give_to_owner_of_directory(path)
 }
 
@@ -108,7 +130,7 @@ pub fn give_to_owner_of_directory(path: &Path) -> Result<(), FileError> {
     Ok(())
 }
 
-/// Takes the access of group and others from the portal's own file or directory at `path`.
+/// Takes the access of group and others from the portal's own file or directory at `path`, if there is one.
 ///
 /// # Errors
 /// [`FileError`], also where it belongs to another account: the text says which command its owner runs.
@@ -117,6 +139,9 @@ pub fn close_to_others(path: &Path) -> Result<(), FileError> {
     {
         use std::os::unix::fs::PermissionsExt as _;
         let error = |source| FileError { doing: "look at", path: path.to_owned(), source };
+        if !exists(path) {
+            return Ok(());
+        }
         let mode = fs::metadata(path).map_err(error)?.permissions().mode();
         if mode & 0o077 == 0 {
             return Ok(());

@@ -291,15 +291,11 @@ impl LoadedKey {
         }
         Ok(Self { id: key.id.clone(), signer: Box::new(signer), certificate: key.certificate.clone() })
     }
-}
 
-impl LoadedKey {
     /// The private half in the file at `path`, which nobody but its owner may read.
     fn octets(path: &Path) -> Result<Vec<u8>, SigningError> {
         let read = || {
-            if files::exists(path) {
-                files::close_to_others(path)?;
-            }
+            files::close_to_others(path)?;
             files::read(path)
         };
         read().map_err(|source| {
@@ -329,20 +325,9 @@ pub fn create(purpose: Purpose, directory: &Path, common_name: &str, now: UtcTim
     };
     let certificate = self_signed(&pair, common_name, now).map_err(|error| generate(&error))?;
     let id = random::row_id()?;
-    make_directory(directory)?;
-    let path = key_path(directory, &id);
-    files::write_new_private(&path, &pair.serialize_der())?;
-    files::give_to_owner_of_directory(&path)?;
+    files::make_directory_of_portal(directory)?;
+    files::write_new_of_portal(&key_path(directory, &id), &pair.serialize_der())?;
     Ok(SigningKey { id, purpose, tenant_id: None, certificate, created_at: now, retires_at: None })
-}
-
-/// Makes the keys' directory where there is none.
-fn make_directory(directory: &Path) -> Result<(), FileError> {
-    if files::exists(directory) {
-        return Ok(());
-    }
-    files::make_private_directory(directory)?;
-    files::give_to_owner_of_directory(directory)
 }
 
 fn self_signed(pair: &KeyPair, common_name: &str, now: UtcTime) -> Result<Vec<u8>, rcgen::Error> {

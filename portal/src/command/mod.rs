@@ -28,12 +28,9 @@ use clap::{Parser, Subcommand};
 use crate::admin::{self, Actor, Admin, AdminError};
 use crate::clock;
 use crate::cloud::PublicUrlInvalid;
-use crate::files::{self, FileError};
+use crate::files::{self, FileError, KEYS};
 use crate::signing::SigningError;
 use crate::store::{Database, ServerUrl, ServerUrlInvalid, Store, StoreError};
-
-/// The directory of the private signing keys, in the portal's.
-const KEYS: &str = "keys";
 
 /// The SAML identity provider for devices that sign people in silently.
 ///
@@ -241,7 +238,7 @@ fn database(data_dir: &Path, url: Option<ServerUrl>, file: Option<PathBuf>) -> R
     if let Some(url) = url {
         return if url.has_password() { Err(CommandError::PasswordShown) } else { Ok(Database::Server(url)) };
     }
-    let Some(file) = file else { return Ok(Database::File(data_dir.join("portal.db"))) };
+    let Some(file) = file else { return Ok(Database::File(data_dir.join(files::DATABASE))) };
     let text = zeroize::Zeroizing::new(files::read_secret(&file)?);
     let url = std::str::from_utf8(&text).map_err(|_| ServerUrlInvalid::NotAUrl).and_then(str::parse);
     let url = url.map_err(|source| CommandError::DatabaseFile { file: file.display().to_string(), source })?;
@@ -276,25 +273,18 @@ impl Context {
 
 /// Makes the portal's directory and its database's file where they are missing, and closes them to other accounts where they are there.
 fn make_files(data_dir: &Path, database: &Path) -> Result<(), FileError> {
-    if !files::exists(data_dir) {
-        files::make_private_directory(data_dir)?;
-        files::give_to_owner_of_directory(data_dir)?;
-    } else if files::exists(database) {
+    files::make_directory_of_portal(data_dir)?;
+    if files::exists(database) {
         // One that holds no portal yet may be somebody's for other things, too.
         files::close_to_others(data_dir)?;
     }
-    let keys = data_dir.join(KEYS);
-    if files::exists(&keys) {
-        files::close_to_others(&keys)?;
-    }
+    files::close_to_others(&data_dir.join(KEYS))?;
     files::make_private_file(database)?;
     // SQLite gives the files beside it the mode and the owner that it has, from the first moment on.
     for beside in ["-wal", "-shm"] {
         let mut name = database.as_os_str().to_owned();
         name.push(beside);
-        if files::exists(Path::new(&name)) {
-            files::close_to_others(Path::new(&name))?;
-        }
+        files::close_to_others(Path::new(&name))?;
     }
     Ok(())
 }
