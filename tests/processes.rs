@@ -172,6 +172,17 @@ fn password() {
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(said.contains("--database-file") && !said.contains(PASSWORD), "{said}");
 
+    // The directory of such a portal holds the signing keys alone; it is the account's as well.
+    let keys = portal.data_dir.join("keys");
+    for open in [&portal.data_dir, &keys] {
+        std::fs::set_permissions(open, Permissions::from_mode(0o755)).expect("it can be opened to everybody");
+    }
+    portal.ok(&["key", "list"]);
+    for closed in [&portal.data_dir, &keys] {
+        let mode = std::fs::metadata(closed).expect("it is there").permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{}: {mode:o}", closed.display());
+    }
+
     // A wrong password: the error names the database, and neither the right nor the wrong password.
     let wrong = dir.path().join("wrong.url");
     write_private(&wrong, &cluster.url().replace(PASSWORD, "canary-wrong"));

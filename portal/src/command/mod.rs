@@ -254,14 +254,14 @@ struct Context {
 impl Context {
     /// Opens the portal; only a command that `may_begin` one makes a database where there is none.
     async fn open(data_dir: PathBuf, database: Database, may_begin: bool) -> Result<Self, CommandError> {
-        if let Database::File(file) = &database {
-            if !may_begin && !files::exists(file) {
-                return Err(CommandError::NoPortal(data_dir));
-            }
-            make_files(&data_dir, file)?;
-        } else {
-            files::make_private_directory(&data_dir)?;
+        let file = match &database {
+            Database::File(file) => Some(file),
+            Database::Server(_) => None,
+        };
+        if !may_begin && file.is_some_and(|file| !files::exists(file)) {
+            return Err(CommandError::NoPortal(data_dir));
         }
+        make_files(&data_dir, file.map(PathBuf::as_path))?;
         let store = Store::open(database).await?;
         Ok(Self { data_dir, admin: Admin::whole(store, Actor::CommandLine, clock::now()) })
     }
@@ -271,14 +271,16 @@ impl Context {
     }
 }
 
-/// Makes the portal's directory and its database's file where they are missing, and closes them to other accounts where they are there.
-fn make_files(data_dir: &Path, database: &Path) -> Result<(), FileError> {
+/// Makes the portal's directory, and its database's file if it has one, where they are missing, and closes them to other accounts where they are there.
+fn make_files(data_dir: &Path, database: Option<&Path>) -> Result<(), FileError> {
     files::make_directory_of_portal(data_dir)?;
-    if files::exists(database) {
+    let keys = data_dir.join(KEYS);
+    if files::exists(&keys) || database.is_some_and(files::exists) {
         // One that holds no portal yet may be somebody's for other things, too.
         files::close_to_others(data_dir)?;
     }
-    files::close_to_others(&data_dir.join(KEYS))?;
+    files::close_to_others(&keys)?;
+    let Some(database) = database else { return Ok(()) };
     files::make_private_file(database)?;
     // SQLite gives the files beside it the mode and the owner that it has, from the first moment on.
     for beside in ["-wal", "-shm"] {
