@@ -18,7 +18,7 @@ pub async fn create_missing(admin: &Admin, directory: &Path) -> Result<Vec<Signi
     let keys = list(admin).await?;
     let mut made = Vec::new();
     for purpose in [Purpose::Service, Purpose::Agent] {
-        if keys.iter().any(|key| key.purpose == purpose && key.tenant_id.is_none() && key.holds(admin.now)) {
+        if keys.iter().any(|key| key.is_of_cloud(purpose, admin.now)) {
             continue;
         }
         made.push(make(admin, directory, New { action: "key.create", purpose, tenant_id: None }).await?);

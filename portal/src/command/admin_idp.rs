@@ -98,9 +98,7 @@ impl Idp {
             Self::ServiceProvider { public_url } => {
                 let cloud = Cloud::new(&public_url)?;
                 let keys = admin::key::list(admin).await?;
-                let keys = keys
-                    .into_iter()
-                    .filter(|key| key.purpose == Purpose::Service && key.tenant_id.is_none() && key.holds(admin.now));
+                let keys = keys.into_iter().filter(|key| key.is_of_cloud(Purpose::Service, admin.now));
                 let certificates = keys.map(|key| key.certificate).collect();
                 Ok(format!("{}\n", console::service_provider(&cloud, certificates).to_xml()))
             }

@@ -298,7 +298,7 @@ async fn list(context: &Context, tenant: &str, draft: bool, json: bool) -> Resul
 async fn service_provider(context: &Context, public_url: &str, facts: bool) -> Result<String, CommandError> {
     let cloud = Cloud::new(public_url)?;
     let mut keys = key::list(&context.admin).await?;
-    keys.retain(|key| key.purpose == Purpose::Service && key.tenant_id.is_none() && key.holds(context.admin.now));
+    keys.retain(|key| key.is_of_cloud(Purpose::Service, context.admin.now));
     let certificates: Vec<_> = keys.into_iter().map(|key| key.certificate).collect();
     if certificates.is_empty() {
         return Err(SigningError::Missing(Purpose::Service).into());

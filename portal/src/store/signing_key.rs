@@ -64,6 +64,12 @@ impl SigningKey {
         self.retires_at.is_none_or(|retires_at| now < retires_at)
     }
 
+    /// Whether the cloud itself signs with it for `purpose`, or will when its turn comes.
+    #[must_use]
+    pub fn is_of_cloud(&self, purpose: Purpose, now: UtcTime) -> bool {
+        self.purpose == purpose && self.tenant_id.is_none() && self.holds(now)
+    }
+
     fn from_row(row: &AnyRow) -> Result<Self, StoreError> {
         let columns = Columns { table: "signing_key", row };
         Ok(Self {
