@@ -49,15 +49,24 @@ impl TlsFiles {
     /// # Errors
     /// [`CommandError::File`]; [`CommandError::Serve`] where they are no certificate and key, or do not belong together.
     pub(super) fn load(&self) -> Result<Loaded, CommandError> {
+        self.parse(&self.read()?)
+    }
+
+    /// The same, unless the files hold what `held` is the digest of.
+    fn load_newer(&self, held: &Digest) -> Result<Option<Loaded>, CommandError> {
+        let read = self.read()?;
+        if read.digest().as_ref() == held.as_ref() { Ok(None) } else { self.parse(&read).map(Some) }
+    }
+
+    fn parse(&self, read: &Read) -> Result<Loaded, CommandError> {
         let unusable = |path: &Path, error: Box<dyn std::error::Error + Send + Sync>| {
             failed(format!("use `{}` for TLS", path.display()), error)
         };
-        let (certificate, key) = self.read()?;
-        let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&certificate).collect();
+        let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&read.certificate).collect();
         let chain = chain.map_err(|error| unusable(&self.certificate, error.into()))?;
         let leaf =
             chain.first().cloned().ok_or_else(|| unusable(&self.certificate, "it holds no certificate".into()))?;
-        let private = PrivateKeyDer::from_pem_slice(&key).map_err(|error| unusable(&self.key, error.into()))?;
+        let private = PrivateKeyDer::from_pem_slice(&read.key).map_err(|error| unusable(&self.key, error.into()))?;
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
         let config = config.map_err(|error| failed("set TLS up".to_owned(), error.into()))?.with_no_client_auth();
@@ -65,11 +74,11 @@ impl TlsFiles {
         let mut config = config.map_err(|error| unusable(&self.certificate, error.into()))?;
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         let not_after = not_after(&leaf).map_err(|error| unusable(&self.certificate, error.into()))?;
-        Ok(Loaded { config: Arc::new(config), not_after, leaf, content: content(&certificate, &key) })
+        Ok(Loaded { config: Arc::new(config), not_after, leaf, content: read.digest() })
     }
 
-    fn read(&self) -> Result<(Vec<u8>, Zeroizing<Vec<u8>>), FileError> {
-        Ok((files::read(&self.certificate)?, Zeroizing::new(files::read(&self.key)?)))
+    fn read(&self) -> Result<Read, FileError> {
+        Ok(Read { certificate: files::read(&self.certificate)?, key: Zeroizing::new(files::read(&self.key)?) })
     }
 }
 
@@ -94,9 +103,17 @@ fn not_after(leaf: &CertificateDer<'_>) -> Result<UtcTime, x509_cert::der::Error
     Ok(UtcTime::from_unix_seconds(i64::try_from(seconds).unwrap_or(i64::MAX)))
 }
 
-fn content(certificate: &[u8], key: &[u8]) -> Digest {
-    let parts = [certificate, key].map(|part| digest(&SHA256, part));
-    digest(&SHA256, &[parts[0].as_ref(), parts[1].as_ref()].concat())
+/// The content of both files.
+struct Read {
+    certificate: Vec<u8>,
+    key: Zeroizing<Vec<u8>>,
+}
+
+impl Read {
+    fn digest(&self) -> Digest {
+        let parts = [self.certificate.as_slice(), &self.key].map(|part| digest(&SHA256, part));
+        digest(&SHA256, &[parts[0].as_ref(), parts[1].as_ref()].concat())
+    }
 }
 
 /// Takes up a renewed certificate, for as long as the portal serves. Connections that are open go on with the former one. Files that can't be used, as
@@ -115,14 +132,14 @@ pub(super) async fn follow(
             () = asked.next() => true,
         };
         let reading = files.clone();
-        let Ok(read) = tokio::task::spawn_blocking(move || reading.load()).await else { continue };
+        let Ok(read) = tokio::task::spawn_blocking(move || reading.load_newer(&held)).await else { continue };
         match read {
-            Ok(read) if read.content.as_ref() == held.as_ref() => {
+            Ok(None) => {
                 if is_asked {
                     tracing::info!("the TLS certificate is the same as before");
                 }
             }
-            Ok(read) => {
+            Ok(Some(read)) => {
                 config.reload_from_config(Arc::clone(&read.config));
                 portal.metrics.tls_not_after.store(read.not_after.unix_seconds(), Ordering::Relaxed);
                 tracing::info!(expires_at = %read.not_after, "serving with a new TLS certificate");
