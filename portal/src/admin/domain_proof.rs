@@ -94,7 +94,7 @@ async fn take(admin: &Admin, proof: DomainProof) -> Result<Domain, AdminError> {
     });
     taken.await.map_err(|error| {
         let AdminError::Duplicate { name, .. } = error else { return error };
-        // Whoever has it now is named to owners of the cloud alone.
+        // Only owners of the cloud are told which tenant has it.
         let wanted = "a domain that can be added by its proof alone: ask an owner of this portal";
         AdminError::Invalid { field: "domain", given: name, wanted }
     })

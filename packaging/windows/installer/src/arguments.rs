@@ -1,4 +1,4 @@
-//! The installer's command line, and the MSI properties that it stands for.
+//! The installer's command line, and the MSI properties that it becomes.
 
 #![expect(
     clippy::disallowed_methods,
