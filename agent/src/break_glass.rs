@@ -146,7 +146,7 @@ struct Grant {
     left: u64,
 }
 
-/// A use that the portal has not heard of.
+/// A use that the portal has not been told of.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Used {
     /// Which code.
@@ -226,7 +226,7 @@ impl BreakGlass {
         self.content.tell.map(|at| Used { count: self.content.used, at: UtcTime::from_unix_seconds(at) })
     }
 
-    /// The portal has heard of `used`, and it is `now` by its time.
+    /// The portal has been told of `used`, and it is `now` by its time.
     ///
     /// # Errors
     /// [`BreakGlassError::File`]; then it is told again.

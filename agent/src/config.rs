@@ -45,7 +45,7 @@ pub struct Config {
     pub proxy: ProxySetting,
     /// Whether the portal gets diagnostics when it asks.
     pub diagnostics_requests: DiagnosticsRequests,
-    /// To whom diagnostics are encrypted.
+    /// The recipient that diagnostics are encrypted to.
     pub support_key: Option<Recipient>,
     /// Names of facts that are not sent.
     pub disabled_facts: Vec<String>,

@@ -165,7 +165,7 @@ pub struct Status {
     /// What the system tells the running agent, and does not; nothing where none runs.
     #[serde(default)]
     pub system_access: Option<SystemAccess>,
-    /// The people at this device whom the asking account may see.
+    /// The people at this device that the asking account may see.
     pub people: Vec<PersonStatus>,
     /// What concerns the whole device.
     pub problem: Option<Problem>,

@@ -63,7 +63,7 @@ pub struct KeptAlive {
 pub struct Report {
     /// The key that the device has.
     pub key_name: Option<String>,
-    /// The use that the portal has not heard of.
+    /// The use that the portal has not been told of.
     pub used: Option<Used>,
     /// The request for diagnostics that is refused.
     pub refused: Option<String>,

@@ -282,7 +282,7 @@ impl Daemon {
         self.start_next_job();
     }
 
-    /// Nothing else may tell the daemon to look: whoever is there already would never be signed in.
+    /// Nothing else may tell the daemon to look: a person who is logged in already would never be signed in.
     fn see_sessions_again(&mut self) {
         if std::mem::replace(&mut self.asks_again, true) {
             return;
@@ -344,8 +344,8 @@ impl Daemon {
         }
     }
 
-    /// Of one change a command and the watch both tell; the second time there is nothing to do. What could not be used before may have been mended
-    /// elsewhere than in the options.
+    /// Of one change a command and the watch both tell; the second time there is nothing to do. What could not be used
+    /// before may have been corrected elsewhere than in the options.
     fn reload_if_changed(&mut self) {
         let usable = matches!(self.standing, Standing::Ready(_) | Standing::Busy);
         if !usable || config::mark(&self.paths) != self.options {

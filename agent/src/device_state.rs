@@ -134,7 +134,7 @@ impl DeviceState {
     /// Reads the state from `state_dir`; where there is none, it begins. Nothing is changed on the disk.
     ///
     /// # Errors
-    /// [`DeviceStateError`]; [`DeviceState::recover`] mends what is damaged.
+    /// [`DeviceStateError`]; [`DeviceState::recover`] repairs what is damaged.
     pub fn load(state_dir: &Path) -> Result<Self, DeviceStateError> {
         let path = state_dir.join(FILE);
         let content = read(&path)?.unwrap_or_else(Content::empty);
@@ -142,7 +142,7 @@ impl DeviceState {
     }
 
     /// Reads the state from `state_dir` as [`DeviceState::load`] does, and brings it back from its copy where it is damaged or
-    /// gone. What is damaged is set aside and kept. Whoever calls holds the lock of the directory.
+    /// gone. What is damaged is set aside and kept. The caller holds the lock of the directory.
     ///
     /// # Errors
     /// [`DeviceStateError`], where the disk does not let it.

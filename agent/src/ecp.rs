@@ -36,7 +36,7 @@ pub async fn relay(
     from_service: &str,
     steps: &Steps,
 ) -> Result<Relayed, SignInError> {
-    // Whoever is not enrolled has pinned no key, and believes nobody.
+    // A device that is not enrolled has pinned no key, and trusts no portal.
     let portal = device.state.portal(&device.config.cloud_url).filter(|portal| portal.enrolled_by.is_some());
     let portal = portal.ok_or(SignInError::NotEnrolled)?;
     let asked = PaosRequest::parse(from_service.as_bytes()).map_err(SignInError::ServiceNotUnderstood)?;

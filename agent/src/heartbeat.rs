@@ -30,7 +30,7 @@ impl Heartbeat {
         self.attempt = self.attempt.saturating_add(1);
     }
 
-    /// The portal refused for a reason that somebody has to mend: it is asked again now and then.
+    /// The portal refused for a reason that somebody has to correct: it is asked again now and then.
     pub fn refused(&mut self, at: Moment) {
         let longest = crate::machine::LONGEST_PAUSE_SECONDS;
         *self = Self { next_at: Some(at.now.plus_seconds(longest + spread(longest, at.jitter))), attempt: 0 };

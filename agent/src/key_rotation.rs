@@ -1,6 +1,6 @@
 //! The device key's successor: the portal says when it is time, the present key vouches for the next one.
 //!
-//! The next key is on the disk before the portal hears of it, and takes the present one's place when the portal has it on record. Until
+//! The next key is on the disk before the portal is told of it, and takes the present one's place when the portal has it on record. Until
 //! it has signed once the portal believes both, so that whatever dies in between is only done again.
 
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! The agent's own log: fields, not prose, in a private file that never grows beyond its cap; and what the service manager keeps.
 //!
 //! Levels: `error`, the agent can't do its work and somebody must act; `warn`, it works around something; `info`, what changed;
-//! `debug`, each step, and the only level at which people are named; `trace`, for whoever works on the agent.
+//! `debug`, each step, and the only level at which people are named; `trace`, for developers of the agent.
 
 use std::io;
 use std::path::PathBuf;

@@ -90,7 +90,7 @@ pub enum State {
         session: Option<Session>,
     },
     /// The portal refused, or the device can't: somebody has to do something. It is looked at again now and then, so that
-    /// what an administrator mends at the portal needs nothing at the device.
+    /// what an administrator corrects at the portal needs nothing at the device.
     Refused {
         /// Why.
         code: Code,

@@ -266,7 +266,7 @@ impl ServiceList {
     }
 }
 
-/// A Response for a service: whoever posts it first is signed in there. It is shown to the person that it names only.
+/// A Response for a service: anybody who posts it first is signed in there. It is shown only to the person that it names.
 #[derive(Debug)]
 pub struct ServiceResponse {
     /// Where to post it.

@@ -10,7 +10,7 @@ use serde::Serialize;
 pub struct Step {
     /// Its stable name.
     pub step: &'static str,
-    /// What came of it. May name the person: it goes to whoever asked for the steps, never to the log.
+    /// What came of it. May name the person: it goes to the caller that asked for the steps, never to the log.
     pub detail: String,
     /// How long it took, in milliseconds.
     pub ms: f64,

@@ -1,4 +1,4 @@
-//! `countersign break-glass`: type in the code that support has read out. Works without the daemon too, for whoever may read the state.
+//! `countersign break-glass`: type in the code that support has read out. Works without the daemon too, for accounts that may read the state.
 
 use platform::files;
 use platform::paths::Paths;

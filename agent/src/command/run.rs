@@ -45,6 +45,6 @@ impl Run {
 
 fn print_step(step: &Step) {
     let line = serde_json::to_string(step).unwrap_or_default() + "\n";
-    // Whoever watched may have gone; the agent goes on.
+    // The reader of the steps may have gone; the agent goes on.
     let _ = std::io::stdout().write_all(line.as_bytes());
 }

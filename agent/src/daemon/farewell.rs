@@ -40,7 +40,7 @@ impl Daemon {
                 self.await_browsers(&kept_alive.sign_on_ports);
                 self.break_glass_heard(&kept_alive);
                 self.diagnostics_heard(&kept_alive);
-                // What somebody had to mend has been mended.
+                // What somebody had to correct has been corrected.
                 for (id, person) in &self.people {
                     if matches!(person.state, State::Refused { code: Code::Refusal(code), .. } if is_of_device(code)) {
                         let _ = self.mailbox.send(Mail::Retry(id.clone()));

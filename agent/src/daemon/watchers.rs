@@ -14,7 +14,7 @@ const MOST: usize = 16;
 /// How many of one account, which is not the administrator's alone.
 const MOST_OF_ACCOUNT: usize = MOST / 2;
 
-/// Whoever follows the status.
+/// The connections that follow the status.
 #[derive(Default)]
 pub(super) struct Watchers(Vec<Watcher>);
 

@@ -145,7 +145,7 @@ async fn end_sign_on(
     (query, port): (&str, u16),
     steps: &Steps,
 ) -> Result<BrowserEnd, SignInError> {
-    // Whoever is not enrolled has pinned no key, and believes nobody.
+    // A device that is not enrolled has pinned no key, and trusts no portal.
     let pinned = device.state.portal(&device.config.cloud_url).filter(|portal| portal.enrolled_by.is_some());
     let portal = pinned.ok_or(SignInError::NotEnrolled)?;
     let transaction = Transaction::verify(query, port, portal, device.clock.now());

@@ -105,7 +105,7 @@ impl Bundle {
         bundle
     }
 
-    /// What is in it, for whoever decides to send it.
+    /// What is in it, for the person who decides to send it.
     #[must_use]
     pub fn preview(&self) -> String {
         let mut text = format!("{}/\n", self.folder);
@@ -116,7 +116,7 @@ impl Bundle {
         text
     }
 
-    /// All of it as text, for whoever wants to read it before it goes anywhere.
+    /// All of it as text, for a person who wants to read it before it is sent.
     #[must_use]
     pub fn whole(&self) -> String {
         self.parts.iter().map(|part| format!("==== {}/{}\n{}\n", self.folder, part.name, part.content)).collect()

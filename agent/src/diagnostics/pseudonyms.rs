@@ -1,4 +1,4 @@
-//! Pseudonyms: whoever reads a bundle can tell people, hosts and devices apart and does not learn which they are.
+//! Pseudonyms: a reader of a bundle can tell people, hosts and devices apart and does not learn which they are.
 //!
 //! What is known by value (this machine's accounts, names, serials) is replaced wherever it stands as a word; what is known by
 //! shape (addresses, domains, long random strings) too. The same thing gets the same pseudonym within one bundle and another
