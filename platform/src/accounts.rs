@@ -1,4 +1,4 @@
-//! The names of the people who have an account on this machine, for whoever has to hide them.
+//! The names of the people who have an account on this machine, for callers that have to hide them.
 
 /// Names of people's accounts, as far as the machine lists them; directories' accounts are not listed.
 pub fn people() -> Vec<String> {

@@ -78,7 +78,7 @@ pub enum ChannelError {
         /// The socket or pipe.
         path: PathBuf,
     },
-    /// Whoever listens is neither root nor we.
+    /// The account that listens is neither root nor ours.
     #[error("what listens on `{path}` runs as user id {uid}, which is neither root nor you: nothing was sent to it")]
     ForeignServer {
         /// The socket or pipe.
@@ -86,7 +86,7 @@ pub enum ChannelError {
         /// Whose process it is.
         uid: u32,
     },
-    /// Whoever listens is neither SYSTEM nor we.
+    /// The account that listens is neither SYSTEM nor ours.
     #[error(
         "what listens on `{path}` is process {id} of {user}, which is neither SYSTEM nor you: nothing was sent to it"
     )]

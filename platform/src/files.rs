@@ -25,7 +25,7 @@ pub enum Access {
     Public,
 }
 
-/// What went wrong with a file, with what mends it where a command can.
+/// What went wrong with a file, with the command that corrects it where there is one.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
     /// The operating system refused.
@@ -136,7 +136,7 @@ pub fn read(path: &Path, limit: usize) -> Result<Option<Vec<u8>>, FileError> {
 ///
 /// # Errors
 ///
-/// As [`read`], and when it is a symlink, belongs to somebody else, or group or others have any access: the text says which command mends that.
+/// As [`read`], and when it is a symlink, belongs to somebody else, or group or others have any access: the text says which command corrects that.
 pub fn read_private(path: &Path, limit: usize) -> Result<Option<Zeroizing<Vec<u8>>>, FileError> {
     let Some(file) = absent_is_none(imp::open(path, imp::Symlinks::Refuse), path)? else { return Ok(None) };
     imp::check_regular(&file, path)?;

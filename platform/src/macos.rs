@@ -66,7 +66,7 @@ fn listen(
 ) {
     let source = watch(keys, sender)
         .and_then(|store| Ok((store.create_run_loop_source().ok_or(io::ErrorKind::NotConnected)?, store)));
-    // Whoever asked has gone if reporting fails, and then nobody needs the answer.
+    // The caller has gone if reporting fails, and then nobody needs the answer.
     match source {
         Ok((source, _store)) => {
             let run_loop = CFRunLoop::get_current();

@@ -34,8 +34,8 @@ pub enum SealError {
     },
 }
 
-/// Seals `octets` to this installation of the operating system. Whoever may run programs on it with the rights to read the result can
-/// [`unseal`] it: where the result is kept has to be private.
+/// Seals `octets` to this installation of the operating system. An account that may run programs on it with the rights to read the
+/// result can [`unseal`] it: where the result is kept has to be private.
 ///
 /// # Errors
 ///

@@ -67,7 +67,7 @@ impl fmt::Display for SessionId {
 /// How far the operating system vouches for who somebody is, weakest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum EvidenceGrade {
-    /// An account of this machine alone: whoever administers the machine can make one of any name.
+    /// An account of this machine alone: an administrator of the machine can make one of any name.
     Local,
     /// The device's management gave the name.
     Managed,

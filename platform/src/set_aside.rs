@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 const MARK: &str = ".damaged-";
 
 /// Renames `path` to its name with `.damaged-` and `stamp` behind it; where there is such a file already, a number follows. Nothing is
-/// overwritten, and the content is not touched. Whoever calls holds the lock of the directory.
+/// overwritten, and the content is not touched. The caller holds the lock of the directory.
 ///
 /// # Errors
 ///

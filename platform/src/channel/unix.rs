@@ -71,7 +71,7 @@ pub(super) async fn connect(runtime_dir: &Path) -> Result<Stream, ChannelError> 
         }
         Err(source) => return Err(ChannelError::Io { doing: "connect to", path, source }),
     };
-    // On a listening socket's other end these are the credentials of whoever called listen(): the server cannot choose them.
+    // On a listening socket's other end these are the credentials of the process that called listen(): the server cannot choose them.
     let server = stream.peer_cred().map_err(|source| ChannelError::Io {
         doing: "learn who listens on",
         path: path.clone(),

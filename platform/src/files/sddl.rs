@@ -1,6 +1,6 @@
 //! What an access list in SDDL (Security Descriptor Definition Language) lets strangers do. Pure, so that it is tested everywhere.
 
-/// Who may always reach what is ours: SYSTEM, administrators, the owner, and the placeholder for whoever creates something below.
+/// Who may always reach what is ours: SYSTEM, administrators, the owner, and the placeholder for the creator of something below.
 const TRUSTED: &[&str] = &["SY", "BA", "OW", "CO", "S-1-5-18", "S-1-5-32-544", "S-1-3-0", "S-1-3-4"];
 /// Rights that change nothing: read and execute, generic and of files, and the bits of both.
 const HARMLESS_WORDS: &[&str] = &["FR", "FX", "GR", "GX", "RC", "LC", "RP", "LO"];
@@ -16,7 +16,7 @@ pub(super) enum Forbidden {
     Change,
 }
 
-/// The strangers whom a descriptor lets do what is forbidden: their SIDs or SDDL's short names. An owner that is neither trusted nor `own` is one, and
+/// The strangers that a descriptor lets do what is forbidden: their SIDs or SDDL's short names. An owner that is neither trusted nor `own` is one, and
 /// so is everybody where there is no access list.
 pub(super) fn strangers(sddl: &str, own: &str, forbidden: Forbidden) -> Vec<String> {
     let is_trusted = |sid: &str| TRUSTED.contains(&sid) || sid == own;

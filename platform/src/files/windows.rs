@@ -45,7 +45,7 @@ pub(super) fn open(path: &Path, symlinks: Symlinks) -> io::Result<File> {
 pub(super) fn create_new(path: &Path, access: Access) -> io::Result<File> {
     match access {
         Access::Private => create_private(path),
-        // Whoever may read the directory.
+        // The directory's access list is inherited: who may read the directory may read the file.
         Access::Public => OpenOptions::new().write(true).create_new(true).open(path),
     }
 }

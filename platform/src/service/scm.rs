@@ -106,7 +106,7 @@ pub(crate) fn take_changes() -> Option<UnboundedReceiver<SessionChange>> {
 fn service_main(_arguments: Vec<OsString>) {
     let registered = service_control_handler::register(NAME, handle);
     let report = REPORT.lock().unwrap_or_else(PoisonError::into_inner).take();
-    // Whoever attached waits for exactly this.
+    // The thread that attached waits for exactly this.
     let _ = report.map(|report| report.send(registered));
 }
 

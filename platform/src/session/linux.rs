@@ -67,7 +67,7 @@ static SAID: Mutex<Said> = Mutex::new(BTreeMap::new());
 /// As many accounts are remembered at the most.
 const MOST_SAID: usize = 1000;
 
-/// `standing`, unless the name service is silent and has spoken before: a directory that is out of reach unmakes no account.
+/// `standing`, unless the name service is silent and has spoken before: a directory that is out of reach removes no account.
 fn as_said_before(said: &Mutex<Said>, standing: Standing, name: &str, uid: u32) -> Standing {
     let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
     let account = (name.to_owned(), uid);

@@ -10,7 +10,7 @@ pub(super) const NODE: &str = "dsAttrTypeStandard:AppleMetaNodeLocation";
 pub(super) const ORIGINAL_NODE: &str = "dsAttrTypeStandard:OriginalNodeName";
 /// By what the account is authenticated, one authority a value: `version;tag;data…`.
 pub(super) const AUTHORITY: &str = "dsAttrTypeStandard:AuthenticationAuthority";
-/// By which other names the account is known; Platform SSO writes the person whom it has registered, as `PlatformSSO:name`.
+/// By which other names the account is known; Platform SSO writes the person that it has registered, as `PlatformSSO:name`.
 pub(super) const OTHER_IDENTITIES: &str = "dsAttrTypeStandard:AltSecurityIdentities";
 /// The user id.
 pub(super) const USER_ID: &str = "dsAttrTypeStandard:UniqueID";

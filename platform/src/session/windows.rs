@@ -48,7 +48,7 @@ pub(super) async fn sessions() -> Result<Vec<UserSession>, SessionError> {
 
 #[derive(Debug)]
 pub(super) enum SessionChanges {
-    /// A service hears of sessions, and of waking up, from the service control manager.
+    /// A service is told of sessions, and of waking up, by the service control manager.
     Service(UnboundedReceiver<SessionChange>),
     /// Any other process through a window.
     Window(changes::Changes),

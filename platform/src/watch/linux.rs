@@ -58,7 +58,7 @@ impl Watch {
     pub(super) async fn changed(&mut self) {
         loop {
             let Ok(mut ready) = self.inotify.readable().await else {
-                // The runtime is ending, and with it whoever waits.
+                // The runtime is ending, and with it the task that waits.
                 return std::future::pending().await;
             };
             let concerned = ready.try_io(|inotify| read_events(inotify.get_ref(), &self.names));

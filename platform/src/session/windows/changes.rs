@@ -68,7 +68,7 @@ fn listen(sender: UnboundedSender<SessionChange>, report: oneshot::Sender<io::Re
     let window = match Window::open() {
         Ok(window) => window,
         Err(error) => {
-            // Whoever asked has gone if this fails, and then nobody needs the answer.
+            // The caller has gone if this fails, and then nobody needs the answer.
             let _ = report.send(Err(error));
             return;
         }
@@ -84,7 +84,7 @@ fn listen(sender: UnboundedSender<SessionChange>, report: oneshot::Sender<io::Re
     drop(window);
 }
 
-/// A window that hears of all sessions; closed on drop, on the thread that opened it.
+/// A window that is told of all sessions; closed on drop, on the thread that opened it.
 struct Window(HWND);
 
 impl Window {
