@@ -297,7 +297,7 @@ options! {
         kind: Kind::Choice(&["always", "ask", "never"]), default: Some("ask"),
         help: "Whether the portal gets diagnostics when it asks for them: `always`, `ask` after somebody at the device has allowed it, or `never`.",
     }
-    /// To whom diagnostics are encrypted.
+    /// The key that diagnostics are encrypted to.
     SupportKey {
         canonical: "supportKey", msi: &["SUPPORTKEY"], arguments: &["supportKey"], mac: Some("supportKey"),
         kind: Kind::Text(128),

@@ -35,7 +35,7 @@ pub struct AuthnRequest {
     pub acs_index: Option<u16>,
     /// `ProtocolBinding`: how the answer is to be delivered.
     pub protocol_binding: Option<String>,
-    /// `thrpty:RespondTo`: for whom the assertion is meant, if not for the issuer (SAML V2.0 Protocol Extension for Third-Party Requests).
+    /// `thrpty:RespondTo`: the party that the assertion is meant for, if not the issuer (SAML V2.0 Protocol Extension for Third-Party Requests).
     pub respond_to: Option<EntityId>,
     /// `cs:Transaction`: the sign-on that a browser or a program has begun at the portal, which this request brings to its end.
     pub transaction: Option<MessageId>,
@@ -51,7 +51,7 @@ pub struct AuthnRequest {
     pub requested_authn_context: Option<RequestedAuthnContext>,
     /// `Scoping/@ProxyCount`: how many identity providers may pass the request on, one after the other (Core 3.4.1.2).
     pub proxy_count: Option<u32>,
-    /// `Scoping/RequesterID`: for whom the issuer asks.
+    /// `Scoping/RequesterID`: the requesters on whose behalf the issuer asks.
     pub requesters: Vec<EntityId>,
 }
 

@@ -5,7 +5,7 @@
 //! (RFC 7748) inside a keep-alive, where the device's key signs the one half and the portal's the other: it is never on the wire.
 //!
 //! A code is 80 bits in Crockford's base 32: 20 of the time (quarters of an hour since 2026), 8 of the life (quarters of an hour), 8 of the
-//! count, and 44 of an HMAC-SHA256 over all three. Whoever reads codes has to limit wrong ones.
+//! count, and 44 of an HMAC-SHA256 over all three. A program that reads codes has to limit wrong ones.
 
 use ring::agreement::{EphemeralPrivateKey, UnparsedPublicKey, X25519, agree_ephemeral};
 use ring::rand::SecureRandom;
@@ -87,7 +87,7 @@ impl BreakGlassKey {
         Some(Self(Zeroizing::new(octets.try_into().ok()?)))
     }
 
-    /// The octets, for whoever keeps them.
+    /// The octets, for the caller that keeps them.
     pub fn octets(&self) -> &[u8; KEY_OCTETS] {
         &self.0
     }
@@ -160,7 +160,7 @@ fn same(one: u64, other: u64) -> bool {
 #[error("no break-glass key can be agreed on")]
 pub struct NoAgreement;
 
-/// For whom a key is agreed on: it becomes another one for any other pair.
+/// The two parties that a key is agreed on for: it becomes another one for any other pair.
 #[derive(Clone, Copy, Debug)]
 pub struct Parties<'a> {
     /// The portal's entity ID.

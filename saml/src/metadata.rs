@@ -319,7 +319,7 @@ fn covered_entity<'d>(document: &'d Document, keys: &[VerifyingKey]) -> Result<C
     dsig::verify(entity, signature.ok_or(RejectionReason::NoSignature)?, keys, Accepted::default())
 }
 
-/// A signature holds for ever: without an end, whoever kept an old document could bring the keys in it back after they were retired.
+/// A signature holds for ever: without an end, the keeper of an old document could bring the keys in it back after they were retired.
 fn check_end_is_named(valid_until: Option<UtcTime>) -> Result<(), Rejection> {
     valid_until.map(|_| ()).ok_or_else(|| RejectionReason::MetadataWithoutEnd.into())
 }

@@ -13,7 +13,7 @@ pub const NAMESPACE: &str = "urn:countersign:1.0";
 pub enum Retry {
     /// Not before somebody has changed something.
     Never,
-    /// After a pause: the cause passes, or is mended at the portal.
+    /// After a pause: the cause passes, or is corrected at the portal.
     Later,
     /// At once, after correcting the clock by the time that came with the refusal.
     AfterClockCorrection,

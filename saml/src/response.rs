@@ -1,4 +1,4 @@
-//! `samlp:Response` (Core 3.3.3): made and signed by the portal, verified by whoever asked.
+//! `samlp:Response` (Core 3.3.3): made and signed by the portal, verified by the party that asked.
 
 pub use crate::assertion::Assertion;
 use crate::binding::post;

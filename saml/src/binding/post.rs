@@ -1,4 +1,4 @@
-//! The POST binding (Bindings 3.5): the base64 of the form fields; the form itself belongs to whoever makes pages.
+//! The POST binding (Bindings 3.5): the base64 of the form fields; the form itself belongs to the caller that makes pages.
 
 use crate::dsig;
 use crate::rejection::{Rejection, RejectionReason};
