@@ -1,4 +1,4 @@
-//! Admission: how much work the portal takes on, and when those come back whom it turns away.
+//! Admission: how much work the portal takes on, and when those that it turns away come back.
 //!
 //! A portal that takes on everything answers nobody in time. Beyond its limit it says `busy`, with a time to come back
 //! that is another one for each: as many a second are asked back as it has answered lately, so that the crowd that made
@@ -71,7 +71,7 @@ impl Admission {
         }
     }
 
-    /// In how long somebody shall come back whom the portal can't serve now: the end of the line.
+    /// In how long a client that the portal can't serve now shall come back: the end of the line.
     pub fn come_back(&self, now: Instant) -> Duration {
         let mut pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
         let step = Duration::from_secs_f64(1.0 / pace.rate);

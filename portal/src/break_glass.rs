@@ -50,7 +50,7 @@ async fn note_use(
     if !break_glass::note_used(connection, &device.id, count).await? {
         return Ok(());
     }
-    // Whoever has the key can make codes that nobody here has made.
+    // A holder of the key can make codes that nobody here has made.
     let made = break_glass::of_device(connection, device.id.as_str()).await?.map_or(0, |known| known.made);
     let entry = Entry {
         at: question.now,

@@ -136,7 +136,7 @@ pub struct Awaited {
     pub name_format: Option<NameIdFormat>,
     /// What the person has proved in the browser to go on: a proof request's id.
     pub proof_request: Option<String>,
-    /// Whom it asks for, and how they have to have signed in.
+    /// Which person it asks for, and how they have to have signed in.
     pub demands: Demands,
 }
 
@@ -298,7 +298,7 @@ impl Asked {
     }
 }
 
-/// The tenant whose device or token it was, so that a refusal is seen by those whom it concerns.
+/// The tenant whose device or token it was, so that a refusal is seen by those that it concerns.
 async fn tenant_of(connection: &mut AnyConnection, question: &Question) -> Result<Option<String>, StoreError> {
     if let Some(known) = device_key::by_key(connection, question.request.request().issuer.as_str()).await? {
         return Ok(Some(known.device.tenant_id));

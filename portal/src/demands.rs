@@ -77,7 +77,7 @@ pub struct Heeded {
 pub struct Present<'a> {
     /// Who.
     pub person: &'a Person,
-    /// For whom.
+    /// The service that they sign in to.
     pub service: &'a ServiceProvider,
     /// The class of the way in which they have.
     pub context: &'a str,
@@ -125,7 +125,7 @@ impl Demands {
         (format == NameIdFormat::EmailAddress).then(|| NameId { format, value: value.clone() })
     }
 
-    /// What the service gets, where `present` is whom and what it has asked for.
+    /// What the service gets, where `present` is who has signed in, for which service and how.
     ///
     /// # Errors
     /// [`StoreError`]; inside, what can't be done for the service.

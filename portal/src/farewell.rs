@@ -75,7 +75,7 @@ async fn verify(
     }))
 }
 
-/// What a good-bye is about.
+/// What a logout request is about: a person's sign-out, or the device's deregistration.
 enum Farewell<'a> {
     Person(&'a str),
     Device,

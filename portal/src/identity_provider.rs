@@ -1,4 +1,4 @@
-//! The identity providers of a tenant, and who of them answers for whom: the portal itself, and others that are recorded
+//! The identity providers of a tenant, and which of them answers for which domains: the portal itself, and others that are recorded
 //! by their metadata. The rules are checked as a whole, for a draft at every step and once more when it is activated.
 
 use serde::{Deserialize, Serialize};
@@ -35,9 +35,9 @@ pub struct Provider {
     pub name: String,
     /// What it is.
     pub kind: Kind,
-    /// Whether it answers for whom no other is mapped to.
+    /// Whether it answers for everybody that no other is mapped to.
     pub is_default: bool,
-    /// Whom it answers for; the default has none of its own.
+    /// The domains that it answers for; the default has none of its own.
     pub domains: Domains,
     /// Whether it answers at all.
     pub enabled: bool,
@@ -243,7 +243,7 @@ impl Provider {
         }
     }
 
-    /// Whom it answers for, in a few words.
+    /// The domains that it answers for, in a few words.
     #[must_use]
     pub fn domains_text(&self) -> String {
         match &self.domains {

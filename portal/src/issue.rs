@@ -148,7 +148,7 @@ fn issuers(portal: &Portal, keys: &SigningKeys, grant: &Grant) -> [(&'static str
     [(saml::device::SERVICE_ISSUERS, names), (saml::device::SERVICE_CERTIFICATES, certificates)]
 }
 
-/// Whom a Response is for.
+/// Who a Response is for.
 struct Addressed {
     recipient: String,
     audience: EntityId,

@@ -80,7 +80,7 @@ pub(crate) async fn settle(connection: &mut AnyConnection, case: Case<'_>) -> Re
         Ok(assessed)
     });
     let Assessed { assurance, proof } = match allowed {
-        // The device is registered whoever is at it: that the person still has to prove who they are is no reason to spend the token again.
+        // The device is registered no matter who is at it: that the person still has to prove who they are is no reason to spend the token again.
         Err(Stop::Refused(code)) if proof::helps(code) && standing.device.state != DeviceState::Pending => {
             // Nobody is asked for a proof who would be refused after it.
             of_tenant(known, &tenant, &name, may_create, now)?;

@@ -171,7 +171,7 @@ fn entry(row: &Administrator, action: &'static str, is_good: bool, now: UtcTime)
 /// Somebody who is signed in.
 #[derive(Clone)]
 pub struct SignedIn {
-    /// What they may do, where, as whom.
+    /// What they may do, where, and under which name it is recorded.
     pub admin: Admin,
     /// Their account.
     pub account: Administrator,

@@ -137,7 +137,7 @@ pub(super) async fn change(
                     return Err(AdminError::LastOwner(account));
                 }
                 if row.password.is_none() {
-                    // Whoever is invited anew sets everything up anew.
+                    // An account that is invited anew sets everything up anew.
                     passkey::delete_of(connection, &row.id).await?;
                 }
                 sessions::delete_of(connection, &row.id).await?;

@@ -1,7 +1,8 @@
 //! Identity providers that may sign administrators in, and which account is who there.
 //!
-//! They are recorded apart from those of tenants, because whoever may change one can be every account that is linked with it: that takes the right
-//! that only owners have. An account is linked by an owner with one name at one of them; an assertion alone makes nobody an administrator.
+//! They are recorded apart from those of tenants, because an account that may change one can be every account that is
+//! linked with it: that takes the right that only owners have. An account is linked by an owner with one name at one of
+//! them; an assertion alone makes nobody an administrator.
 
 use saml::metadata::{Binding, IndexedEndpoint, SpMetadata};
 use saml::name::{EntityId, NameIdFormat};
@@ -204,8 +205,8 @@ pub struct Link {
 
 /// Lets an identity provider sign the account `name` in; its password goes on working. Its sessions end.
 ///
-/// Where devices sign people in, the link names them: whoever may make device tokens of the tenant could enrol one of their own, whose root can name
-/// anybody.
+/// Where devices sign people in, the link names them: an account that may make device tokens of the tenant could enrol a
+/// device of its own, whose root can name anybody.
 ///
 /// # Errors
 /// [`AdminError::Invalid`], [`AdminError::NotFound`].

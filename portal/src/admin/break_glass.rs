@@ -10,7 +10,7 @@ use super::{Admin, AdminError, Done, Noun};
 use crate::store::break_glass;
 use crate::store::device::{self, DeviceState};
 
-/// A code that was made; it is shown to whoever made it and kept nowhere.
+/// A code that was made; it is shown to the administrator who made it and kept nowhere.
 #[derive(Debug)]
 pub struct Made {
     /// Sixteen characters in four groups.

@@ -34,7 +34,7 @@ pub async fn step(admin: &Admin, id: &str, step: Move) -> Result<DeviceState, Ad
                 let row = row.ok_or_else(|| AdminError::missing(Noun::Device, &device))?;
                 let to = row.state.after(step).ok_or_else(|| no_such_move(row.state, step))?;
                 device::move_to(connection, &device, to, &by).await?;
-                // Whoever is let in again is not to be wiped later; a removal leaves what was decided.
+                // A device that is let in again is not to be wiped later; a removal leaves what was decided.
                 if matches!(step, Move::Wipe | Move::Restore) {
                     device::set_wipe(connection, &device, step == Move::Wipe).await?;
                 }

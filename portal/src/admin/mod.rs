@@ -50,7 +50,7 @@ use crate::store::{Store, StoreError};
 /// Who acts, as the audit names them.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Actor {
-    /// Whoever may run commands on the portal's machine.
+    /// An account that may run commands on the portal's machine.
     CommandLine,
     /// A program that showed an API key; the key's id.
     ApiKey(String),

@@ -25,7 +25,7 @@ pub const CHALLENGE_SECONDS: i64 = 300;
 /// An account has so many passkeys at most.
 const MOST: usize = 20;
 
-/// A challenge for whoever holds `held`, as text for the page.
+/// A challenge for the holder of `held`, as text for the page.
 ///
 /// # Errors
 /// [`AdminError::Store`], [`AdminError::Random`].
@@ -43,7 +43,7 @@ fn sha256(octets: &[u8]) -> String {
     data_encoding::HEXLOWER.encode(digest(&SHA256, octets).as_ref())
 }
 
-/// Whether somebody may register a passkey: whoever took over a session has to know the password, too. Returns a challenge.
+/// Whether somebody may register a passkey: a person who took over a session has to know the password, too. Returns a challenge.
 ///
 /// # Errors
 /// [`AdminError::Store`], [`AdminError::Random`].
@@ -125,7 +125,7 @@ pub async fn register(signed_in: &SignedIn, party: &RelyingParty, new: NewPasske
         .await
 }
 
-/// Uses the challenge up; says whether it was given to whoever holds `held`, and lately.
+/// Uses the challenge up; says whether it was given to the holder of `held`, and lately.
 pub(crate) async fn answered(store: &Store, challenge: &[u8], held: &str, now: UtcTime) -> Result<bool, StoreError> {
     let (id, bound_to, since) = (sha256(challenge), hash_of(held), now.plus_seconds(-CHALLENGE_SECONDS));
     store

@@ -1,4 +1,4 @@
-//! The people whom the portal signs in.
+//! The people that the portal signs in.
 
 use std::time::Duration;
 
@@ -79,7 +79,7 @@ pub(super) fn action_of(state: PersonState) -> &'static str {
 
 /// Forgets somebody, whose sessions end; the devices that are theirs are removed. Returns the removed devices.
 ///
-/// Devices in quarantine stay there. Whoever may still be provisioned by signing on comes back as somebody new when they do.
+/// Devices in quarantine stay there. A person who may still be provisioned by signing on comes back as somebody new when they do.
 ///
 /// # Errors
 /// [`AdminError::NotFound`].

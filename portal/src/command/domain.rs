@@ -1,4 +1,4 @@
-//! `countersign-portal domain`: which user domains belong to whom.
+//! `countersign-portal domain`: which user domains belong to which tenant.
 
 use clap::Subcommand;
 

@@ -76,7 +76,7 @@ async fn refuse(
     Ok(NotBegun::Refused(code, why))
 }
 
-/// Believes the Response if it is from whom the request went to, for these pages, this request and this browser.
+/// Believes the Response if it is from the identity provider that the request went to, for these pages, this request and this browser.
 fn check(
     portal: &Portal,
     response: UnverifiedResponse,

@@ -78,7 +78,7 @@ fn new_id() -> Result<MessageId, StoreError> {
     random::bytes().map(MessageId::from_random).map_err(|_| StoreError::Stopping)
 }
 
-/// A signed request: whoever administers proves anew who they are.
+/// A signed request: the administrator proves anew who they are.
 fn elsewhere(portal: &Portal, metadata: &str, sign_on: &SignOn) -> Result<Leaving, NotBegun> {
     let metadata = usable(metadata, sign_on.created_at).map_err(|why| refused(&why))?;
     let endpoint = for_browsers(&metadata).ok_or_else(|| refused("its metadata has no address for browsers"))?;

@@ -1,4 +1,4 @@
-//! The portal's doors: what it answers over HTTPS, and to whom.
+//! The portal's doors: what it answers over HTTPS, and to which clients.
 
 mod acs;
 pub(crate) mod body;
@@ -58,7 +58,7 @@ pub fn router(portal: Arc<Portal>) -> Router {
         .with_state(portal)
 }
 
-/// What is for whoever runs the portal, and for nobody outside: on a listener of its own.
+/// What is for administrators of the portal, and for nobody outside: on a listener of its own.
 pub fn operations_router(portal: Arc<Portal>) -> Router {
     Router::new()
         .route("/metrics", get(metrics))

@@ -126,7 +126,7 @@ pub(super) async fn decide(connection: &mut AnyConnection, question: Question) -
         Err(Stop::Failed(error)) => return Err(error),
     };
     if !matches!(decided, Decided::Granted(_)) {
-        // Whoever is refused there has to be able to choose something else the next time.
+        // A person who is refused there has to be able to choose something else the next time.
         external_sign_on::forget_choice(connection, &sent.browser_id).await?;
     }
     note((&sent, &person), &result, detail, now).keep(connection).await?;

@@ -51,7 +51,7 @@ pub struct Offer {
     pub name: String,
     /// Its entity ID.
     pub entity_id: String,
-    /// Whether it answers for everybody for whom no other does.
+    /// Whether it answers for everybody that no other answers for.
     pub is_default: bool,
 }
 

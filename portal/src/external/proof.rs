@@ -170,7 +170,7 @@ async fn settle(
     Ok(completion.map_or(Decided::Over(RefusalCode::SignOnOver), Decided::Proved))
 }
 
-/// What makes the assertion worth nothing here, whoever it names.
+/// What makes the assertion worth nothing here, no matter which person it names.
 fn objection(cloud: &Cloud, sent: &ExternalSignOn, assertion: &Assertion, now: UtcTime) -> Option<NoProof> {
     let assurance = Assurance::of_identity_provider(&sent.provider, &assertion.authn_context);
     // What this portal had a part in would vouch for itself.

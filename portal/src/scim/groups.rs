@@ -87,7 +87,7 @@ pub(super) async fn one(call: Call, id: &str) -> Answered {
         Method::PATCH => {
             let edits = group_patch::edits(&patch::operations(&call.json()?)?)?;
             let group = edit(&call, id, edits).await?;
-            // Whoever adds one member to a large group does not want to read all of them.
+            // A client that adds one member to a large group does not want to read all of them.
             let mut response = StatusCode::NO_CONTENT.into_response();
             with_version(&mut response, &group.version());
             Ok(response)

@@ -151,7 +151,7 @@ pub(super) fn of_person(profile: &Profile, groups: &[Named], base: &str) -> Valu
     Value::Object(resource)
 }
 
-/// A version for what a directory sets of a person; another one whenever that changes, whoever changes it.
+/// A version for what a directory sets of a person; another one whenever that changes, no matter who changes it.
 pub(super) fn version_of(profile: &Profile) -> String {
     let person = &profile.person;
     let all = json!([profile.user_name, profile.external_id, profile.attributes, person.state.to_string(), person.id]);

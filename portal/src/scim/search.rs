@@ -155,7 +155,7 @@ fn person_condition(filter: &Filter) -> Result<Condition, Fault> {
         ("meta", Some("created")) => time(Column::PersonCreated, test),
         ("meta", Some("lastmodified")) => time(Column::PersonChanged, test),
         ("active", None) => active(test),
-        // Somebody whom no directory has named yet has the portal's name.
+        // A person that no directory has named yet has the portal's name.
         ("username", None) => match as_text(test, false)? {
             None => Ok(Condition::Always),
             Some((operator, value)) => {

@@ -170,7 +170,7 @@ pub async fn by_invitation(connection: &mut AnyConnection, hash: &str) -> Result
     row.await.map_err(doing("look the invitation up"))?.as_ref().map(Administrator::from_row).transpose()
 }
 
-/// The administrator whom that identity provider calls `subject`.
+/// The administrator that this identity provider calls `subject`.
 ///
 /// # Errors
 /// [`StoreError::Statement`].

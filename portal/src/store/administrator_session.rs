@@ -101,7 +101,7 @@ pub async fn delete_of(connection: &mut AnyConnection, administrator_id: &str) -
     Ok(done.execute(connection).await.map_err(doing("end the sessions"))?.rows_affected())
 }
 
-/// Ends every session of the administrators whom the identity provider `idp_id` may sign in.
+/// Ends every session of the administrators that the identity provider `idp_id` may sign in.
 ///
 /// # Errors
 /// [`StoreError::Statement`].

@@ -22,7 +22,7 @@ pub struct Entry {
     pub actor: String,
     /// What, for example `sign-on`, `enrol`, `token.create`.
     pub action: &'static str,
-    /// To what or whom.
+    /// The object or the person that it was done to.
     pub subject: String,
     /// `ok` or the refusal's code.
     pub result: String,
@@ -45,7 +45,7 @@ pub struct Row {
     pub actor: String,
     /// What.
     pub action: String,
-    /// To what or whom.
+    /// The object or the person that it was done to.
     pub subject: String,
     /// `ok` or the refusal's code.
     pub result: String,

@@ -37,7 +37,7 @@ pub struct BrowserSignOn {
     pub name_format: Option<NameIdFormat>,
     /// What the person has proved in this browser to go on with it, if they were asked to: a proof request's id.
     pub proof_request: Option<String>,
-    /// Whom the service asks for, and how they have to have signed in.
+    /// Which person the service asks for, and how they have to have signed in.
     pub demands: Demands,
     /// The browser that was sent on, if there is one.
     pub browser_id: Option<String>,
@@ -55,7 +55,7 @@ pub struct BrowserSignOn {
 #[derive(Clone, Debug, Default, serde::Deserialize, serde::Serialize)]
 #[serde(default)]
 pub struct Scope {
-    /// For whom the service asks, if it asks for others.
+    /// The requesters on whose behalf the service asks, if it asks for others.
     pub requesters: Vec<String>,
     /// How many identity providers may pass it on; none: as many as need be.
     pub proxy_count: Option<u32>,

@@ -17,7 +17,7 @@ pub enum KeyRole {
     Present,
     /// It was brought, and its first use makes it the present one.
     Next,
-    /// It was replaced, and whoever has it has a copy.
+    /// It was replaced: a device that still signs with it has a copy.
     Former,
 }
 

@@ -10,7 +10,7 @@ pub enum DeviceState {
     Registered,
     /// It waits for an administrator's approval.
     Pending,
-    /// It has said good-bye itself; a new enrolment brings it back.
+    /// It has deregistered itself; a new enrolment brings it back.
     Unregistered,
     /// An administrator wants it gone, and it has not heard so yet.
     RemovalPending,
@@ -72,7 +72,7 @@ impl DeviceState {
     pub const fn after(self, step: Move) -> Option<Self> {
         match (step, self) {
             (Move::Remove, Self::Registered | Self::RemovalPending | Self::Cloned)
-            // A wipe has to be heard by whoever has a key.
+            // Every holder of a key has to receive the order to wipe.
             | (
                 Move::Wipe,
                 Self::Registered | Self::Pending | Self::RemovalPending | Self::Removed | Self::Cloned,

@@ -61,7 +61,7 @@ pub async fn of_domain(connection: &mut AnyConnection, domain: &str) -> Result<V
     rows.iter().map(DomainRealm::from_row).collect()
 }
 
-/// Takes a realm away from a domain, and lets go of the people whom it had; says whether it was there.
+/// Takes a realm away from a domain, and lets go of the people that it had; says whether it was there.
 ///
 /// # Errors
 /// [`StoreError::Statement`].

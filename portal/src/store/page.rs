@@ -19,7 +19,7 @@ pub struct Page<T> {
     pub next: Option<Cursor>,
 }
 
-/// The place of a row in a list: what the list is sorted by, and the row's key. Opaque to whoever carries it.
+/// The place of a row in a list: what the list is sorted by, and the row's key. Opaque to clients.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Cursor {
     /// The number that the list is sorted by, where it is one.

@@ -136,7 +136,7 @@ pub async fn delete_of(connection: &mut AnyConnection, administrator_id: &str) -
     Ok(())
 }
 
-/// Keeps a challenge by its SHA-256, for whoever holds what `bound_to` is the hash of.
+/// Keeps a challenge by its SHA-256, for the holder of what `bound_to` is the hash of.
 ///
 /// # Errors
 /// [`StoreError::Statement`].

@@ -79,7 +79,7 @@ impl FromStr for Origin {
     }
 }
 
-/// Somebody whom the portal signs in.
+/// A person that the portal signs in.
 #[derive(Clone, Debug, serde::Serialize)]
 pub struct Person {
     /// Random, stable.

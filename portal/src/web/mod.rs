@@ -233,7 +233,7 @@ fn sentence(error: &AdminError) -> String {
     letters.next().map(|first| first.to_uppercase().chain(letters).collect::<String>() + ".").unwrap_or_default()
 }
 
-/// What a form's page says above the form; errors that no other input would mend are passed on.
+/// What a form's page says above the form; errors that no other input would correct are passed on.
 fn told(error: AdminError) -> Result<String, PageError> {
     let status = status_of(&error);
     if status.is_server_error() || status == StatusCode::FORBIDDEN { Err(error.into()) } else { Ok(sentence(&error)) }

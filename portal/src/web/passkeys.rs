@@ -67,7 +67,7 @@ pub(crate) fn used_passkey(fields: &Fields) -> Used {
     }
 }
 
-/// `POST /admin/account/passkeys`: the page that has the browser make one, for whoever knows the password.
+/// `POST /admin/account/passkeys`: the page that has the browser make one, for a person who knows the password.
 pub(super) async fn begin(posted: Posted) -> Result<Response, PageError> {
     let Posted { visitor, fields } = posted;
     let Some(challenge) = passkey::begin(&visitor.who, fields.raw("password").to_owned()).await? else {

@@ -24,7 +24,7 @@ const LONGEST_SIGNATURE: usize = 1024;
 /// CBOR may be nested so deep and no deeper.
 const DEEPEST: usize = 8;
 
-/// Whom the passkeys are for.
+/// The relying party that the passkeys are for.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct RelyingParty {
     /// The host name of the pages.
