@@ -1,5 +1,5 @@
-//! Documents: their words, and those of pages, help and messages, are plain; their links lead somewhere; their tables are whole. A comment in the code
-//! that is no help text is left to its readers.
+//! Documents: their words, and those of pages, help, messages and comments, are plain; their links lead somewhere; their
+//! tables are whole.
 #![expect(clippy::expect_used, clippy::disallowed_methods, reason = "test code: a surprise must end it loudly")]
 
 use std::fs;
@@ -14,7 +14,9 @@ const WORDS: &[(&str, &str)] = &[
     ("mend", "correct, repair"),
     ("mends", "corrects, repairs"),
     ("mended", "corrected, repaired"),
+    ("mending", "correcting, repairing"),
     ("good-bye", "deregistration, sign-out"),
+    ("goodbye", "deregistration, sign-out"),
     ("hear of", "learn, be told"),
     ("hears of", "learns, is told"),
     ("heard of", "learnt, known"),
@@ -25,14 +27,12 @@ const WORDS: &[(&str, &str)] = &[
 /// The documents beside the folders.
 const FIRST: [&str; 4] = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md"];
 
-/// What somebody who is no developer reads, in a file.
+/// What of a file is words.
 #[derive(Clone, Copy)]
 enum Kind {
     /// All of it.
     Text,
-    /// The help of a command, in doc comments, and string literals.
-    Command,
-    /// String literals.
+    /// Comments and string literals; a name in code is no word.
     Code,
 }
 
@@ -47,26 +47,70 @@ fn files_below(directory: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// How the file is read, if anybody but a developer reads of it.
+/// How the file is read, if it has words.
 fn kind(path: &Path) -> Option<Kind> {
     let text = path.to_str()?;
     match path.extension()?.to_str()? {
         "md" | "html" => Some(Kind::Text),
-        "rs" if text.contains("/src/command/") => Some(Kind::Command),
-        "rs" if text.contains("/src/") && !text.ends_with("tests.rs") => Some(Kind::Code),
+        "rs" if text.contains("/src/") => Some(Kind::Code),
         _ => None,
     }
 }
 
-/// What of a line somebody may be shown. String literals are told from code by their quotes, which is enough for words.
-fn shown(line: &str, kind: Kind) -> String {
-    let trimmed = line.trim_start();
-    match kind {
-        Kind::Text => line.to_owned(),
-        Kind::Command if trimmed.starts_with("///") => line.to_owned(),
-        Kind::Command | Kind::Code if trimmed.starts_with("//") => String::new(),
-        Kind::Command | Kind::Code => line.split('"').skip(1).step_by(2).collect::<Vec<_>>().join(" "),
+/// Where the string literal ends that `code` begins with; `hashes` is `None` where a backslash escapes.
+fn end_of_string(code: &str, hashes: Option<&str>) -> usize {
+    let Some(hashes) = hashes else {
+        let mut is_escaped = false;
+        let end = code.char_indices().skip(1).find(|(_, letter)| {
+            let is_end = *letter == '"' && !is_escaped;
+            is_escaped = *letter == '\\' && !is_escaped;
+            is_end
+        });
+        return end.map_or(code.len(), |(at, _)| at + 1);
+    };
+    let start = 1 + hashes.len() + 1;
+    let end = format!("\"{hashes}");
+    code[start..].find(&end).map_or(code.len(), |at| start + at + end.len())
+}
+
+/// How long the piece is that `code` begins with, in octets, and whether it is a comment or a string literal.
+fn piece(code: &str) -> (usize, bool) {
+    // A quote as a character begins no string.
+    if let Some(quote) = ["'\"'", "'\\\"'"].into_iter().find(|quote| code.starts_with(quote)) {
+        return (quote.len(), false);
     }
+    if code.starts_with("//") {
+        return (code.find('\n').unwrap_or(code.len()), true);
+    }
+    if code.starts_with('"') {
+        return (end_of_string(code, None), true);
+    }
+    let raw = code.strip_prefix('r').and_then(|rest| rest.split_once('"'));
+    if let Some((hashes, _)) = raw.filter(|(hashes, _)| hashes.chars().all(|letter| letter == '#')) {
+        return (end_of_string(code, Some(hashes)), true);
+    }
+    (code.chars().next().map_or(code.len(), char::len_utf8), false)
+}
+
+/// What of a file is words; all else is blank, so that a line keeps its number.
+fn words(text: &str, kind: Kind) -> String {
+    if matches!(kind, Kind::Text) {
+        return text.to_owned();
+    }
+    let mut words = String::with_capacity(text.len());
+    let mut rest = text;
+    while !rest.is_empty() {
+        let (length, is_words) = piece(rest);
+        let (taken, after) = rest.split_at(length);
+        if is_words {
+            // The letter of an escaped line end is no part of the word behind it.
+            words.push_str(&taken.replace("\\n", "  "));
+        } else {
+            words.push(if taken == "\n" { '\n' } else { ' ' });
+        }
+        rest = after;
+    }
+    words
 }
 
 /// The words of `text` that are not used, with what is said in their place.
@@ -81,13 +125,12 @@ fn wrong(text: &str) -> impl Iterator<Item = (&'static str, &'static str)> {
 }
 
 #[test]
-fn documents_pages_help_and_messages_use_plain_words() {
+fn documents_pages_messages_and_comments_use_plain_words() {
     let root = workspace_dir();
     let mut files = Vec::from(FIRST.map(|name| root.join(name)));
-    for directory in
-        ["docs", "packaging/macos", "packaging/windows", "portal/templates", "agent/src", "installer-options/src"]
-            .into_iter()
-            .chain(["platform/src", "portal/src", "saml/src"])
+    for directory in ["docs", "packaging", "portal/templates", "agent/src", "installer-options/src"]
+        .into_iter()
+        .chain(["platform/src", "portal/src", "saml/src"])
     {
         files_below(&root.join(directory), &mut files);
     }
@@ -95,8 +138,8 @@ fn documents_pages_help_and_messages_use_plain_words() {
     for file in &files {
         let Some(kind) = kind(file) else { continue };
         let text = fs::read_to_string(file).expect("documents and code are text");
-        for (number, line) in text.lines().enumerate() {
-            for (word, plain) in wrong(&shown(line, kind)) {
+        for (number, line) in words(&text, kind).lines().enumerate() {
+            for (word, plain) in wrong(line) {
                 let name = file.strip_prefix(&root).unwrap_or(file).display();
                 found.push(format!("{name}:{}: `{word}` ({plain})", number + 1));
             }
@@ -106,14 +149,24 @@ fn documents_pages_help_and_messages_use_plain_words() {
 }
 
 #[test]
-fn words_are_found_where_they_are_shown_and_nowhere_else() {
-    let count = |line: &str, kind| wrong(&shown(line, kind)).count();
-    assert_eq!(count("Whoever keeps a portal up mends it.", Kind::Text), 2);
-    assert_eq!(count("It is amended, and recommended.", Kind::Text), 0);
-    assert_eq!(count(r#"    Err("tell whoever runs it")"#, Kind::Code), 1);
-    assert_eq!(count("    /// Whoever posts it is signed in.", Kind::Command), 1);
-    assert_eq!(count("    /// Whoever posts it is signed in.", Kind::Code), 0);
-    assert_eq!(count("    let whom = mended(whoever);", Kind::Code), 0);
+fn words_are_found_in_prose_strings_and_comments_and_not_in_code_or_other_words() {
+    let lines = |text: &str, kind| -> Vec<usize> {
+        let words = words(text, kind);
+        let found = words.lines().enumerate();
+        found.flat_map(|(number, line)| wrong(line).map(move |_| number + 1)).collect()
+    };
+    let none: &[usize] = &[];
+    assert_eq!(lines("Whoever keeps a portal up mends it.", Kind::Text), [1, 1]);
+    assert_eq!(lines("It is amended, and recommended.", Kind::Text), none);
+    assert_eq!(lines(r#"    Err("tell whoever runs it")"#, Kind::Code), [1]);
+    assert_eq!(lines("    /// Whoever posts it is signed in.", Kind::Code), [1]);
+    assert_eq!(lines("    let end = 1; // The device hears of it.", Kind::Code), [1]);
+    assert_eq!(lines("    let whom = mended(whoever);", Kind::Code), none);
+    assert_eq!(lines("    // It is amended, and recommended.", Kind::Code), none);
+    assert_eq!(lines("let a = \"one \\\"\n whoever\";\nlet whom = 1;", Kind::Code), [2]);
+    assert_eq!(lines("let a = \"one\\nwhoever\";", Kind::Code), [1]);
+    assert_eq!(lines("let a = r#\"one \"\nwhoever\"#;\nlet whom = r\"\\\";\nlet whom = 1;", Kind::Code), [2]);
+    assert_eq!(lines("let a = '\"';\nlet whom = '\\\"';\nlet whom = \"whom\";", Kind::Code), [3]);
 }
 
 /// Every document that is written in Markdown.
